@@ -1,0 +1,52 @@
+# `make run` and `make test` need nothing but Python 3.10-3.12 and the package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: run demo setup test test-long bench lint types lock clean help
+
+run: $(VENV)/.run        ## set up, then run the demo: from a random model to pass@1 (at most 8 minutes)
+	$(BIN)/mindrail demo
+
+demo: run
+
+setup: $(VENV)/.run      ## set up the virtual environment
+
+test: $(VENV)/.test      ## set up what is missing and pass the tests (at most 15 minutes)
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.test ## the cases CI leaves out: true model widths, gigabytes, many layouts
+	$(BIN)/python -m pytest -m long
+
+bench: $(VENV)/.test     ## print every benchmark's table
+	$(BIN)/python -m pytest -m benchmark -s
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+$(VENV)/.venv:
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 12) or sys.exit("mindrail needs Python 3.10-3.12, not %d.%d: make PYTHON=python3.11" % v)'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/.venv
+	$(BIN)/pip install -q -r requirements.lock
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.test: requirements-test.lock $(VENV)/.run
+	$(BIN)/pip install -q -r requirements-test.lock
+	touch $@
+
+lock: | $(VENV)/.venv    ## choose exact versions anew for Python 3.10-3.12 from pyproject.toml
+	$(BIN)/pip install -q uv
+	.ci/lock $(BIN)/uv
+
+clean:                   ## remove the virtual environment and every cache, not the store
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'

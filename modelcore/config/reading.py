@@ -1,0 +1,163 @@
+"""Reading YAML into a schema, with `--set a.b=c` on top; every mistake names its file and key.
+
+YAML here is YAML 1.2's core schema: `1e-4` is a number, `yes` and `on` are words, and a key given
+twice is an error. The schemas themselves are in `schema.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from modelcore.errors import MindrailError
+
+__all__ = ["parse", "read_config", "read_yaml"]
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with YAML 1.2's booleans and floats, refusing repeated keys."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own way of telling it
+        first: [(tag, regex) for tag, regex in resolvers if tag.rpartition(":")[2] not in ("bool", "float")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping whose keys are all different."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key {key.value!r} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|false|False)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf)$|^\.(nan|NaN)$"),
+    list("-+0123456789."),
+)
+
+
+def read_config(path: Path, schema: type[Schema], overrides: Iterable[str] = ()) -> Schema:
+    """Read the YAML at `path`, apply `key.key=value` overrides and check all of it.
+
+    Raises:
+        MindrailError: naming the file and the key, with the nearest known key for an unknown one.
+    """
+    raw = read_yaml(path)
+    for override in overrides:
+        _apply(raw, override)
+    return parse(raw, schema, where=path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        MindrailError: the file is missing, is not UTF-8 text, is not YAML or not a mapping.
+    """
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise MindrailError(f"cannot be read: {error}", where=path, fix="give a YAML text file") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or error
+        raise MindrailError(f"not valid YAML: {problem}", where=f"{path}{line}") from error
+    if not isinstance(raw, dict):
+        raise MindrailError(f"holds {type(raw).__name__}, not keys and values", where=path)
+    return raw
+
+
+def parse(raw: Mapping[str, Any], schema: type[Schema], *, where: object) -> Schema:
+    """Check a mapping against a schema; `where` is named in the error."""
+    try:
+        return schema.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        raise _explain(error.errors(), schema, where) from error
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    """Set one dotted key to a YAML value: `train.learning_rate=1e-4`."""
+    dotted, equals, text = override.partition("=")
+    *parents, last = dotted.strip().split(".")
+    if not equals or not all([*parents, last]):
+        raise MindrailError("not of the form key.key=value", where=f"--set {override}")
+    node = raw
+    for name in parents:
+        if node.get(name) is None:
+            node[name] = {}
+        node = node[name]
+        if not isinstance(node, dict):
+            raise MindrailError(f"{name} is a value and has no keys below it", where=f"--set {override}")
+    try:
+        node[last] = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise MindrailError("the value is not valid YAML", where=f"--set {override}") from error
+
+
+def _missing(path: Path) -> MindrailError:
+    folder = path.parent
+    names = [other.name for other in folder.glob("*.y*ml")] if folder.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, n=1)
+    fix = f"did you mean {folder / near[0]}?" if near else "check the path"
+    return MindrailError("there is no such file", where=path, fix=fix)
+
+
+def _explain(errors: list[ErrorDetails], schema: type[BaseModel], where: object) -> MindrailError:
+    """Say the first mistake in full and name the keys of the others."""
+    first, *others = errors
+    location = tuple(part for part in first["loc"])
+    key = ".".join(str(part) for part in location)
+    what, fix = _in_words(first, location, schema)
+    if others:
+        also = ", ".join(sorted({".".join(map(str, error["loc"])) or "the whole" for error in others}))
+        fix = f"{fix}; also wrong: {also}" if fix else f"also wrong: {also}"
+    return MindrailError(what, where=f"{where}: {key}" if key else where, fix=fix)
+
+
+def _in_words(
+    error: ErrorDetails, location: tuple[int | str, ...], schema: type[BaseModel]
+) -> tuple[str, str]:
+    if error["type"] == "extra_forbidden":
+        known = _keys_at(schema, location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+        return "unknown key", f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+    if error["type"] == "missing":
+        return "this key is needed and not given", "add it"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message[:1].lower() + message[1:]
+    if isinstance(error.get("input"), (str, int, float, bool, type(None))) and error["type"] != "value_error":
+        return f"{message}, not {json.dumps(error['input'])}", ""
+    return message, ""
+
+
+def _keys_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the schema knows at a place inside it."""
+    for part in location:
+        field = schema.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        choices = [inner, *getattr(inner, "__args__", ())]
+        models = [kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not models:
+            return []
+        schema = models[0]
+    return list(schema.model_fields)

@@ -1,0 +1,222 @@
+"""What a run's YAML may say: one section a step, every key with its meaning, unit and bounds.
+
+The same classes give the form on Prefect's dashboard, so the descriptions are written for a person
+filling it in. Checks that need a model's config.json are in `layout_fits`; nothing here reads files.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Convert",
+    "Download",
+    "FirstPrograms",
+    "Generate",
+    "Launch",
+    "Parallel",
+    "Pipeline",
+    "Preprocess",
+    "Score",
+    "SmallLlama",
+    "Train",
+]
+
+Whole = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+FIRST_PROGRAMS = "{first_programs}"
+
+
+class Section(BaseModel):
+    """Unknown keys and wrong types are mistakes, not warnings."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SmallLlama(Section):
+    """The demo's llama, with random weights."""
+
+    hidden_size: Whole = Field(128, description="Width of the residual stream")
+    intermediate_size: Whole = Field(384, description="Width of the feed-forward layer")
+    num_layers: Whole = Field(4, description="Transformer blocks")
+    num_heads: Whole = Field(4, description="Attention heads")
+    num_kv_heads: Whole = Field(4, description="Key and value heads (fewer: grouped-query attention)")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> SmallLlama:
+        if self.hidden_size % self.num_heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is no multiple of num_heads {self.num_heads}")
+        if self.num_heads % self.num_kv_heads:
+            raise ValueError(f"num_heads {self.num_heads} is no multiple of num_kv_heads {self.num_kv_heads}")
+        return self
+
+
+class FirstPrograms(Section):
+    """The demo's own source: training programs, a benchmark and a model to start from."""
+
+    programs: Whole = Field(8000, description="Training rows to write")
+    problems: Whole = Field(80, description="Problems of the benchmark, none of them in the training rows")
+    seed: Count = Field(7, description="Seed of the programs and of the random weights")
+    vocab_size: Whole = Field(1024, description="Entries of the tokenizer trained on the programs")
+    model: SmallLlama = Field(default_factory=SmallLlama)
+
+
+class Download(Section):
+    """Where the Hugging Face checkpoint comes from."""
+
+    source: str = Field(
+        description="hf://owner/name, https://…/ or file:///…/: config.json, weights, tokenizer"
+    )
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub")
+    endpoint: str | None = Field(None, description="A mirror of the hub")
+    token_secret: str | None = Field(None, description="Name of the Prefect Secret that holds the hub token")
+    sha256: dict[str, str] = Field(default_factory=dict, description="Digests to check, by file name")
+
+
+class Convert(Section):
+    """How the weights are written for MindSpore."""
+
+    format: Literal["ckpt", "safetensors"] = Field("ckpt", description="File format of the weights")
+    dtype: Literal["keep", "fp16", "bf16", "fp32"] = Field(
+        "keep", description="Cast the weights or keep them"
+    )
+
+
+class Preprocess(Section):
+    """How instruction data becomes MindRecord rows."""
+
+    input: str = Field(description="Alpaca-format JSON or JSON lines, .gz too")
+    format: Literal["wizardcoder", "llama", "codellama-instruct", "deepseek", "wiki"] = Field(
+        "wizardcoder", description="Row format: prompt text, what is trained and what is masked"
+    )
+    seq_length: Whole = Field(512, description="Tokens a row; rows are one longer, for the shifted labels")
+    compat: Literal["model", "mindformers"] = Field(
+        "model", description="Rows as the model was trained with, or as MindFormers wrote them"
+    )
+    strict: bool = Field(False, description="Fail if any record is truncated, dropped or wholly masked")
+    skip_bad: bool = Field(False, description="Leave out records that cannot be read, and count them")
+
+
+class Parallel(Section):
+    """The distributed layout, in MindFormers' words."""
+
+    data_parallel: Whole = Field(1, description="Replicas, each with its part of the batch")
+    model_parallel: Whole = Field(1, description="Ranks that share every layer's matrices (tensor parallel)")
+    pipeline_stage: Whole = Field(1, description="Stages that share the layers")
+
+    @property
+    def world_size(self) -> int:
+        """Ranks in all."""
+        return self.data_parallel * self.model_parallel * self.pipeline_stage
+
+
+class Launch(Section):
+    """How the ranks are started and watched."""
+
+    world_size: Whole = Field(1, description="Ranks: data_parallel × model_parallel × pipeline_stage")
+    start_timeout: Positive = Field(180.0, description="Seconds until every rank must have joined")
+    hang_timeout: Positive = Field(600.0, description="Seconds without progress after which the job is ended")
+    retries: Count = Field(2, description="How often a job that lost a rank goes on from its last checkpoint")
+    retry_delay: Annotated[float, Field(ge=0)] = Field(5.0, description="Seconds between two attempts")
+
+
+class Train(Section):
+    """The fine-tune itself."""
+
+    steps: Whole = Field(description="Optimizer steps")
+    batch_size: Whole = Field(8, description="Rows a data-parallel replica takes in a step")
+    learning_rate: Positive = Field(2e-5, description="Peak learning rate")
+    warmup_steps: Count = Field(0, description="Steps of linear warm-up before the cosine")
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.0, description="AdamW's decay")
+    beta1: Share = 0.9
+    beta2: Share = 0.95
+    epsilon: Positive = 1e-8
+    clip_norm: Positive = Field(1.0, description="Gradients are scaled down to this global norm")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the matrix products")
+    checkpoint_every: Whole = Field(100, description="Steps between two checkpoints")
+    keep: Whole = Field(2, description="Checkpoints kept while training")
+
+    @model_validator(mode="after")
+    def _warms_up_in_time(self) -> Train:
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} leaves nothing of the {self.steps} steps")
+        return self
+
+
+class Generate(Section):
+    """How completions are drawn."""
+
+    benchmark: str = Field(description="humaneval, or a file in HumanEval's JSON-lines form")
+    template: str = Field("wizardcoder", description="Prompt template and answer extractor")
+    max_new_tokens: Whole = Field(512, description="Tokens after which an answer is cut")
+    batch_size: Whole = Field(16, description="Answers generated side by side")
+    samples: Whole = Field(1, description="Answers a problem")
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.0, description="0 is greedy")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Nucleus the tokens are drawn from")
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Generate:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"{self.samples} greedy samples are all the same: give a temperature above 0")
+        return self
+
+
+class Score(Section):
+    """How answers are executed and counted."""
+
+    k: list[Whole] = Field(default_factory=lambda: [1], description="The k of pass@k")
+    workers: Whole | None = Field(None, description="Answers executed side by side; all cores if not given")
+    timeout: Positive = Field(3.0, description="Seconds an answer may take")
+    memory_mb: Whole = Field(1024, description="Memory an answer may take, in MiB")
+    require_isolation: Literal["namespaces", "fallback"] | None = Field(
+        None, description="Refuse to execute anything with less isolation than this"
+    )
+
+
+class Pipeline(Section):
+    """One run, from a Hugging Face checkpoint to pass@k."""
+
+    name: str = Field("pipeline", description="Shown on the report and as the run's name")
+    seed: Count = Field(1, description="Seed of the sample order and of sampled answers")
+    store: str = Field("store", description="Directory that holds every step's output")
+    baseline: bool = Field(True, description="Score the checkpoint before training too")
+    first_programs: FirstPrograms | None = Field(None, description="Make the demo's own source first")
+    download: Download
+    convert: Convert = Field(default_factory=Convert)
+    preprocess: Preprocess
+    parallel: Parallel = Field(default_factory=Parallel)
+    launch: Launch = Field(default_factory=Launch)
+    train: Train
+    generate: Generate
+    score: Score = Field(default_factory=Score)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Pipeline:
+        layout, asked = self.parallel, self.launch.world_size
+        if asked != layout.world_size:
+            raise ValueError(
+                f"launch.world_size is {asked}, but parallel gives data_parallel {layout.data_parallel} × "
+                f"model_parallel {layout.model_parallel} × pipeline_stage {layout.pipeline_stage} = "
+                f"{layout.world_size}"
+            )
+        if max(self.score.k) > self.generate.samples:
+            raise ValueError(
+                f"score.k has {max(self.score.k)}, but generate.samples is {self.generate.samples}"
+            )
+        for key, place in self.places().items():
+            if FIRST_PROGRAMS in place and self.first_programs is None:
+                raise ValueError(f"{key} names {FIRST_PROGRAMS}, but there is no first_programs section")
+        return self
+
+    def places(self) -> dict[str, str]:
+        """Return the keys whose value may name the demo's own source, with their values."""
+        return {
+            "download.source": self.download.source,
+            "preprocess.input": self.preprocess.input,
+            "generate.benchmark": self.generate.benchmark,
+        }

@@ -1,0 +1,1 @@
+"""Artifacts by content: what a step made is kept under a key of what it was made from."""

@@ -1,0 +1,128 @@
+"""What an artifact is made of: its files with digests, and from what they were made.
+
+The manifest is the last file written before an artifact is committed, so an artifact without a
+sound manifest does not count. Files under `logs/` (what a run said about itself: times, hosts,
+output of child processes) are listed nowhere: they may differ between two runs that made the same
+thing, so they are neither part of an artifact's digest nor checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["LOGS", "MANIFEST", "FileEntry", "Manifest", "content_digest", "describe_files", "file_sha256"]
+
+MANIFEST = "manifest.json"
+LOGS = "logs"
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of an artifact; `modified` is its mtime in nanoseconds when it was last hashed."""
+
+    path: str
+    size: int
+    sha256: str
+    modified: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artifact holds and what it was made from.
+
+    `digest` stands for the contents (paths and sha256 of every file), `key` for the origin (step,
+    version, inputs' digests, parameters). `seconds`, `created` and `host` are told, never hashed.
+    """
+
+    step: str
+    version: int
+    key: str
+    inputs: dict[str, str]
+    parameters: dict[str, Any]
+    files: tuple[FileEntry, ...]
+    digest: str
+    seconds: float
+    created: str
+    host: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.size for entry in self.files)
+
+    def write(self, directory: Path) -> None:
+        """Write the manifest into `directory`, complete or not at all."""
+        scratch = directory / (MANIFEST + ".new")
+        with scratch.open("w") as file:
+            json.dump(asdict(self), file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(directory / MANIFEST)
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest | None:
+        """Return the manifest in `directory`, or None where there is none that can be believed."""
+        try:
+            raw = json.loads((directory / MANIFEST).read_bytes())
+            files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
+            manifest = cls(files=files, **raw)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        return manifest if content_digest(files) == manifest.digest else None
+
+
+def content_digest(files: tuple[FileEntry, ...]) -> str:
+    """Return the sha256 over the paths and digests of `files`, in the order of their paths."""
+    digest = hashlib.sha256()
+    for entry in sorted(files, key=lambda entry: entry.path):
+        digest.update(f"{entry.path}\0{entry.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def describe_files(directory: Path) -> tuple[FileEntry, ...]:
+    """Hash every file under `directory` but the manifest and `logs/`; several files at a time."""
+    paths = sorted(path for path in directory.rglob("*") if path.is_file() and _counts(path, directory))
+    with ThreadPoolExecutor() as pool:  # hashlib lets go of the interpreter lock
+        return tuple(pool.map(lambda path: _describe(path, directory), paths))
+
+
+def stat_of(path: Path) -> tuple[int, int] | None:
+    """Return (size, mtime in ns) of the regular file at `path`, or None where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return (state.st_size, state.st_mtime_ns) if path.is_file() else None
+
+
+def _counts(path: Path, directory: Path) -> bool:
+    inside = path.relative_to(directory)
+    return inside.parts[0] != LOGS and inside.parts[0] not in (MANIFEST, MANIFEST + ".new")
+
+
+def _describe(path: Path, directory: Path) -> FileEntry:
+    state = path.stat()
+    return FileEntry(str(path.relative_to(directory)), state.st_size, file_sha256(path), state.st_mtime_ns)
+
+
+def as_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `value` as JSON would give it back (tuples become lists), so that keys compare."""
+    plain: dict[str, Any] = json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
+    return plain

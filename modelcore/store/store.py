@@ -1,0 +1,203 @@
+"""The store: a step's output is built once, committed whole, and believed only after a look.
+
+`Store.build` is the one mechanism every step shares. It looks for the artifact of a key; where it
+is missing or damaged it lets the step build it in `<key>.partial` (a step that died left its
+beginnings there and goes on from them) and commits the directory by one rename. One builder at a
+time per key, across processes. The store knows nothing of what steps do, and deletes only what it
+found damaged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from modelcore.errors import MindrailError, StepFailed
+from modelcore.store.manifest import (
+    FileEntry,
+    Manifest,
+    as_plain,
+    content_digest,
+    describe_files,
+    file_sha256,
+    stat_of,
+)
+
+__all__ = ["Artifact", "Built", "Store"]
+
+_KEY_LENGTH = 20  # 80 bits: two of a billion artifacts collide with a chance of 1 in 10^6
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A committed directory of the store."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the contents; what later steps take as their input."""
+        return self.manifest.digest
+
+
+@dataclass(frozen=True)
+class Built:
+    """What `Store.build` gives: the artifact, whether it was there already, seconds taken now."""
+
+    artifact: Artifact
+    cached: bool
+    seconds: float
+
+
+class Store:
+    """Artifacts under `root/<step>/<key>/`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def build(
+        self,
+        step: str,
+        build: Callable[[Path], object],
+        *,
+        version: int,
+        inputs: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> Built:
+        """Return the artifact of these inputs and parameters, building it where needed.
+
+        Args:
+            step: the step's name, a directory of the store.
+            build: fills the directory it is given; called again with the same directory after it
+                died, so it goes on from what it finds there.
+            version: raised when the step's output changes for the same inputs.
+            inputs: digests of what the step reads, by name.
+            parameters: everything else that the output depends on, as JSON can say it.
+            on_wait: called once if another process is building this artifact right now.
+        """
+        started = time.monotonic()
+        plain = as_plain(parameters)
+        key = _key_of(step, version, inputs, plain)
+        with self._only_builder(step, key, on_wait):
+            found = self.find(step, key)
+            if found is not None:
+                return Built(found, True, time.monotonic() - started)
+            partial = self._partial(step, key)
+            build(partial)
+            seconds = time.monotonic() - started
+            manifest = _manifest(partial, step, version, key, dict(inputs), plain, seconds)
+            return Built(self._commit(partial, manifest), False, seconds)
+
+    def find(self, step: str, key: str) -> Artifact | None:
+        """Return the artifact if every file is there as it was made; None where it has to be built.
+
+        A file is believed if size and mtime are the recorded ones, and read in whole if not.
+        """
+        path = self.root / step / key
+        manifest = Manifest.read(path)
+        if manifest is None or manifest.key != key or _key_of_manifest(manifest) != key:
+            return None
+        if any(_damage(path, entry, thorough=False) for entry in manifest.files):
+            return None
+        return Artifact(path, manifest)
+
+    def damages(self, artifact: Artifact) -> list[str]:
+        """Read every file of `artifact` and return what is wrong, a line a file; empty if nothing."""
+        found = (_damage(artifact.path, entry, thorough=True) for entry in artifact.manifest.files)
+        return [line for line in found if line]
+
+    def artifacts(self) -> list[Artifact]:
+        """Return every committed artifact with a readable manifest, oldest first; files unchecked."""
+        found = ((path, Manifest.read(path)) for path in self.root.glob("*/*") if "." not in path.name)
+        known = [Artifact(path, manifest) for path, manifest in found if manifest is not None]
+        return sorted(known, key=lambda artifact: artifact.manifest.created)
+
+    def _partial(self, step: str, key: str) -> Path:
+        partial = self.root / step / f"{key}.partial"
+        try:
+            partial.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(partial, error) from error
+        return partial
+
+    def _commit(self, partial: Path, manifest: Manifest) -> Artifact:
+        manifest.write(partial)
+        final = partial.with_suffix("")
+        if final.exists():  # damaged, or `find` would have believed it
+            shutil.rmtree(final)
+        partial.rename(final)
+        return Artifact(final, manifest)
+
+    @contextlib.contextmanager
+    def _only_builder(self, step: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold the key's lock. The kernel lets go of it when its holder dies, however it dies."""
+        path = self.root / step / f"{key}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _key_of(step: str, version: int, inputs: Mapping[str, str], parameters: Mapping[str, Any]) -> str:
+    origin = {"step": step, "version": version, "inputs": dict(inputs), "parameters": dict(parameters)}
+    return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
+
+
+def _key_of_manifest(manifest: Manifest) -> str:
+    return _key_of(manifest.step, manifest.version, manifest.inputs, manifest.parameters)
+
+
+def _manifest(
+    directory: Path,
+    step: str,
+    version: int,
+    key: str,
+    inputs: dict[str, str],
+    parameters: dict[str, Any],
+    seconds: float,
+) -> Manifest:
+    files = describe_files(directory)
+    if not files:
+        raise StepFailed("the step ended without an output", where=directory, fix="run it again")
+    created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    digest = content_digest(files)
+    host = socket.gethostname()
+    return Manifest(step, version, key, inputs, parameters, files, digest, round(seconds, 3), created, host)
+
+
+def _damage(directory: Path, entry: FileEntry, *, thorough: bool) -> str:
+    path = directory / entry.path
+    state = stat_of(path)
+    if state is None:
+        return f"{path}: missing"
+    if state[0] != entry.size:
+        return f"{path}: {state[0]} bytes, {entry.size} when it was made"
+    if (thorough or state[1] != entry.modified) and file_sha256(path) != entry.sha256:
+        return f"{path}: its sha256 is not that of the file that was made"
+    return ""
+
+
+def _cannot_write(path: Path, error: OSError) -> MindrailError:
+    return MindrailError(
+        f"cannot write here: {error.strerror}", where=path, fix="choose another place with --store"
+    )

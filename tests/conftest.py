@@ -1,0 +1,15 @@
+"""What several test folders share: the measured data beside the repository, where it is there."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real tokenizers, data sets and measured rows; it is never part of the repository."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("../shared/data is not here: this test compares with real data that is not committed")
+    return SHARED_DATA

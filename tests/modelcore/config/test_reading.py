@@ -1,0 +1,95 @@
+"""Every mistake in a YAML is one line that names file and key, with the nearest known key."""
+
+from pathlib import Path
+
+import pytest
+
+from modelcore.config.reading import read_config, read_yaml
+from modelcore.config.schema import Pipeline
+from modelcore.errors import MindrailError
+
+DEMO = Path(__file__).parents[3] / "configs" / "demo" / "pipeline.yaml"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.learning_rat=1", "train.learning_rat: unknown key; did you mean learning_rate?"),
+        ("trian.steps=1", "trian: unknown key; did you mean train?"),
+        ("train.zzz=1", "train.zzz: unknown key; known keys: steps, "),
+        ("train.steps=abc", 'train.steps: input should be a valid integer, not "abc"'),
+        ("train.steps=1.5", "train.steps: input should be a valid integer, not 1.5"),
+        ("train.steps=true", "train.steps: input should be a valid integer, not true"),
+        ("train.steps=0", "train.steps: input should be greater than or equal to 1, not 0"),
+        ("train.learning_rate=.nan", "train.learning_rate: input should be a finite number"),
+        ("train=", "train: input should be an object"),
+        ("train.steps.more=1", "--set train.steps.more=1: steps is a value"),
+        ("nonsense", "--set nonsense: not of the form"),
+        ("train.steps=[1", "--set train.steps=[1: the value is not valid YAML"),
+        ("preprocess.format=lama", "preprocess.format: input should be 'wizardcoder', 'llama'"),
+        ("first_programs.model.num_heads=5", "first_programs.model: hidden_size"),
+        (
+            "parallel.model_parallel=2",
+            "launch.world_size is 2, but parallel gives data_parallel 2 × model_parallel 2",
+        ),
+        ("score.k=[1,10]", "score.k has 10, but generate.samples is 1"),
+        ("first_programs=null", "download.source names {first_programs}"),
+        ("train.warmup_steps=100000", "train: warmup_steps 100000 leaves nothing"),
+        ("generate.samples=4", "generate: 4 greedy samples are all the same"),
+    ],
+)
+def test_a_wrong_value_is_told_with_file_and_key(override, said):
+    with pytest.raises(MindrailError) as caught:
+        read_config(DEMO, Pipeline, [override])
+    line = str(caught.value)
+    assert said in line
+    assert "\n" not in line
+    assert override in line or str(DEMO) in line
+
+
+def test_several_mistakes_are_told_at_once():
+    with pytest.raises(MindrailError, match="train.steps: .*also wrong: score.kk"):
+        read_config(DEMO, Pipeline, ["score.kk=1", "train.steps=x"])
+
+
+def test_an_override_is_read_as_yaml_and_wins():
+    config = read_config(
+        DEMO, Pipeline, ["train.learning_rate=1e-4", "generate.temperature=0.5", "name=mine"]
+    )
+    assert (config.train.learning_rate, config.generate.temperature, config.name) == (1e-4, 0.5, "mine")
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1", "run.yaml:1: not valid YAML"),
+        ("a: 1\nb: 2\na: 3\n", "run.yaml:3: not valid YAML: the key 'a' is given twice"),
+        ("- a\n", "holds list, not keys and values"),
+        ("", "holds NoneType"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+        ("a: \x07\n", "not valid YAML"),
+    ],
+)
+def test_a_broken_file_is_told_by_name_and_line(tmp_path, text, said):
+    with pytest.raises(MindrailError) as caught:
+        read_yaml(written(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_told_with_the_nearest_name(tmp_path):
+    written(tmp_path, "a: 1")
+    with pytest.raises(MindrailError, match=r"there is no such file; did you mean .*run\.yaml"):
+        read_yaml(tmp_path / "runn.yaml")
+
+
+def test_words_stay_words_and_numbers_are_numbers(tmp_path):
+    path = written(tmp_path, "a: yes\nb: on\nc: 1e-4\nd: true\ne: 12\nf: 1.\ng: .5e3\nh: 1_000\n")
+    expected = {"a": "yes", "b": "on", "c": 1e-4, "d": True, "e": 12, "f": 1.0, "g": 500.0}
+    assert {key: value for key, value in read_yaml(path).items() if key != "h"} == expected
