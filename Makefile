@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run demo setup test test-long bench lint types lock clean help
+.PHONY: run demo setup test test-long bench lint types lock docs clean help
 
 run: $(VENV)/.run        ## set up, then run the demo: from a random model to pass@1 (at most 8 minutes)
 	$(BIN)/mindrail demo
@@ -44,6 +44,9 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.run
 lock: | $(VENV)/.venv    ## choose exact versions anew for Python 3.10-3.12 from pyproject.toml
 	$(BIN)/pip install -q uv
 	.ci/lock $(BIN)/uv
+
+docs: $(VENV)/.run       ## write docs/configuration.md anew from the schema
+	.ci/docs $(BIN)
 
 clean:                   ## remove the virtual environment and every cache, not the store
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

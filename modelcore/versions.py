@@ -19,7 +19,7 @@ _BOUNDS = {
     "mindspore": ("==2.10.*", "other releases compile these networks differently or not at all"),
     "numpy": ("<2", "MindSpore fails inside reshape and asnumpy with numpy 2"),
     "safetensors": ("<0.8", "0.8 writes wrong bytes for arrays that are not contiguous"),
-    "prefect": ("==3.8.*", "another release migrates the server's database or names its settings differently"),
+    "prefect": ("==3.8.*", "another release migrates the server's database or renames its settings"),
     "fastapi": ("<0.151", "Prefect 3.8 fails at import with later ones"),
 }
 _PYTHONS = ((3, 10), (3, 12))

@@ -46,6 +46,7 @@ class SmallLlama(Section):
     num_layers: Whole = Field(4, description="Transformer blocks")
     num_heads: Whole = Field(4, description="Attention heads")
     num_kv_heads: Whole = Field(4, description="Key and value heads (fewer: grouped-query attention)")
+    max_positions: Whole = Field(512, description="Longest prompt and answer together, in tokens")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> SmallLlama:
@@ -129,9 +130,11 @@ class Train(Section):
     """The fine-tune itself."""
 
     steps: Whole = Field(description="Optimizer steps")
-    batch_size: Whole = Field(8, description="Rows a data-parallel replica takes in a step")
+    batch_size: Whole = Field(8, description="Rows a data-parallel replica takes at once")
+    accumulate: Whole = Field(1, description="How many such batches make a step")
     learning_rate: Positive = Field(2e-5, description="Peak learning rate")
     warmup_steps: Count = Field(0, description="Steps of linear warm-up before the cosine")
+    final_rate: Share = Field(0.1, description="The cosine ends at this share of the peak")
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.0, description="AdamW's decay")
     beta1: Share = 0.9
     beta2: Share = 0.95
@@ -173,7 +176,7 @@ class Score(Section):
     workers: Whole | None = Field(None, description="Answers executed side by side; all cores if not given")
     timeout: Positive = Field(3.0, description="Seconds an answer may take")
     memory_mb: Whole = Field(1024, description="Memory an answer may take, in MiB")
-    require_isolation: Literal["namespaces", "fallback"] | None = Field(
+    require_isolation: Literal["landlock", "user_namespaces", "namespaces"] | None = Field(
         None, description="Refuse to execute anything with less isolation than this"
     )
 

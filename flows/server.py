@@ -1,0 +1,118 @@
+"""A Prefect server for one command, where none is configured.
+
+With `PREFECT_API_URL` set, flows talk to that server. Without it, the command starts one of its own
+on a free loopback port, with its database under the store so that the history stays, and ends it.
+Prefect's own ephemeral server would survive a `kill -9` of the command; this one is on a leash. All
+settings travel by environment, so this module must run before Prefect is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from modelcore.errors import StepFailed
+from modelcore.launching.leash import leash_command
+
+__all__ = ["prefect_server"]
+
+_START_TIMEOUT = 120.0  # seconds; a new database takes 10 to 20
+_STOP_TIMEOUT = 5.0
+
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+"""No telemetry, wherever mindrail starts Prefect."""
+
+
+@contextlib.contextmanager
+def prefect_server(home: Path) -> Iterator[Callable[[], None]]:
+    """Make a Prefect API reachable through the environment while the context lasts.
+
+    Args:
+        home: where the temporary server keeps its database.
+
+    Yields:
+        What to call before the first flow run: it waits until the server answers. Starting takes
+        seconds that the caller may use for its imports.
+
+    Raises:
+        StepFailed: the server did not come up; its log is named.
+    """
+    os.environ.update(QUIET)
+    if os.environ.get("PREFECT_API_URL"):
+        yield lambda: None
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    os.environ.update(_settings(home, port))
+    with (home / "server.log").open("ab") as log:
+        server = subprocess.Popen(
+            leash_command(_command(port)), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+        try:
+            yield lambda: _wait_until_up(server, port, home / "server.log")
+        finally:
+            _stop(server)
+
+
+def _settings(home: Path, port: int) -> dict[str, str]:
+    return {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+        "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL"),
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "MINDRAIL_TEMPORARY_SERVER": "1",
+    }
+
+
+def _command(port: int) -> list[str]:
+    spec = find_spec("prefect")
+    assert spec is not None and spec.origin is not None
+    return [
+        *(sys.executable, "-m", "uvicorn", "--app-dir", str(Path(spec.origin).parent)),
+        *("--factory", "prefect.server.api.server:create_app", "--lifespan", "on"),
+        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "error"),
+    ]
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise StepFailed(f"Prefect's server ended with exit code {server.returncode}", where=log)
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5).close()
+            return
+        time.sleep(0.05)
+    raise StepFailed(f"Prefect's server did not answer within {_START_TIMEOUT:.0f} s", where=log)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(_STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,139 @@
+"""Rows exactly as MindFormers 1.3.2 (WizardCoder: 1.1.0) writes them, its faults included.
+
+What differs from `encode`, format by format:
+- wizardcoder: digits are not split singly, only `<|endoftext|>` is special, and the prompt's length is that
+  of the prompt tokenised by itself.
+- deepseek: an Alpaca record's `input` is left out; the text "None" is a special token; the prompt's length
+  is that of the prompt tokenised by itself.
+- llama: lengths are recounted turn by turn, and a sample whose count disagrees is wholly masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelcore.data.encode import Encoded, Encoder, concatenate, control_id
+from modelcore.data.formats import Format
+from modelcore.data.records import Dialogue, Exchange, Instruction
+from modelcore.data.tokenizers import Tokenizer
+from modelcore.data.tokenizers.byte_level import load_tokenizer_json, load_vocab_merges
+from modelcore.errors import MindrailError
+
+__all__ = ["PeerLlamaEncoder", "PeerPromptEncoder", "instruction_only", "peer_encoder"]
+
+ANSWER = " ASSISTANT: "
+
+
+def instruction_only(record: Instruction) -> Exchange:
+    """Read an Alpaca record without its `input`, as MindFormers' DeepSeek rows do."""
+    return Exchange(record.instruction, record.output)
+
+
+def peer_encoder(form: Format, tokenizer: Tokenizer, directory: Path, width: int) -> Encoder:
+    """Return MindFormers' way of encoding `form`.
+
+    Args:
+        form: the format.
+        tokenizer: the vocabulary in `directory`.
+        directory: where the tokenizer files are; two formats read them in MindFormers' own way.
+        width: tokens in a row.
+
+    Raises:
+        MindrailError: MindFormers has no such format, or the directory lacks the files it reads.
+    """
+    if form.name == "llama":
+        return PeerLlamaEncoder(form, tokenizer, width)
+    if form.name == "wizardcoder":
+        vocab, merges = _needed(directory, "vocab.json"), _needed(directory, "merges.txt")
+        own = load_vocab_merges(vocab, merges, split_digits=False, only_special=[form.closing])
+        return PeerPromptEncoder(form, own)
+    if form.name == "deepseek":
+        path = _needed(directory, "tokenizer.json")
+        return PeerPromptEncoder(form, load_tokenizer_json(path, also_special=["None"]))
+    raise MindrailError(f"MindFormers has no format {form.name}", where="compat", fix="leave compat at model")
+
+
+def _needed(directory: Path, name: str) -> Path:
+    path = directory / name
+    if not path.is_file():
+        raise MindrailError(
+            "no such file", where=path, fix="compat: mindformers reads the vocabulary from it"
+        )
+    return path
+
+
+class PeerPromptEncoder:
+    """Prompt and answer tokenised together; as many tokens masked as the prompt has by itself."""
+
+    def __init__(self, form: Format, tokenizer: Tokenizer) -> None:
+        self._form = form
+        self._tokenizer = tokenizer
+        opening = form.opening and control_id(tokenizer, form.opening, tokenizer.bos_id, "BOS", form)
+        self._head = [opening] if isinstance(opening, int) else []
+        self.closing = control_id(tokenizer, form.closing, tokenizer.eos_id, "EOS", form)
+
+    def encode(self, contents: Sequence[Dialogue]) -> Encoded:
+        """See `encode.Encoder.encode`."""
+        turns = [self._form.turns(dialogue)[0] for dialogue in contents]
+        whole = self._tokenizer.encode_batch([turn.prompt + turn.answer for turn in turns])
+        prompts = self._tokenizer.encode_batch([turn.prompt for turn in turns])
+        samples = []
+        for ids, prompt in zip(whole, prompts, strict=True):
+            sample = [*self._head, *ids, self.closing]
+            masked = min(len(self._head) + len(prompt), len(sample))
+            samples.append((sample, [masked, len(sample) - masked]))
+        return concatenate(samples)
+
+
+class PeerLlamaEncoder:
+    """A Vicuna conversation tokenised whole; its turns are then found again by their text and counted."""
+
+    def __init__(self, form: Format, tokenizer: Tokenizer, width: int) -> None:
+        self._form = form
+        self._tokenizer = tokenizer
+        self._width = width
+        self._opening = control_id(tokenizer, form.opening or "", tokenizer.bos_id, "BOS", form)
+        self.closing = control_id(tokenizer, form.closing, tokenizer.eos_id, "EOS", form)
+
+    def encode(self, contents: Sequence[Dialogue]) -> Encoded:
+        """See `encode.Encoder.encode`."""
+        texts = [
+            "".join(turn.prompt + turn.answer + self._form.closing for turn in self._form.turns(dialogue))
+            for dialogue in contents
+        ]
+        samples = [[self._opening, *ids] for ids in self._tokenizer.encode_batch(texts)]
+        return concatenate([(ids, self._runs(text, ids)) for text, ids in zip(texts, samples, strict=True)])
+
+    def _runs(self, text: str, ids: list[int]) -> list[int]:
+        """Return the lengths of masked and learnt runs by turns."""
+        runs, counted = [1], 1
+        for turn in text.split(self._form.closing):
+            question, found, rest = turn.partition(ANSWER)
+            if not turn or not found or ANSWER in rest:
+                break
+            # Both counts include a BOS; the question's last space is the answer's, and the BOS is not
+            # counted twice.
+            asked = self._count(question + ANSWER) - 1
+            length = self._count(turn) + 1
+            runs[-1] += asked
+            runs += [length - asked, 0]
+            counted += length
+        present = sum(number != 0 for number in ids[: self._width])
+        if counted < self._width and counted != present:
+            return [len(ids)]
+        return _fit(runs, len(ids))
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text))
+
+
+def _fit(runs: list[int], length: int) -> list[int]:
+    """Cut or lengthen a list of runs to `length` in all, what is added being masked."""
+    fitted, left = [], length
+    for run in runs:
+        fitted.append(max(0, min(run, left)))
+        left -= fitted[-1]
+    if left:
+        fitted += [0] * (len(fitted) % 2) + [left]
+    return fitted

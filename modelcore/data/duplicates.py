@@ -1,0 +1,86 @@
+"""Samples that an earlier one equals, exactly or nearly.
+
+Exact duplicates cost 16 bytes of digest a sample. Near duplicates are found by datasketch's MinHash and LSH
+over shingles of words, at about half a kilobyte a sample: neither is free on a source of many millions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ExactDuplicates", "NearDuplicates", "content_digest", "signatures"]
+
+SHINGLE = 5  # words
+PERMUTATIONS = 128
+WORD = re.compile(r"\w+|[^\w\s]")
+
+Signature = npt.NDArray[np.uint32]
+
+
+def content_digest(texts: Sequence[str]) -> bytes:
+    """Return 16 bytes that stand for these texts in this order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        data = text.encode()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.digest()
+
+
+class ExactDuplicates:
+    """Remembers the digests of the samples it has seen."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def is_new(self, digest: bytes) -> bool:
+        """Return whether this digest comes for the first time."""
+        before = len(self._seen)
+        self._seen.add(digest)
+        return len(self._seen) > before
+
+
+def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """Return the MinHash signature of each text's word shingles: uint32 [texts, PERMUTATIONS]."""
+    from datasketch import MinHash
+
+    shingles = [[shingle.encode() for shingle in _shingles(text)] for text in texts]
+    sketches = MinHash.bulk(shingles, num_perm=PERMUTATIONS, seed=1)
+    return np.array([sketch.hashvalues for sketch in sketches], np.uint32).reshape(len(texts), PERMUTATIONS)
+
+
+def _shingles(text: str) -> set[str]:
+    words = WORD.findall(text.lower())
+    return {" ".join(words[at : at + SHINGLE]) for at in range(max(1, len(words) - SHINGLE + 1))}
+
+
+class NearDuplicates:
+    """Remembers the signatures of the samples it has kept.
+
+    Args:
+        threshold: the share of word shingles two samples must have in common, as MinHash estimates it.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        from datasketch import MinHashLSH
+
+        self._threshold = threshold
+        self._index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
+        self._kept: dict[int, Signature] = {}
+
+    def earlier(self, number: int, signature: Signature) -> int | None:
+        """Return the first earlier sample that is nearly equal; or None, and then remember this one."""
+        from datasketch import MinHash
+
+        sketch = MinHash(num_perm=PERMUTATIONS, seed=1, hashvalues=signature)
+        for candidate in sorted(self._index.query(sketch)):
+            if float(np.mean(self._kept[candidate] == signature)) >= self._threshold:
+                return int(candidate)
+        self._index.insert(number, sketch)
+        self._kept[number] = signature
+        return None

@@ -1,0 +1,74 @@
+"""The prompt texts the models were fine-tuned with, as data.
+
+`ALPACA_*`: Stanford Alpaca's, also WizardCoder's. `VICUNA_SYSTEM`: FastChat's Vicuna v1.1.
+`DEEPSEEK_SYSTEM` and the frame around it: DeepSeek-Coder's instruct models. `INST_*`, `SYS_*`: Meta's Llama
+2 chat, which CodeLlama-Instruct keeps. Fill-in-the-middle: the model cards of each family.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = [
+    "ALPACA_WITHOUT_INPUT",
+    "ALPACA_WITH_INPUT",
+    "CODELLAMA_INFILL",
+    "DEEPSEEK_INFILL",
+    "DEEPSEEK_SYSTEM",
+    "INST_BEGIN",
+    "INST_END",
+    "STARCODER_INFILL",
+    "SYS_BEGIN",
+    "SYS_END",
+    "VICUNA_SYSTEM",
+    "Infill",
+    "alpaca_prompt",
+]
+
+ALPACA_WITH_INPUT = (
+    "Below is an instruction that describes a task, paired with an input that provides further context. "
+    "Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
+)
+ALPACA_WITHOUT_INPUT = (
+    "Below is an instruction that describes a task. "
+    "Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n{instruction}\n\n### Response:"
+)
+VICUNA_SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+DEEPSEEK_SYSTEM = (
+    "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by DeepSeek Company, "
+    "and you only answer questions related to computer science. For politically sensitive questions, "
+    "security and privacy issues, and other non-computer science questions, you will refuse to answer."
+)
+INST_BEGIN, INST_END = "[INST]", "[/INST]"
+SYS_BEGIN, SYS_END = "<<SYS>>\n", "\n<</SYS>>\n\n"
+
+
+class Infill(NamedTuple):
+    """The tokens around a gap, in the order prefix, suffix, middle (or DeepSeek's begin, hole, end).
+
+    Attributes:
+        template: the prompt, with `{prefix}` and `{suffix}`.
+        end: the token that ends the filled middle.
+    """
+
+    template: str
+    end: str
+
+
+CODELLAMA_INFILL = Infill("▁<PRE>{prefix}▁<SUF>{suffix}▁<MID>", "▁<EOT>")
+DEEPSEEK_INFILL = Infill(
+    "<｜fim▁begin｜>{prefix}<｜fim▁hole｜>{suffix}<｜fim▁end｜>", "<｜end▁of▁sentence｜>"
+)
+STARCODER_INFILL = Infill("<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>", "<|endoftext|>")
+
+
+def alpaca_prompt(instruction: str, context: str = "") -> str:
+    """Return Stanford Alpaca's prompt; the form with an input is used when `context` is not empty."""
+    template = ALPACA_WITH_INPUT if context else ALPACA_WITHOUT_INPUT
+    # One pass, so that a `{input}` inside the instruction stays what it is.
+    return template.format(instruction=instruction, input=context)

@@ -1,0 +1,6 @@
+"""Tokenizers of the models' own vocabularies: text to ids and back, one interface for three file formats."""
+
+from modelcore.data.tokenizers.load import load_tokenizer, tokenizer_files
+from modelcore.data.tokenizers.protocol import Marked, Tokenizer
+
+__all__ = ["Marked", "Tokenizer", "load_tokenizer", "tokenizer_files"]

@@ -1,0 +1,56 @@
+"""Find which kind of vocabulary a directory holds, and load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelcore.data.tokenizers.protocol import Tokenizer
+from modelcore.errors import MindrailError
+
+__all__ = ["load_tokenizer", "tokenizer_files"]
+
+FILES = (
+    "tokenizer.model",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+)
+
+
+def load_tokenizer(directory: Path) -> Tokenizer:
+    """Load the tokenizer of a Hugging Face directory.
+
+    Taken is the first that is there of: `tokenizer.model` (sentencepiece), `tokenizer.json`, `vocab.json`
+    with `merges.txt`. Special ids come from the files beside it (`tokenizers.special`).
+
+    Raises:
+        MindrailError: the directory holds no vocabulary, or a damaged one.
+    """
+    if not directory.is_dir():
+        raise MindrailError(
+            "no such directory", where=directory, fix="give the directory with the tokenizer files"
+        )
+    if (directory / "tokenizer.model").is_file():
+        from modelcore.data.tokenizers.sentencepiece_model import load_tokenizer_model
+
+        return load_tokenizer_model(directory / "tokenizer.model")
+    from modelcore.data.tokenizers.byte_level import load_tokenizer_json, load_vocab_merges
+
+    if (directory / "tokenizer.json").is_file():
+        return load_tokenizer_json(directory / "tokenizer.json")
+    if (directory / "vocab.json").is_file() and (directory / "merges.txt").is_file():
+        return load_vocab_merges(directory / "vocab.json", directory / "merges.txt")
+    raise MindrailError(
+        "no tokenizer.model, tokenizer.json, or vocab.json with merges.txt",
+        where=directory,
+        fix="copy the model's tokenizer files there",
+    )
+
+
+def tokenizer_files(directory: Path) -> list[Path]:
+    """Return the files of `directory` that a tokenizer is read from, in a fixed order."""
+    return [directory / name for name in FILES if (directory / name).is_file()]

@@ -1,0 +1,172 @@
+"""What the files beside a vocabulary say of its special tokens.
+
+Reads `added_tokens.json`, `special_tokens_map.json`, `tokenizer_config.json` and `generation_config.json` as
+Hugging Face writes them. It guesses nothing: what no file names stays None.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modelcore.errors import MindrailError
+
+__all__ = ["SpecialIds", "SpecialTokens", "read_object", "read_special_tokens", "resolve"]
+
+ROLES = ("bos", "eos", "pad")
+
+
+@dataclass
+class SpecialTokens:
+    """Special tokens as named by the files, before they meet a vocabulary.
+
+    Attributes:
+        named: role ("bos", "eos", "pad") to the token's text.
+        ids: role to id, from generation_config.json; used for a role that `named` lacks.
+        added: text to id of tokens added beyond the vocabulary proper.
+        special: texts of all tokens declared special, in order.
+        sources: role to the file that named it.
+    """
+
+    named: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
+    special: list[str] = field(default_factory=list)
+    sources: dict[str, Path] = field(default_factory=dict)
+
+    def declare(self, text: str) -> None:
+        """Note that `text` is a special token."""
+        if text not in self.special:
+            self.special.append(text)
+
+
+@dataclass(frozen=True)
+class SpecialIds:
+    """The ids of the three roles in one vocabulary."""
+
+    bos: int | None = None
+    eos: int | None = None
+    pad: int | None = None
+
+
+def read_special_tokens(directory: Path) -> SpecialTokens:
+    """Read every file of `directory` that speaks of special tokens.
+
+    Raises:
+        MindrailError: a file is not JSON, or an entry has not the type Hugging Face gives it.
+    """
+    tokens = SpecialTokens()
+    _read_added(directory / "added_tokens.json", tokens)
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        _read_names(directory / name, tokens)
+    _read_generation(directory / "generation_config.json", tokens)
+    return tokens
+
+
+def resolve(
+    tokens: SpecialTokens, token_id: Callable[[str], int | None], defaults: Mapping[str, int | None]
+) -> SpecialIds:
+    """Turn the named tokens into ids; `defaults` are the vocabulary file's own, used where no file speaks.
+
+    Raises:
+        MindrailError: a named token is not in the vocabulary.
+    """
+    found: dict[str, int | None] = {}
+    for role in ROLES:
+        text = tokens.named.get(role)
+        found[role] = tokens.ids.get(role, defaults.get(role)) if text is None else token_id(text)
+        if text is not None and found[role] is None:
+            raise MindrailError(
+                f"{role}_token {text!r} is not in the vocabulary",
+                where=tokens.sources[role],
+                fix="take the tokenizer files of one and the same model",
+            )
+    return SpecialIds(**found)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in `path`.
+
+    Raises:
+        MindrailError: the file is not UTF-8, not JSON or not an object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise MindrailError(f"not JSON ({error})", where=path, fix="download the file again") from error
+    if not isinstance(value, dict):
+        raise MindrailError(f"a JSON {type(value).__name__} where an object belongs", where=path)
+    return value
+
+
+def _read_added(path: Path, tokens: SpecialTokens) -> None:
+    if not path.is_file():
+        return
+    for text, number in read_object(path).items():
+        _add(tokens, text, number, path)
+
+
+def _add(tokens: SpecialTokens, text: str, number: object, path: Path) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise MindrailError(f"id {number!r} of {text!r} is not a whole number", where=path)
+    if tokens.added.setdefault(text, number) != number:
+        raise MindrailError(f"{text!r} is {number} here and {tokens.added[text]} elsewhere", where=path)
+
+
+def _read_names(path: Path, tokens: SpecialTokens) -> None:
+    if not path.is_file():
+        return
+    config = read_object(path)
+    for role in ROLES:
+        text = _content(config.get(f"{role}_token"), path, f"{role}_token")
+        if text is not None:
+            tokens.named[role] = text
+            tokens.sources[role] = path
+            tokens.declare(text)
+    for entry in _additional(config, path):
+        tokens.declare(entry)
+    decoder = config.get("added_tokens_decoder", {})
+    if not isinstance(decoder, dict):
+        raise MindrailError("added_tokens_decoder is not an object", where=path)
+    for number, entry in decoder.items():
+        text = _content(entry, path, "added_tokens_decoder")
+        if text is None or not number.isdecimal():
+            raise MindrailError(f"added_tokens_decoder entry {number!r} has no id or no content", where=path)
+        _add(tokens, text, int(number), path)
+        if entry.get("special"):
+            tokens.declare(text)
+
+
+def _additional(config: Mapping[str, Any], path: Path) -> list[str]:
+    entries = config.get("additional_special_tokens") or []
+    if not isinstance(entries, list):
+        raise MindrailError("additional_special_tokens is not a list", where=path)
+    found = (_content(entry, path, "additional_special_tokens") for entry in entries)
+    return [text for text in found if text is not None]
+
+
+def _content(entry: object, path: Path, key: str) -> str | None:
+    text = entry.get("content") if isinstance(entry, dict) else entry
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise MindrailError(f"{key} is {text!r}, not a text", where=path)
+    return text
+
+
+def _read_generation(path: Path, tokens: SpecialTokens) -> None:
+    if not path.is_file():
+        return
+    config = read_object(path)
+    for role in ROLES:
+        value = config.get(f"{role}_token_id")
+        # Several ends of text may be given; the first is the model's own.
+        number = value[0] if isinstance(value, list) and value else value
+        if number is None or number == [] or (isinstance(number, int) and number < 0):
+            continue
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise MindrailError(f"{role}_token_id is {value!r}, not an id", where=path)
+        tokens.ids[role] = number

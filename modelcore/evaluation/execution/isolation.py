@@ -1,0 +1,163 @@
+"""The levels of isolation and how a process is put under each. Does not choose one; `pool` does.
+
+    namespaces         root: own pid, mount, network, IPC and host name namespaces, an unused user id
+    user_namespaces    not root: the same inside a user namespace
+    landlock           neither allowed: Landlock for files, and a stricter seccomp filter: no child
+                       processes, signals to itself only
+
+All have seccomp, resource limits, no capabilities, no way to gain any, and an empty environment.
+"""
+
+# The worker does not load pathlib.
+# ruff: noqa: PTH123
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelcore.evaluation.execution import kernel, landlock, root, seccomp
+from modelcore.evaluation.execution.limits import MIB, Limits
+
+__all__ = [
+    "LEVELS",
+    "Sight",
+    "confine_completion",
+    "confine_trial",
+    "enter_namespaces",
+    "in_namespaces",
+    "split_around",
+    "unused_user",
+]
+
+LEVELS = ("landlock", "user_namespaces", "namespaces")
+"""Weakest first."""
+
+_WORKER_NAMESPACES = (
+    kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+)
+_USER_INSIDE = 1000
+_LIBRARY_ADDRESS_SPACE = 3072 * MIB
+_TRIAL_MEMORY = 2048 * MIB
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What of the file system may be read.
+
+    Args:
+        read: directories and files shown.
+        masked: directories inside those that are not.
+        packages: directories and files inside the masked ones, or elsewhere, that are shown again.
+        search: entries of the completion's `sys.path` for those packages.
+    """
+
+    read: tuple[str, ...]
+    masked: tuple[str, ...]
+    packages: tuple[str, ...]
+    search: tuple[str, ...]
+
+
+def in_namespaces(level: str) -> bool:
+    """Whether the level has namespaces of its own for each sample."""
+    return level != "landlock"
+
+
+def enter_namespaces(level: str) -> None:
+    """Give this process new namespaces; its next child is the first process of the new pid namespace.
+
+    Raises:
+        OSError: the kernel, or the container this runs in, does not allow it.
+    """
+    if level == "user_namespaces":
+        user, group = os.geteuid(), os.getegid()
+        kernel.unshare(kernel.CLONE_NEWUSER | _WORKER_NAMESPACES)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{_USER_INSIDE} {user} 1")
+        _write("/proc/self/gid_map", f"{_USER_INSIDE} {group} 1")
+    else:
+        kernel.unshare(_WORKER_NAMESPACES)
+
+
+def unused_user(number: int) -> int:
+    """Return a user id that is nobody's, near the end of those there are; a different one per `number`."""
+    with open("/proc/self/uid_map") as table:
+        first, _, count = max((tuple(map(int, line.split())) for line in table), key=lambda row: row[2])
+    last = min(first + count, 1 << 31) - 3
+    return last - number % max(1, min(count // 2, 1 << 30))
+
+
+def confine_trial(level: str, user: int) -> None:
+    """Take from the process that runs the tests what it does not need."""
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_DATA, _TRIAL_MEMORY)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _become_nobody(level, user)
+    kernel.hide_memory()
+
+
+def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> None:
+    """Put this process, which has run nothing yet, and its descendants under all limits of `level`.
+
+    Args:
+        level: one of `LEVELS`.
+        limits: of the sample.
+        user: the user id to run as, where there is a choice.
+        ruleset: of Landlock, for the level of that name.
+    """
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_CPU, math.ceil(limits.seconds) + 2)
+    _limit(resource.RLIMIT_DATA, limits.memory)
+    _limit(resource.RLIMIT_AS, limits.memory + _LIBRARY_ADDRESS_SPACE)
+    _limit(resource.RLIMIT_NPROC, limits.processes)
+    _limit(resource.RLIMIT_NOFILE, limits.open_files)
+    _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
+    _limit(resource.RLIMIT_MEMLOCK, 0)
+    if in_namespaces(level):
+        root.mount_scratch(limits.disk)
+    _become_nobody(level, user)
+    if not in_namespaces(level):
+        landlock.restrict(ruleset)
+        os.close(ruleset)
+    seccomp.forbid(same_user=not in_namespaces(level))
+
+
+def _become_nobody(level: str, user: int) -> None:
+    if level == "namespaces":
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    kernel.drop_capabilities()
+    kernel.no_new_privileges()
+
+
+def _limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (ceiling, ceiling))
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def split_around(paths: Sequence[str], masked: Sequence[str]) -> list[str]:
+    """Return paths that cover `paths` without any of `masked`: Landlock cannot take a directory out again."""
+    covering: list[str] = []
+    hidden = {os.path.realpath(path) for path in masked}
+    pending = [os.path.realpath(path) for path in paths]
+    while pending:
+        path = pending.pop()
+        if path in hidden:
+            continue
+        if any(inner.startswith(path + "/") for inner in hidden):
+            with contextlib.suppress(PermissionError), os.scandir(path) as entries:
+                pending += [entry.path for entry in entries if not entry.is_symlink()]
+        else:
+            covering.append(path)
+    return covering

@@ -1,0 +1,215 @@
+"""A seccomp filter: the system calls that a completion is refused. No file system rules are possible here.
+
+A refused call fails with EPERM (ENOSYS where the C library then falls back to an older call), so honest
+code sees an ordinary error. The list is of what no solution of a programming problem needs: the network,
+other processes, kernel objects that hold memory which no limit counts, and rarely used, often attacked
+parts of the kernel. Numbers: Linux's asm/unistd.h; filter format: linux/filter.h, linux/seccomp.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+
+__all__ = ["forbid"]
+
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+_LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
+_NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
+_X32_BIT = 0x40000000
+_CLONE_THREAD = 0x00010000
+_PR_SET_PDEATHSIG = 1
+
+_X86_64, _AARCH64 = 0, 1  # columns of the tables below
+_ARCHITECTURES = {"x86_64": (_X86_64, 0xC000003E), "aarch64": (_AARCH64, 0xC00000B7)}
+
+# name: (x86_64, aarch64); None where an architecture has no such call.
+_ALWAYS: dict[str, tuple[int | None, int | None]] = {
+    "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept": (43, 202),
+    "accept4": (288, 242),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "process_mrelease": (448, 448),
+    "kcmp": (312, 272),
+    "pidfd_open": (434, 434),
+    "pidfd_getfd": (438, 438),
+    "pidfd_send_signal": (424, 424),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "io_setup": (206, 0),
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "semget": (64, 190),
+    "semctl": (66, 191),
+    "semop": (65, 193),
+    "msgget": (68, 186),
+    "msgctl": (71, 187),
+    "msgrcv": (70, 188),
+    "msgsnd": (69, 189),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    "personality": (135, 92),
+    "quotactl": (179, 60),
+    "syslog": (103, 116),
+    "fanotify_init": (300, 262),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "mknod": (133, None),
+    "mknodat": (259, 33),
+    "kexec_load": (246, 104),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "reboot": (169, 142),
+    "modify_ldt": (154, None),
+}
+# Beyond that, where no namespace hides the caller's other processes and files.
+_SAME_USER: dict[str, tuple[int | None, int | None]] = {
+    "fork": (57, None),
+    "vfork": (58, None),
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setaffinity": (203, 122),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+    "tkill": (200, 130),
+    "truncate": (76, 45),
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "lchown": (94, None),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "inotify_add_watch": (254, 27),
+}
+_CLONE, _KILL, _TGKILL, _PRLIMIT, _PRCTL = (56, 220), (62, 129), (234, 131), (302, 261), (157, 167)
+_CLONE3, _OPENAT2 = 435, 437
+_OPEN, _OPENAT = (2, None), (257, 56)
+
+
+def forbid(*, same_user: bool) -> None:
+    """Install the filter in this process and its descendants; `no_new_privileges` must have been called.
+
+    Args:
+        same_user: other processes and files of the caller's user are within reach: allow threads but no
+            processes, signals to this process only, and no change of other processes' or files' attributes.
+
+    Raises:
+        OSError: the kernel has no seccomp filters or the machine is neither x86_64 nor aarch64.
+    """
+    if platform.machine() not in _ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"no system call numbers for {platform.machine()}")
+    code = b"".join(_program(same_user, *_ARCHITECTURES[platform.machine()]))
+    buffer = ctypes.create_string_buffer(code, len(code))
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments = (ctypes.c_ulong(_MODE_FILTER), ctypes.c_void_p(ctypes.addressof(header)))
+    if libc.prctl(_PR_SET_SECCOMP, *arguments, ctypes.c_ulong(0), ctypes.c_ulong(0)) < 0:
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, if_true, if_false, value)
+
+
+def _refuse(code: int = errno.EPERM) -> bytes:
+    return _instruction(_RETURN, _ERRNO | code)
+
+
+def _program(same_user: bool, column: int, audit_architecture: int) -> list[bytes]:
+    program = [
+        _instruction(_LOAD, _ARCHITECTURE_OFFSET),
+        _instruction(_JUMP_EQUAL, audit_architecture, 1, 0),
+        _instruction(_RETURN, _KILL_PROCESS),
+        _instruction(_LOAD, _NUMBER_OFFSET),
+    ]
+    if column == _X86_64:
+        program += [_instruction(_JUMP_SET, _X32_BIT, 0, 1), _refuse()]
+    tables = [_ALWAYS, _SAME_USER] if same_user else [_ALWAYS]
+    numbers = [row[column] for table in tables for row in table.values()]
+    for number in numbers:
+        if number is not None:
+            program += [_instruction(_JUMP_EQUAL, number, 0, 1), _refuse()]
+    program += [_instruction(_JUMP_EQUAL, _CLONE3, 0, 1), _refuse(errno.ENOSYS)]
+    if same_user:
+        program += [_instruction(_JUMP_EQUAL, _OPENAT2, 0, 1), _refuse(errno.ENOSYS)]
+        program += _own_process_only(column)
+    return [*program, _instruction(_RETURN, _ALLOW)]
+
+
+def _own_process_only(column: int) -> list[bytes]:
+    """Rules on arguments, for what would reach beyond this process or past Landlock's first version."""
+    own = os.getpid()
+    rules = _when(_CLONE[column], 0, [_instruction(_JUMP_SET, _CLONE_THREAD, 1, 0), _refuse()])
+    rules += _when(_KILL[column], 0, [_instruction(_JUMP_EQUAL, own, 1, 0), _refuse()])
+    rules += _when(_TGKILL[column], 0, [_instruction(_JUMP_EQUAL, own, 1, 0), _refuse()])
+    rules += _when(_PRLIMIT[column], 0, [_instruction(_JUMP_EQUAL, 0, 1, 0), _refuse()])
+    rules += _when(_PRCTL[column], 0, [_instruction(_JUMP_EQUAL, _PR_SET_PDEATHSIG, 0, 1), _refuse()])
+    truncate_unwritable = [
+        _instruction(_JUMP_SET, os.O_TRUNC, 0, 2),
+        _instruction(_JUMP_SET, os.O_WRONLY | os.O_RDWR, 1, 0),
+        _refuse(),
+    ]
+    for number, argument in ((_OPEN[column], 1), (_OPENAT[column], 2)):
+        if number is not None:
+            rules += _when(number, argument, truncate_unwritable)
+    return rules
+
+
+def _when(number: int, argument: int, checks: list[bytes]) -> list[bytes]:
+    """Apply `checks` to the low word of one argument of call `number`; skipped whole for other calls."""
+    load = _instruction(_LOAD, _ARGUMENTS_OFFSET + 8 * argument)
+    body = [load, *checks, _instruction(_LOAD, _NUMBER_OFFSET)]
+    return [_instruction(_JUMP_EQUAL, number, 0, len(body)), *body]

@@ -1,0 +1,80 @@
+"""What the processes of one sample have used so far, from /proc: processor time, waiting for one, memory."""
+
+# The worker does not load pathlib.
+# ruff: noqa: PTH208
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["Usage", "processes", "usage"]
+
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_NANOSECOND = 1e-9
+_USER_TIME, _RESIDENT = 11, 21  # places after the command name in /proc/<pid>/stat
+_MAXIMUM_THREADS = 256
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Sums over processes.
+
+    Args:
+        running: seconds of processor time.
+        waiting: seconds spent ready to run while the processor did something else.
+        memory: resident bytes; pages shared by several processes count for each.
+        processes: how many there are.
+    """
+
+    running: float
+    waiting: float
+    memory: int
+    processes: int
+
+
+def processes(table: int) -> set[int]:
+    """Return the ids in the /proc directory open as descriptor `table`."""
+    return {int(name) for name in os.listdir(table) if name.isdigit()}
+
+
+def usage(table: int, pids: Iterable[int]) -> Usage:
+    """Return what `pids` used; those that have ended count for nothing."""
+    running = waiting = 0.0
+    memory = found = 0
+    for pid in pids:
+        try:
+            fields = _read(table, f"{pid}/stat").rpartition(b")")[2].split()
+            waiting += _waiting(table, pid)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        user, system, child_user, child_system = map(int, fields[_USER_TIME : _USER_TIME + 4])
+        running += (user + system + child_user + child_system) * _TICK
+        memory += int(fields[_RESIDENT]) * _PAGE
+        found += 1
+    return Usage(running, waiting, memory, found)
+
+
+def _waiting(table: int, pid: int) -> float:
+    descriptor = os.open(f"{pid}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=table)
+    try:
+        threads = os.listdir(descriptor)[:_MAXIMUM_THREADS]
+    finally:
+        os.close(descriptor)
+    total = 0.0
+    for thread in threads:
+        try:
+            total += int(_read(table, f"{pid}/task/{thread}/schedstat").split()[1]) * _NANOSECOND
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def _read(table: int, path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY, dir_fd=table)
+    try:
+        return os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)

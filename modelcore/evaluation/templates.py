@@ -1,0 +1,108 @@
+"""Prompt templates as data: what surrounds a problem for each kind of model, and how its answer is read.
+
+A template's `version` changes with anything in it that can change a score. The texts are the models' own
+formats: WizardCoder's and Alpaca's published inference scripts, CodeLlama's `[INST]` format (the
+instruction in it is ours: its authors published none), DeepSeek-Coder's chat template and evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelcore.errors import MindrailError
+from modelcore.evaluation.benchmarks import Problem
+from modelcore.evaluation.extraction import cut_at_stops, fenced_code, wizardcoder_code
+
+__all__ = ["TEMPLATES", "Template", "template"]
+
+
+@dataclass(frozen=True)
+class Template:
+    """How one kind of model is asked and read.
+
+    Args:
+        name, version: recorded with every score.
+        text: the text sent to the model; `{prompt}` stands for the problem's prompt.
+        stops: texts at which generation may stop; they are not part of the answer.
+        strip: how the problem's prompt is trimmed: "" (not at all), "newline" (its last newline, because
+            a newline and the indent after it are one token of most code models), or "both" (all white
+            space at both ends).
+        tabs: whether four spaces are sent as a tab.
+        extractor: "stops" (cut at the first stop), "wizardcoder" or "fenced" (see `extraction`).
+    """
+
+    name: str
+    version: int
+    text: str
+    stops: tuple[str, ...]
+    strip: str
+    tabs: bool
+    extractor: str
+
+    def prompt(self, problem: Problem) -> str:
+        """Return the final text to send to the model."""
+        prompt = problem.prompt
+        if self.strip == "newline":
+            prompt = prompt.removesuffix("\n")
+        elif self.strip == "both":
+            prompt = prompt.strip()
+        return self.text.replace("{prompt}", prompt.replace("    ", "\t") if self.tabs else prompt)
+
+    def extract(self, response: str, problem: Problem) -> str:
+        """Return the completion in a response: `problem.prompt` followed by it is the program to run."""
+        if self.extractor == "stops":
+            completion = cut_at_stops(response, self.stops)
+            return completion.removeprefix("\n") if self.strip == "newline" else completion
+        return _EXTRACTORS[self.extractor](response)
+
+
+_EXTRACTORS: dict[str, Callable[[str], str]] = {"wizardcoder": wizardcoder_code, "fenced": fenced_code}
+
+_ALPACA = (
+    "Below is an instruction that describes a task. "
+    "Write a response that appropriately completes the request.\n\n"
+)
+_SCRIPT = "Create a Python script for this problem:\n{prompt}\n\n### Response:"
+_DEEPSEEK = (
+    "You are an AI programming assistant, utilizing the Deepseek Coder model, developed by Deepseek Company, "
+    "and you only answer questions related to computer science. For politically sensitive questions, "
+    "security and privacy issues, and other non-computer science questions, you will refuse to answer\n"
+    "### Instruction:\n"
+    "Please continue to complete the function. You are not allowed to modify the given code and do the "
+    "completion only. Please return all completed function in a codeblock. Here is the given code to do "
+    "completion:\n```python\n{prompt}\n```\n"
+    "### Response:\n"
+)
+_CODELLAMA = (
+    "[INST] Complete this Python function. Answer with the whole function in one code block.\n"
+    "```python\n{prompt}\n``` [/INST]"
+)
+_HUMANEVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n@", "\n```")
+_MBPP_STOPS = ("\nclass", "\nassert", '\n"""', "\nprint", "\nif", "\n```")
+
+TEMPLATES: tuple[Template, ...] = (
+    Template("base", 1, "{prompt}", _HUMANEVAL_STOPS, "", False, "stops"),
+    Template("base-stripped", 1, "{prompt}", _HUMANEVAL_STOPS, "newline", False, "stops"),
+    Template("base-mbpp", 1, "{prompt}", _MBPP_STOPS, "", False, "stops"),
+    Template("wizardcoder", 1, f"{_ALPACA}\n### Instruction:\n{_SCRIPT}", (), "", True, "wizardcoder"),
+    Template("alpaca", 1, f"{_ALPACA}### Instruction:\n{_SCRIPT}", (), "", False, "fenced"),
+    Template("codellama-instruct", 1, _CODELLAMA, (), "both", False, "fenced"),
+    Template("deepseek-instruct", 1, _DEEPSEEK, ("<|EOT|>",), "both", False, "fenced"),
+)
+
+
+def template(name: str) -> Template:
+    """Return the template of that name.
+
+    Raises:
+        MindrailError: there is none; names those there are.
+    """
+    for known in TEMPLATES:
+        if known.name == name:
+            return known
+    raise MindrailError(
+        f"no prompt template {name!r}",
+        where="template",
+        fix=f"use {', '.join(known.name for known in TEMPLATES)}",
+    )

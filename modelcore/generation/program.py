@@ -1,0 +1,148 @@
+"""The program that generates: `python -m modelcore.generation.program plan.json`.
+
+Writes the plan's output whole when all responses are there; killed before, it goes on from those that were
+finished. The same plan gives the same bytes. Exit code 0 done, 2 with one line on stderr for bad input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelcore.data.tokenizers import Tokenizer, load_tokenizer
+from modelcore.errors import MindrailError
+from modelcore.generation.engine import Drawing, Engine, Request
+from modelcore.generation.journal import Journal, Response, write_responses
+from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
+from modelcore.generation.stopping import Ending
+from modelcore.models.families import Family, load_model_config
+from modelcore.progress import FileProgress, Progress, silent
+
+if TYPE_CHECKING:
+    from modelcore.generation.decoder import Decoder
+
+__all__ = ["generate"]
+
+_REPORT_EVERY = 0.5  # seconds between two looks at the progress
+
+
+def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
+    """Write the responses of `plan`.
+
+    Args:
+        plan: the job.
+        progress: is told of tokens generated; a response that ends early lowers the total.
+
+    Raises:
+        MindrailError: checkpoint, tokenizer or prompts do not fit each other.
+    """
+    checkpoint, output = Path(plan.checkpoint), Path(plan.output)
+    prompts = read_prompts(Path(plan.prompts))
+    family, tokenizer = load_model_config(checkpoint), load_tokenizer(checkpoint)
+    requests = _requests(plan, prompts, tokenizer, family)
+    length = min(
+        max(len(request.ids) for request in requests) + plan.max_new_tokens, family.config.max_positions
+    )
+    with Journal(output, plan.fingerprint()) as journal:
+        missing = [
+            request for request in requests if (request.task_id, request.sample) not in journal.finished
+        ]
+        if missing:
+            progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
+            slots = min(plan.batch_size, len(requests))
+            model = _load(family, checkpoint, slots, length)
+            _answer(
+                Engine(model, _ending(plan, tokenizer, family), _drawing(plan)),
+                missing,
+                plan,
+                journal,
+                progress,
+            )
+        write_responses(output, [journal.finished[request.task_id, request.sample] for request in requests])
+    journal.path.unlink()
+
+
+def _requests(
+    plan: GenerationPlan, prompts: Sequence[Prompt], tokenizer: Tokenizer, family: Family
+) -> list[Request]:
+    encoded = tokenizer.encode_batch([prompt.text for prompt in prompts], bos=plan.bos)
+    for prompt, ids in zip(prompts, encoded, strict=True):
+        _check_prompt(prompt, ids, family, plan)
+    return [
+        Request(prompt.task_id, sample, ids)
+        for prompt, ids in zip(prompts, encoded, strict=True)
+        for sample in range(plan.samples)
+    ]
+
+
+def _check_prompt(prompt: Prompt, ids: Sequence[int], family: Family, plan: GenerationPlan) -> None:
+    config, where = family.config, f"{plan.prompts}: {prompt.task_id}"
+    if not ids:
+        raise MindrailError("the prompt is empty", where=where)
+    if len(ids) >= config.max_positions:
+        raise MindrailError(
+            f"the prompt has {len(ids)} tokens, the model's context is {config.max_positions}", where=where
+        )
+    if max(ids) >= config.vocab_size:
+        raise MindrailError(
+            f"token {max(ids)} of the prompt is outside the model's {config.vocab_size} embedding rows",
+            where=where,
+            fix="use the tokenizer the model was trained with",
+        )
+
+
+def _load(family: Family, checkpoint: Path, slots: int, length: int) -> Decoder:
+    # Imported here: input is checked before the seconds that MindSpore takes to start.
+    import mindspore
+
+    from modelcore.generation.decoder import Decoder
+
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    return Decoder(family, checkpoint, slots=slots, length=length, prompts=-(-slots // 4))
+
+
+def _ending(plan: GenerationPlan, tokenizer: Tokenizer, family: Family) -> Ending:
+    ends = {family.config.eos_id, tokenizer.eos_id} - {None}
+    return Ending(tokenizer, frozenset(end for end in ends if end is not None), plan.stops)
+
+
+def _drawing(plan: GenerationPlan) -> Drawing:
+    return Drawing(plan.max_new_tokens, plan.temperature, plan.top_p, plan.seed)
+
+
+def _answer(
+    engine: Engine, requests: Sequence[Request], plan: GenerationPlan, journal: Journal, progress: Progress
+) -> None:
+    left, spent, told = len(requests), 0, 0.0
+    for finished in engine.run(requests):
+        for one in finished:
+            journal.add(Response(one.request.task_id, one.request.sample, one.text, one.finish))
+            left, spent = left - 1, spent + one.tokens
+        if finished or time.monotonic() - told > _REPORT_EVERY:
+            told = time.monotonic()
+            note = f"{len(requests) - left} of {len(requests)} responses"
+            progress(
+                engine.generated, max(spent + left * plan.max_new_tokens, engine.generated), "tokens", note
+            )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the plan whose path is the only argument; return the exit code."""
+    os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings are not about the user's input
+    progress = (
+        FileProgress(Path(os.environ["MINDRAIL_PROGRESS"])) if "MINDRAIL_PROGRESS" in os.environ else silent
+    )
+    try:
+        generate(read_plan(Path(arguments[0])), progress)
+    except MindrailError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

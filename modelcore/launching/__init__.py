@@ -1,0 +1,1 @@
+"""Starting the processes of a job, watching them, and ending all of them when one ends wrongly."""

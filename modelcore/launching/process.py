@@ -1,0 +1,104 @@
+"""One process on a leash: started with its log, and gone with all it started once it is buried."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from modelcore.launching.last_words import last_words
+from modelcore.launching.leash import leash_command
+
+__all__ = ["LeashedProcess", "stop_all"]
+
+_PATIENCE_S = (
+    5.0  # for a leash to kill what it holds: milliseconds, unless the kernel is busy writing a core or a page
+)
+
+
+class LeashedProcess:
+    """A command running in its own session on a leash (see `leash`), both its streams written to `log`.
+
+    Args:
+        name: what to call it to the user: "rank 1", "scheduler".
+        command: the program and its arguments.
+        environment: its whole environment.
+        log: where its output goes; truncated first.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.returncode: int | None = None
+        with log.open("wb") as stream:
+            self._leash = subprocess.Popen(
+                leash_command(list(command)),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                start_new_session=True,
+            )
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable (end of file) when the command and all it started are gone."""
+        assert self._leash.stdout is not None
+        return self._leash.stdout.fileno()
+
+    @property
+    def pid(self) -> int:
+        """The leash's process id, which is also its process group and session."""
+        return self._leash.pid
+
+    def bury(self) -> int:
+        """Wait for the leash's end, kill what a killed leash left, return the exit code (-N: signal N)."""
+        if self.returncode is None:
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            self._kill_group()  # before the leash is reaped: until then its number cannot be anyone else's
+            self.returncode = self._leash.wait()
+            assert self._leash.stdout is not None
+            self._leash.stdout.close()
+        return self.returncode
+
+    def terminate(self) -> None:
+        """Have the leash kill the command and everything it started; does not wait."""
+        os.kill(self.pid, signal.SIGTERM)  # not Popen's own, which would reap
+
+    def say_where_you_are(self) -> None:
+        """Have the command abort, a Python after writing the stack of each of its threads to its log."""
+        os.kill(self.pid, signal.SIGUSR1)
+
+    def last_words(self) -> str:
+        """What its log says last, on one line."""
+        return last_words(self.log)
+
+    def _ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _bury_by(self, deadline: float) -> None:
+        while not self._ended():
+            if time.monotonic() > deadline:
+                self._kill_group()
+                break
+            time.sleep(0.005)
+        self.bury()
+
+
+def stop_all(processes: Iterable[LeashedProcess]) -> None:
+    """Kill every process that still runs, with all its descendants, and return when they are gone."""
+    running = [process for process in processes if process.returncode is None]
+    for process in running:
+        process.terminate()
+    deadline = time.monotonic() + _PATIENCE_S
+    for process in running:
+        process._bury_by(deadline)

@@ -1,0 +1,56 @@
+"""Whether a group of processes still moves, as told by the progress files they write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelcore.progress import Progress, read_progress
+
+__all__ = ["Pulse"]
+
+
+class Pulse:
+    """Looks at progress files written by other processes (see `FileProgress`) and passes the first one's on.
+
+    Args:
+        files: one for each process; a file that does not exist yet is a process that has not begun.
+        progress: called with each new state of the first file.
+    """
+
+    def __init__(self, files: Sequence[Path], progress: Progress) -> None:
+        self._files = files
+        self._progress = progress
+        self._stamps: dict[Path, tuple[int, int]] = {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether any process has reported yet."""
+        return bool(self._stamps)
+
+    def beats(self) -> bool:
+        """Pass on what is new; return whether anything was."""
+        new = [file for file in self._files if self._is_new(file)]
+        if self._files[0] in new and (state := read_progress(self._files[0])):
+            self._progress(*state)
+        return bool(new)
+
+    def where(self) -> str:
+        """How far the first process is, in words."""
+        if (state := read_progress(self._files[0])) is None:
+            return "the start"
+        done, total, unit, note = state
+        return f"{done:g}{'' if total is None else f' of {total:g}'} {unit}{note and f' ({note})'}"
+
+    def _is_new(self, file: Path) -> bool:
+        try:
+            state = file.stat()
+        except FileNotFoundError:
+            return False
+        stamp = (
+            state.st_mtime_ns,
+            state.st_ino,
+        )  # replaced whole each time: a new inode within one clock tick
+        known = self._stamps.get(file)
+        self._stamps[file] = stamp
+        return stamp != known

@@ -1,0 +1,129 @@
+"""The JSON of a rank table, as HCCL reads it: read and checked, written.
+
+Format: CANN's "Rank table configuration", template version 1.0: every value a string.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from modelcore.errors import MindrailError
+from modelcore.launching.rank_table import Device, RankTable, Server
+
+__all__ = ["read_rank_table", "write_rank_table"]
+
+_VERSION = "1.0"
+_READY = "completed"
+_Read = TypeVar("_Read")
+
+
+def write_rank_table(table: RankTable, path: Path) -> None:
+    """Write the table as the JSON that HCCL reads."""
+    document = {
+        "version": _VERSION,
+        "server_count": str(len(table.servers)),
+        "server_list": [_server_to_json(server) for server in table.servers],
+        "status": _READY,
+    }
+    path.write_text(json.dumps(document, indent=4) + "\n")
+
+
+def read_rank_table(path: Path) -> RankTable:
+    """Read and check a rank table.
+
+    Raises:
+        MindrailError: not JSON, a key missing or of another type, another version, not "completed", a server
+            count that is not the number of servers, or what `RankTable` refuses; naming file and key.
+    """
+    try:
+        raw = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise MindrailError("no such file", where=path) from None
+    except (ValueError, RecursionError) as error:
+        raise MindrailError(f"not JSON: {error}", where=path) from error
+    try:
+        return _from_json(raw)
+    except MindrailError as error:
+        raise MindrailError(str(error), where=path) from error
+
+
+def _from_json(raw: Any) -> RankTable:
+    _expect("version", _get(raw, "version", str), _VERSION)
+    _expect("status", _get(raw, "status", str), _READY)
+    servers = _get(raw, "server_list", list)
+    if (count := _number(raw, "server_count")) != len(servers):
+        raise MindrailError(f"server_count is {count}, but server_list has {len(servers)}")
+    return RankTable(tuple(_within(f"server_list[{i}]", _server, server) for i, server in enumerate(servers)))
+
+
+def _server(raw: Any) -> Server:
+    devices = [_within(f"device[{i}]", _device, d) for i, d in enumerate(_get(raw, "device", list))]
+    devices.sort(key=lambda device: device.rank_id)
+    return Server(_get(raw, "server_id", str), tuple(devices), _others(raw, "server_id", "device"))
+
+
+def _device(raw: Any) -> Device:
+    others = _others(raw, "device_id", "device_ip", "rank_id")
+    return Device(_number(raw, "device_id"), _address(raw, "device_ip"), _number(raw, "rank_id"), others)
+
+
+def _within(place: str, read: Callable[[Any], _Read], raw: Any) -> _Read:
+    try:
+        return read(raw)
+    except MindrailError as error:
+        raise MindrailError(str(error), where=place) from error
+
+
+def _get(raw: Any, key: str, kind: type) -> Any:
+    if not isinstance(raw, dict):
+        raise MindrailError(f"{type(raw).__name__} where an object with {key} is expected")
+    if key not in raw:
+        raise MindrailError(f"no {key}")
+    if not isinstance(raw[key], kind):
+        raise MindrailError(f"{raw[key]!r} is not a {kind.__name__}", where=key)
+    return raw[key]
+
+
+def _number(raw: Any, key: str) -> int:
+    text = _get(raw, key, str)
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise MindrailError(f"{text!r} is not a number", where=key)
+    return int(text)
+
+
+def _address(raw: Any, key: str) -> str:
+    """The address, or "" where a table of one host leaves it empty or out."""
+    text = _get(raw, key, str) if key in raw else ""
+    if text:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise MindrailError(f"{text!r} is not an IP address", where=key) from None
+    return text
+
+
+def _others(raw: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    return {key: value for key, value in raw.items() if key not in known}
+
+
+def _expect(key: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise MindrailError(f"{key} is {found!r}, not {expected!r}")
+
+
+def _server_to_json(server: Server) -> dict[str, Any]:
+    devices = [
+        {
+            "device_id": str(device.device_id),
+            "device_ip": device.device_ip,
+            "rank_id": str(device.rank_id),
+            **device.others,
+        }
+        for device in server.devices
+    ]
+    return {"server_id": server.server_id, "device": devices, **server.others}

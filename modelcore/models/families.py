@@ -1,0 +1,95 @@
+"""Which family a checkpoint is of, and everything that family has to say, from its config.json alone.
+
+No network is built and no weight is read here; MindSpore is not imported.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from modelcore.errors import MindrailError
+from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
+from modelcore.models.gpt_bigcode.names import NAMES as GPT_BIGCODE_NAMES
+from modelcore.models.gpt_bigcode.partition import partition as gpt_bigcode_partition
+from modelcore.models.llama.config import LlamaConfig
+from modelcore.models.llama.names import NAMES as LLAMA_NAMES
+from modelcore.models.llama.partition import partition as llama_partition
+from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Partition
+from modelcore.weights.name_table import NameTable
+
+__all__ = ["Family", "ModelConfig", "load_model_config", "model_config", "read_config_json"]
+
+ModelConfig: TypeAlias = LlamaConfig | GPTBigCodeConfig
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model's family and numbers.
+
+    Attributes:
+        name: `llama` or `gpt_bigcode`; config.json's model_type.
+        config: the model's sizes and constants.
+        names: the family's table of names, Hugging Face <-> MindSpore.
+    """
+
+    name: str
+    config: ModelConfig
+    names: NameTable
+
+    def partition(
+        self, layout: Layout, *, vocab_emb_dp: bool = False, offsets: Sequence[int] = ()
+    ) -> Partition:
+        """Return what each rank of `layout` holds of the model.
+
+        Raises:
+            MindrailError: the model cannot be cut that way.
+        """
+        if isinstance(self.config, LlamaConfig):
+            return llama_partition(self.config, layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
+        return gpt_bigcode_partition(self.config, layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
+
+
+def load_model_config(directory: Path) -> Family:
+    """Read `directory`/config.json.
+
+    Raises:
+        MindrailError: it is missing, is not JSON, or describes a model that is not implemented here.
+    """
+    return model_config(read_config_json(directory), directory / "config.json")
+
+
+def model_config(raw: Mapping[str, Any], where: object) -> Family:
+    """Return the family of the model that a parsed config.json describes; `where` is its path, for errors."""
+    kind = raw.get("model_type")
+    if kind == "llama":
+        return Family("llama", LlamaConfig.from_hf(raw, where), LLAMA_NAMES)
+    if kind == "gpt_bigcode":
+        return Family("gpt_bigcode", GPTBigCodeConfig.from_hf(raw, where), GPT_BIGCODE_NAMES)
+    raise MindrailError(f"model_type is {kind!r}: not implemented, only llama and gpt_bigcode", where=where)
+
+
+def read_config_json(directory: Path) -> dict[str, Any]:
+    """Return the parsed `directory`/config.json.
+
+    Raises:
+        MindrailError: it is missing or not a JSON object.
+    """
+    path = directory / "config.json"
+    if not path.is_file():
+        raise MindrailError(
+            "no config.json here",
+            where=directory,
+            fix="put the model's Hugging Face config.json beside its weights",
+        )
+    try:
+        raw = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise MindrailError(f"not JSON ({error})", where=path) from error
+    if not isinstance(raw, dict):
+        raise MindrailError("not a JSON object", where=path)
+    return raw

@@ -1,0 +1,1 @@
+"""The GPTBigCode family: StarCoder, WizardCoder-15B."""

@@ -1,0 +1,1 @@
+"""The llama family: CodeLlama, WizardCoder-Python, DeepSeek-Coder."""

@@ -1,0 +1,61 @@
+"""How a llama model is cut: the axis model_parallel takes of each parameter and the stage it lives in.
+
+Weights are stored [out, in]. Projections into heads and the feed-forward are cut by output rows, those
+back to the residual stream by input columns, so that one sum per block joins them (Megatron-LM, Shoeybi
+et al. 2019). A head is never cut: it is the heads that must divide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from modelcore.models.llama.config import LlamaConfig
+from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Partition, Rule, partition_model
+
+__all__ = ["RULES", "partition"]
+
+_EMBEDDING = "model.tok_embeddings.embedding_weight"
+
+RULES: dict[str, Rule] = {
+    _EMBEDDING: Rule(axis=0, place="first", vocabulary=True),
+    "model.layers.{}.attention_norm.weight": Rule(),
+    "model.layers.{}.attention.wq.weight": Rule(axis=0, counts="num_attention_heads"),
+    "model.layers.{}.attention.wk.weight": Rule(axis=0, counts="num_key_value_heads"),
+    "model.layers.{}.attention.wv.weight": Rule(axis=0, counts="num_key_value_heads"),
+    "model.layers.{}.attention.wo.weight": Rule(axis=1, counts="num_attention_heads"),
+    "model.layers.{}.ffn_norm.weight": Rule(),
+    "model.layers.{}.feed_forward.w1.weight": Rule(axis=0, counts="intermediate_size"),
+    "model.layers.{}.feed_forward.w2.weight": Rule(axis=1, counts="intermediate_size"),
+    "model.layers.{}.feed_forward.w3.weight": Rule(axis=0, counts="intermediate_size"),
+    "model.norm_out.weight": Rule(place="last"),
+    "lm_head.weight": Rule(axis=0, place="last", vocabulary=True),
+}
+
+
+def partition(
+    config: LlamaConfig, layout: Layout, *, vocab_emb_dp: bool = False, offsets: Sequence[int] = ()
+) -> Partition:
+    """Return what each rank of `layout` holds of the model.
+
+    Raises:
+        MindrailError: heads, key/value heads, intermediate size or layers do not divide; the key is named.
+    """
+    rules = RULES
+    if config.tie_embeddings:
+        rules = {**RULES, _EMBEDDING: replace(RULES[_EMBEDDING], place="ends")}
+    counts = {
+        "num_attention_heads": config.num_heads,
+        "num_key_value_heads": config.num_kv_heads,
+        "intermediate_size": config.intermediate_size,
+    }
+    return partition_model(
+        config.parameter_shapes(),
+        rules,
+        counts,
+        layout,
+        num_layers=config.num_layers,
+        vocab_emb_dp=vocab_emb_dp,
+        offsets=offsets,
+    )

@@ -1,0 +1,77 @@
+"""The last linear layer and the cross-entropy as one cell with its own gradient.
+
+Derived op by op, the gradient of softmax, gather and mask over [rows, vocabulary] costs more than the two
+products it needs; written out it is softmax minus one-hot. With a vocabulary cut among the ranks of a
+group each works on its own columns, and only three numbers a row travel.
+"""
+
+from __future__ import annotations
+
+import mindspore
+from mindspore import Tensor, nn, ops
+
+from modelcore.parallel.collectives import GroupMax, GroupSum, TensorGroup
+
+__all__ = ["IGNORED", "LinearCrossEntropy"]
+
+IGNORED = -100
+"""The label of a position at which nothing is learnt."""
+
+
+class LinearCrossEntropy(nn.Cell):
+    """Cross-entropy of hidden @ weight.T against labels, summed over the rows that have one.
+
+    Args:
+        rows: of the weight on this rank.
+        group: the ranks among which the vocabulary is cut; a group of one when it is whole.
+    """
+
+    def __init__(self, rows: int, group: TensorGroup) -> None:
+        super().__init__()
+        self.rows, self.start = rows, group.index * rows
+        self.sum, self.max = GroupSum(group), GroupMax(group)
+        self.logits = ops.MatMul(transpose_b=True)
+        self.back = ops.MatMul()
+        self.weight_back = ops.MatMul(transpose_a=True)
+
+    def construct(
+        self, hidden: Tensor, weight: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return (sum of the losses, number of them, and for the gradient alone: logits, log of their sum).
+
+        Args:
+            hidden: [n, width].
+            weight: [rows, width], in hidden's dtype.
+            labels: int32 [n]; IGNORED where there is none.
+        """
+        logits = ops.cast(self.logits(hidden, weight), mindspore.float32)
+        known = ops.cast(labels != IGNORED, mindspore.float32)
+        top = self.max(ops.max(logits, -1)[0])
+        total = self.sum(ops.reduce_sum(ops.exp(logits - top.expand_dims(1)), -1))
+        log_total = ops.log(total) + top
+        local, mine = self._local(labels)
+        target = self.sum(ops.gather_elements(logits, 1, local.expand_dims(1)).reshape(-1) * mine)
+        return ops.reduce_sum((log_total - target) * known), ops.reduce_sum(known), logits, log_total
+
+    def bprop(
+        self,
+        hidden: Tensor,
+        weight: Tensor,
+        labels: Tensor,
+        out: tuple[Tensor, Tensor, Tensor, Tensor],
+        dout: tuple[Tensor, Tensor, Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients; labels have none. That of the logits is softmax - one-hot."""
+        logits, log_total = out[2], out[3]
+        known = ops.cast(labels != IGNORED, mindspore.float32) * dout[0]
+        local, mine = self._local(labels)
+        softmax = ops.exp(logits - log_total.expand_dims(1))
+        one_hot = ops.one_hot(local, self.rows) * mine.expand_dims(1)
+        slope = ops.cast((softmax - one_hot) * known.expand_dims(1), hidden.dtype)
+        return self.sum(self.back(slope, weight)), self.weight_back(slope, hidden), ops.zeros_like(labels)
+
+    def _local(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (each label as a row of this rank's slice, 1.0 where it really is one and 0.0 elsewhere)."""
+        local = labels - self.start
+        mine = ops.logical_and(local >= 0, local < self.rows)
+        return local * ops.cast(mine, local.dtype), ops.cast(mine, mindspore.float32)

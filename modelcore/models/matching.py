@@ -1,0 +1,135 @@
+"""Matches a checkpoint's tensors with those a model must have, and makes the other side's tensors of them.
+
+Every tensor the model needs must be there, with the shape that config.json demands, and nothing else may be:
+each tensor of the source is used exactly once, and each of the target comes from exactly one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelcore.errors import MindrailError
+from modelcore.models.families import Family
+from modelcore.weights.dtypes import BF16, FP16, FP32
+from modelcore.weights.tensors import LazyTensor
+
+__all__ = ["Matched", "match_hf", "match_mindspore"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The target's tensors in the network's order, and the source's that carry no weight and are left out."""
+
+    tensors: dict[str, LazyTensor]
+    dropped: tuple[str, ...]
+
+
+def match_hf(family: Family, source: Mapping[str, LazyTensor], where: object) -> Matched:
+    """Return MindSpore's tensors, made lazily of Hugging Face's.
+
+    Args:
+        family: the model.
+        source: the checkpoint's tensors under Hugging Face's names.
+        where: the checkpoint, for errors.
+
+    Raises:
+        MindrailError: a tensor is missing, unexpected, misshapen or not fp16, bf16 or fp32.
+    """
+    shapes = family.config.parameter_shapes()
+    layers = family.config.num_layers
+    rows = family.names.expand(layers, shapes)
+    expected = {row.hf: row.hf_shape([shapes[part] for part in row.parts]) for row in rows}
+    dropped = [name for name in source if name in family.names.buffer_names(layers)]
+    dropped += _tied_head(family.names.tied, expected, source, where)
+    _check(expected, source, dropped, where, other=shapes, to="hf")
+    tensors: dict[str, LazyTensor] = {}
+    for row in rows:
+        made = row.to_mindspore(source[row.hf], [shapes[part] for part in row.parts])
+        tensors.update(zip(row.parts, made, strict=True))
+    return Matched({name: tensors[name] for name in shapes}, tuple(dropped))
+
+
+def match_mindspore(family: Family, source: Mapping[str, LazyTensor], where: object) -> Matched:
+    """Return Hugging Face's tensors, made lazily of MindSpore's; see `match_hf`.
+
+    Optimizer states (`<kind>.<parameter>`) and single numbers (step counters) of a training checkpoint are
+    left out.
+    """
+    shapes = family.config.parameter_shapes()
+    rows = family.names.expand(family.config.num_layers, shapes)
+    dropped = [name for name in source if _is_training_state(name, source[name], shapes)]
+    dropped += _tied_head(family.names.tied_mindspore, shapes, source, where)
+    hf_names = {row.hf: () for row in rows}
+    _check(shapes, source, dropped, where, other=hf_names, to="mindspore")
+    row_of = {part: row for row in rows for part in row.parts}
+    tensors: dict[str, LazyTensor] = {}
+    for name in shapes:
+        row = row_of[name]
+        if row.hf not in tensors:
+            tensors[row.hf] = row.to_hf([source[part] for part in row.parts])
+    return Matched(tensors, tuple(dropped))
+
+
+def _is_training_state(name: str, tensor: LazyTensor, shapes: Shapes) -> bool:
+    return name not in shapes and (name.partition(".")[2] in shapes or math.prod(tensor.shape) == 1)
+
+
+def _tied_head(
+    tied: tuple[str, str], expected: Shapes, source: Mapping[str, LazyTensor], where: object
+) -> list[str]:
+    """Return the head's name if it is a second copy of the tied embedding; refuse one that is not a copy."""
+    embedding, head = tied
+    if head in expected or head not in source or embedding not in source:
+        return []
+    if source[head].shape != source[embedding].shape or _sha256(source[head]) != _sha256(source[embedding]):
+        raise MindrailError(
+            f"{head} differs from {embedding}, but config.json ties them",
+            where=where,
+            fix="set tie_word_embeddings to false in config.json if the head is meant to be its own",
+        )
+    return [head]
+
+
+def _sha256(tensor: LazyTensor) -> str:
+    sha = hashlib.sha256()
+    for chunk in tensor.chunks():
+        sha.update(chunk.data)
+    return sha.hexdigest()
+
+
+def _check(
+    expected: Shapes,
+    source: Mapping[str, LazyTensor],
+    dropped: list[str],
+    where: object,
+    *,
+    other: Shapes,
+    to: str,
+) -> None:
+    missing = [name for name in expected if name not in source]
+    unexpected = [name for name in source if name not in expected and name not in dropped]
+    if missing and sum(name in other for name in unexpected) > len(unexpected) / 2:
+        raise MindrailError("these names are the target's already", where=where, fix=f"convert it --to {to}")
+    if unexpected:
+        raise MindrailError(
+            f"{_some(unexpected)} is in the checkpoint, but not in the model of config.json", where=where
+        )
+    if missing:
+        raise MindrailError(f"{_some(missing)} is missing", where=where, fix="get the checkpoint again")
+    for name, shape in expected.items():
+        if source[name].shape != shape:
+            raise MindrailError(
+                f"has shape {list(source[name].shape)}, config.json demands {list(shape)}",
+                where=f"{where}: {name}",
+            )
+        if source[name].dtype not in (FP16, BF16, FP32):
+            raise MindrailError(f"is {source[name].dtype}, not fp16, bf16 or fp32", where=f"{where}: {name}")
+
+
+def _some(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} (and {len(names) - 1} more)"

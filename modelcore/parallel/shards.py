@@ -1,0 +1,171 @@
+"""Finding a sharded checkpoint's parts: which file is each rank's, and what its strategy says it holds.
+
+Reads the directories this project writes and those MindFormers writes (`strategy/` beside `rank_<r>/` or
+beside `checkpoint/rank_<r>/`). Nothing is guessed: a rank without a file, two files for one rank and
+strategy files that contradict each other are refused. Tensors are not looked at here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelcore.errors import MindrailError
+from modelcore.parallel.strategy import Strategy, read_strategy
+
+__all__ = ["Shards", "find_shards", "read_strategies"]
+
+_RANK = re.compile(r"rank_(\d+)")
+_STRATEGY = re.compile(r"rank_(\d+)\.ckpt$")
+_STEP = re.compile(r"-(\d+)_(\d+)$")
+_SUFFIXES = (".ckpt", ".safetensors")
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A sharded checkpoint: each rank's file and strategy, ranks in order.
+
+    Attributes:
+        files: the checkpoint of each rank of the world.
+        strategies: the strategy of each rank.
+        devices: ranks of one pipeline stage; rank % devices is the device number within the stage.
+    """
+
+    files: Mapping[int, Path]
+    strategies: Mapping[int, Strategy]
+    devices: int
+
+
+def find_shards(directory: Path, *, strategy: Path | None = None, newest: bool = False) -> Shards:
+    """Find the parts of the sharded checkpoint in `directory`.
+
+    Args:
+        directory: holds `rank_<r>/`, or `checkpoint/rank_<r>/` as MindFormers' output does.
+        strategy: the directory of the strategy files; by default `strategy` in `directory` or beside it.
+        newest: where a rank has several checkpoints, take the last by epoch and step in their names.
+
+    Raises:
+        MindrailError: something is missing, double or contradictory; the file or directory is named.
+    """
+    base = directory if _rank_directories(directory) else directory / "checkpoint"
+    ranks = _rank_directories(base)
+    if not ranks:
+        raise MindrailError("holds no rank_0/, rank_1/, … with checkpoints", where=directory)
+    strategies, devices = read_strategies(strategy or _strategy_directory(directory))
+    _check_world(directory, set(ranks), set(strategies))
+    files = {rank: _checkpoint(ranks[rank], newest) for rank in sorted(ranks)}
+    if newest:
+        _check_steps(files)
+    if len({path.suffix for path in files.values()}) > 1:
+        raise MindrailError("some ranks have .ckpt files, others .safetensors", where=directory)
+    return Shards(files, strategies, devices)
+
+
+def read_strategies(directory: Path) -> tuple[dict[int, Strategy], int]:
+    """Read a directory of `*rank_<r>.ckpt` strategy files.
+
+    Returns:
+        Each rank's strategy, ranks in order, and the number of devices of a stage.
+
+    Raises:
+        MindrailError: there are none, ranks are missing, or device matrices and stages do not agree.
+    """
+    paths = {
+        int(match.group(1)): path
+        for path in sorted(directory.glob("*.ckpt"))
+        if (match := _STRATEGY.search(path.name))
+    }
+    if not paths:
+        raise MindrailError("there are no strategy files (ckpt_strategy_rank_<r>.ckpt)", where=directory)
+    missing = [rank for rank in range(max(paths)) if rank not in paths]
+    if missing:
+        raise MindrailError(f"the strategy file of rank {missing[0]} is missing", where=directory)
+    strategies = {rank: read_strategy(paths[rank]) for rank in sorted(paths)}
+    sizes = {
+        math.prod(layout.device_matrix): paths[rank]
+        for rank, strategy in strategies.items()
+        for layout in strategy.layouts.values()
+    }
+    if len(sizes) > 1:
+        raise MindrailError(f"device matrices of {sorted(sizes)} devices", where=list(sizes.values())[-1])
+    devices = next(iter(sizes))
+    for rank, strategy in strategies.items():
+        if strategy.stage != rank // devices:
+            raise MindrailError(
+                f"stage {strategy.stage}; {devices} devices a stage make it {rank // devices}",
+                where=paths[rank],
+            )
+    if len(strategies) % devices:
+        raise MindrailError(
+            f"{len(strategies)} strategy files, {devices} devices a stage: some are missing", where=directory
+        )
+    return strategies, devices
+
+
+def _rank_directories(base: Path) -> dict[int, Path]:
+    found = {}
+    for path in sorted(base.glob("rank_*")):
+        match = _RANK.fullmatch(path.name)
+        if match and path.is_dir():
+            found[int(match.group(1))] = path
+    return found
+
+
+def _strategy_directory(directory: Path) -> Path:
+    for candidate in (directory / "strategy", directory.parent / "strategy"):
+        if candidate.is_dir():
+            return candidate
+    raise MindrailError(
+        "there is no strategy/ in it or beside it",
+        where=directory,
+        fix="shards cannot be put together without their strategy files",
+    )
+
+
+def _check_world(directory: Path, ranks: set[int], strategies: set[int]) -> None:
+    if missing := sorted(strategies - ranks):
+        raise MindrailError(
+            f"the shards of rank {missing[0]} of {len(strategies)} are missing", where=directory
+        )
+    if unknown := sorted(ranks - strategies):
+        raise MindrailError(
+            f"rank_{unknown[0]} has no strategy file; there are {len(strategies)}",
+            where=directory,
+            fix="the strategy files are of another run",
+        )
+
+
+def _checkpoint(directory: Path, newest: bool) -> Path:
+    found = sorted(path for path in directory.iterdir() if path.suffix in _SUFFIXES)
+    if not found:
+        raise MindrailError(
+            "holds no .ckpt or .safetensors file: this rank's shards are missing", where=directory
+        )
+    if len(found) > 1 and not newest:
+        raise MindrailError(
+            f"holds {len(found)} checkpoints ({found[0].name}, {found[1].name}, …)",
+            where=directory,
+            fix="ask for the newest or leave only one",
+        )
+    return max(found, key=_step) if len(found) > 1 else found[0]
+
+
+def _step(path: Path) -> tuple[int, int]:
+    """Return (epoch, step) from MindSpore's name `<prefix>-<epoch>_<step>.ckpt`."""
+    match = _STEP.search(path.stem)
+    if not match:
+        raise MindrailError("its name does not end in -<epoch>_<step>: which is the newest?", where=path)
+    return int(match.group(1)), int(match.group(2))
+
+
+def _check_steps(files: Mapping[int, Path]) -> None:
+    steps = {rank: match.groups() for rank, path in files.items() if (match := _STEP.search(path.stem))}
+    if len(set(steps.values())) > 1:
+        first, *rest = steps.items()
+        rank, step = next(one for one in rest if one[1] != first[1])
+        raise MindrailError(
+            f"epoch and step {'_'.join(step)}, rank {first[0]} has {'_'.join(first[1])}", where=files[rank]
+        )

@@ -1,0 +1,1 @@
+"""Self-contained HTML: plots as inline SVG, no script, nothing fetched."""

@@ -1,0 +1,68 @@
+"""Plots as inline SVG text, the same bytes for the same numbers.
+
+Only what reports need: lines and bars. Matplotlib draws; it is imported when the first plot is.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["bar_plot", "line_plot"]
+
+_INK, _GRID = "#334155", "#e2e8f0"
+_COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
+
+
+def line_plot(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x_label: str, y_label: str
+) -> str:
+    """Return an SVG of one line a name, each given as (xs, ys) of equal length."""
+    with _axes(x_label, y_label) as (figure, axes):
+        for colour, (name, (xs, ys)) in zip(_COLOURS * len(series), series.items(), strict=False):
+            axes.plot(xs, ys, color=colour, linewidth=1.4, label=name)
+        if len(series) > 1:
+            axes.legend(frameon=False, labelcolor=_INK)
+        return _svg(figure)
+
+
+def bar_plot(edges: Sequence[float], counts: Sequence[float], *, x_label: str, y_label: str) -> str:
+    """Return an SVG histogram: `counts[i]` between `edges[i]` and `edges[i + 1]`."""
+    with _axes(x_label, y_label) as (figure, axes):
+        widths = [right - left for left, right in pairwise(edges)]
+        axes.bar(edges[:-1], counts, width=widths, align="edge", color=_COLOURS[0], edgecolor="white")
+        return _svg(figure)
+
+
+@contextmanager
+def _axes(x_label: str, y_label: str) -> Iterator[tuple[Figure, Axes]]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    plain = {"svg.hashsalt": "mindrail", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+    with matplotlib.rc_context(plain):
+        figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xlabel(x_label, color=_INK)
+        axes.set_ylabel(y_label, color=_INK)
+        axes.grid(color=_GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(colors=_INK)
+        axes.spines[["top", "right"]].set_visible(False)
+        yield figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,219 @@
+"""Downloads a model: configuration, tokenizer and weights, from a hub, a web server or a directory.
+
+What is fetched: config.json; generation_config.json and the tokenizer's files where there are any; the
+weights as safetensors, or else PyTorch's, or else Meta's. Retrying is the caller's: a call for the same
+destination keeps what is finished and continues what is not.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from modelcore.errors import MindrailError, StepFailed
+from modelcore.progress import Progress, silent
+from modelcore.store.download_file import DirectorySource, Source, fetch_file
+from modelcore.store.download_http import HttpSource
+from modelcore.store.download_index import index_shards, index_size, is_plain_name, parse_sums
+from modelcore.store.hub import HubSource, cached_snapshot, hub_repository
+
+__all__ = ["download"]
+
+SUMS = "SHA256SUMS"
+
+_OPTIONAL = (
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+)
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_META = "consolidated.{:02d}.pth"
+_META_PARAMS = "params.json"
+
+
+def download(
+    source: str,
+    destination: Path,
+    *,
+    sha256: Mapping[str, str] | None = None,
+    token: str | None = None,
+    endpoint: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+    progress: Progress = silent,
+) -> list[Path]:
+    """Fetch the model at `source` into the directory `destination`.
+
+    Args:
+        source: `hf://owner/name[@revision]`, `http(s)://…/` or `file:///…`.
+        destination: new, empty, or that of an interrupted call.
+        sha256: file name -> sum to check, beside those that the hub or a SHA256SUMS file at the source gives.
+        token: for the hub or the web server.
+        endpoint: of a hub's mirror.
+        revision: of the hub's repository; the one in `source` goes first.
+        offline: take the hub's files from the Hugging Face cache and ask no server.
+        progress: bytes; the total grows as sizes become known.
+
+    Returns:
+        The files, in the order fetched.
+
+    Raises:
+        StepFailed: passing: no answer, cut off, too many requests (`retry_after` seconds), no room.
+        MindrailError: lasting: not there, no access, a wrong sum, an index that is not one.
+    """
+    opened = _source(source, token=token, endpoint=endpoint, revision=revision, offline=offline)
+    destination.mkdir(parents=True, exist_ok=True)
+    fetcher = _Fetcher(opened, destination, _sums(opened, sha256 or {}), _Meter(progress))
+    return list(fetcher.model())
+
+
+class _Meter:
+    """Adds up bytes over files."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._done = 0
+        self._sizes: dict[str, int] = {}
+
+    def received(self, name: str, count: int, size: int | None) -> None:
+        self._done += count
+        self._sizes[name] = size or 0
+        self._progress(self._done, float(max(self._done, sum(self._sizes.values()))), "bytes", name)
+
+
+@dataclass(frozen=True)
+class _Fetcher:
+    """Decides which files a model is, while fetching them."""
+
+    source: Source
+    directory: Path
+    sums: Mapping[str, str]
+    meter: _Meter
+
+    def model(self) -> Iterator[Path]:
+        yield self._need("config.json")
+        for name in _OPTIONAL:
+            if path := self._fetch(name):
+                yield path
+        yield from self._weights()
+
+    def _weights(self) -> Iterator[Path]:
+        for name in _WEIGHTS:
+            if index := self._fetch(name + ".index.json"):
+                yield index
+                yield from self._shards(index)
+                return
+            if path := self._fetch(name):
+                yield path
+                return
+        yield from self._meta()
+
+    def _shards(self, index: Path) -> Iterator[Path]:
+        shards = index_shards(index)
+        self._check_room(shards, index_size(index))
+        for shard in shards:
+            yield self._need(shard)
+
+    def _meta(self) -> Iterator[Path]:
+        part = 0
+        while path := self._fetch(_META.format(part)):
+            yield path
+            part += 1
+        if not part:
+            raise MindrailError(
+                f"no weights there: no {_WEIGHTS[0]}, no {_WEIGHTS[1]}, no index of them",
+                where=self.source.where(""),
+                fix="check the address",
+            )
+        if path := self._fetch(_META_PARAMS):
+            yield path
+
+    def _need(self, name: str) -> Path:
+        path = self._fetch(name)
+        if path is None:
+            raise MindrailError("not found", where=self.source.where(name), fix="check the address")
+        return path
+
+    def _fetch(self, name: str) -> Path | None:
+        path = fetch_file(
+            self.source,
+            name,
+            self.directory,
+            sha256=self.sums.get(name),
+            received=lambda count, size: self.meter.received(name, count, size),
+        )
+        if path is None and name in self.sums:
+            raise MindrailError("has a sha256 but is not there", where=self.source.where(name))
+        return path
+
+    def _check_room(self, shards: Mapping[str, list[str]], size: int) -> None:
+        """Refuse to begin what cannot fit; each file is checked again with its true size."""
+        here = [self.directory / f"{shard}{suffix}" for shard in shards for suffix in ("", ".partial")]
+        missing = size - sum(path.stat().st_size for path in here if path.exists())
+        free = shutil.disk_usage(self.directory).free
+        if missing > free:
+            raise StepFailed(
+                f"{missing / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free",
+                where=self.directory,
+                fix="free space and run again",
+            )
+
+
+def _source(
+    source: str, *, token: str | None, endpoint: str | None, revision: str | None, offline: bool
+) -> Source:
+    parts = urlsplit(source)
+    if parts.scheme == "file":
+        return DirectorySource(_directory(unquote(parts.path), source))
+    if parts.scheme in ("http", "https") and parts.netloc:
+        if offline:
+            raise MindrailError("offline, but this is a web address", where=source)
+        return HttpSource(source if source.endswith("/") else source + "/", token)
+    if parts.scheme == "hf":
+        name, _, pinned = source.removeprefix("hf://").partition("@")
+        if offline:
+            return DirectorySource(cached_snapshot(name, revision=pinned or revision))
+        return hub_repository(name, revision=pinned or revision, token=token, endpoint=endpoint)
+    raise MindrailError(
+        "not a source", where=source, fix="give hf://owner/name, https://…/ or file:///directory"
+    )
+
+
+def _directory(path: str, source: str) -> Path:
+    if not Path(path).is_dir():
+        raise MindrailError("no such directory", where=source)
+    return Path(path)
+
+
+def _sums(source: Source, given: Mapping[str, str]) -> dict[str, str]:
+    """Return name -> sha256: what the caller gives, over what the source publishes; they must agree."""
+    published = dict(source.sha256) if isinstance(source, HubSource) else _published_sums(source)
+    for name, digest in given.items():
+        if published.setdefault(name, digest.lower()) != digest.lower():
+            raise MindrailError(
+                f"its sha256 should be {digest}, the source publishes {published[name]}",
+                where=source.where(name),
+            )
+    if bad := next((name for name in given if not is_plain_name(name)), None):
+        raise MindrailError("not a file's name", where=f"sha256: {bad}")
+    return published
+
+
+def _published_sums(source: Source) -> dict[str, str]:
+    opened = source.open(SUMS)
+    if opened is None:
+        return {}
+    try:
+        text = opened.stream.read(1 << 20).decode(errors="replace")
+    finally:
+        opened.stream.close()
+    return parse_sums(text, source.where(SUMS))

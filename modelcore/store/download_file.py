@@ -1,0 +1,207 @@
+"""Fetches one file: resumes where it was cut off, checks length and sha256, and only then gives it its name.
+
+Where the bytes come from is a `Source`'s business; a directory is one here, others are `download_http` and
+`hub`. While it grows the file is `<name>.partial`, beside `<name>.partial.version`, which says of which
+version of the original it is, so that two versions are never mixed.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from modelcore.errors import MindrailError, StepFailed
+from modelcore.store.manifest import file_sha256
+
+__all__ = ["DirectorySource", "Opened", "Source", "fetch_file"]
+
+_BLOCK = 1 << 20
+
+
+class Reader(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file of a source, ready to be read.
+
+    Attributes:
+        stream: its bytes from `start` on.
+        start: 0, or the offset asked for if the source could go there.
+        size: of the whole file; None if the source does not say.
+        version: changes when the file does; empty if the source does not say.
+    """
+
+    stream: Reader
+    start: int
+    size: int | None
+    version: str
+
+
+class Source(Protocol):
+    """A place that has files by name."""
+
+    def open(self, name: str, offset: int = 0, version: str = "") -> Opened | None:
+        """Open a file at `offset` if it is still of `version`, else at 0; None if there is no such file.
+
+        Raises:
+            StepFailed: the source does not answer now.
+            MindrailError: the source refuses.
+        """
+        ...
+
+    def where(self, name: str) -> str:
+        """Return the file's address, for errors."""
+        ...
+
+
+@dataclass(frozen=True)
+class DirectorySource:
+    """A directory as a source."""
+
+    directory: Path
+
+    def open(self, name: str, offset: int = 0, version: str = "") -> Opened | None:
+        """Open a file of the directory."""
+        path = self.directory / name
+        if not path.is_file():
+            return None
+        stat = path.stat()
+        current = f"{stat.st_size}-{stat.st_mtime_ns}"
+        start = offset if version == current and offset <= stat.st_size else 0
+        stream: BinaryIO = path.open("rb")
+        stream.seek(start)
+        return Opened(stream, start, stat.st_size, current)
+
+    def where(self, name: str) -> str:
+        """Return the file's path."""
+        return str(self.directory / name)
+
+
+def fetch_file(
+    source: Source,
+    name: str,
+    directory: Path,
+    *,
+    sha256: str | None = None,
+    received: Callable[[int, int | None], None] = lambda count, size: None,
+) -> Path | None:
+    """Fetch `name` into `directory`, unless it is there already; None if the source has no such file.
+
+    Args:
+        source: where it is.
+        name: its name in both places.
+        directory: where it goes.
+        sha256: of its contents, where known; a file that is there already is checked too.
+        received: called with each number of new bytes and the file's size, and once with what was there.
+
+    Raises:
+        StepFailed: cut off, or no room; what was received is kept and continued by the next call.
+        MindrailError: the contents are not those of `sha256`; they are removed.
+    """
+    path = directory / name
+    if path.exists():
+        if sha256 is not None and file_sha256(path) != sha256:
+            raise MindrailError(
+                f"is here already, but its sha256 is not {sha256}",
+                where=path,
+                fix="remove it or correct the sum",
+            )
+        received(path.stat().st_size, path.stat().st_size)
+        return path
+    partial, version = directory / f"{name}.partial", directory / f"{name}.partial.version"
+    resumed = _resume_point(partial, version)
+    opened = source.open(name, resumed, version.read_text() if resumed else "")
+    if opened is None:
+        return None
+    try:
+        _receive(opened, partial, version, source.where(name), received)
+    finally:
+        opened.stream.close()
+    _check(partial, sha256, source.where(name), resumed=opened.start > 0)
+    partial.rename(path)
+    version.unlink()
+    return path
+
+
+def _resume_point(partial: Path, version: Path) -> int:
+    """Return how much is here of a version that is known; 0 also if nothing would tell two versions apart."""
+    known = partial.exists() and version.exists() and version.read_text()
+    return partial.stat().st_size if known else 0
+
+
+def _receive(
+    opened: Opened,
+    partial: Path,
+    version: Path,
+    where: str,
+    received: Callable[[int, int | None], None],
+) -> None:
+    _check_room(opened, partial)
+    received(opened.start, opened.size)
+    at = opened.start
+    try:
+        with partial.open("r+b" if opened.start else "wb") as file:
+            version.write_text(opened.version)
+            file.seek(at)
+            file.truncate()
+            while block := _read(opened.stream, where):
+                file.write(block)
+                at += len(block)
+                received(len(block), opened.size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StepFailed("the disk is full", where=partial, fix="free space and run again") from error
+    if opened.size is not None and at != opened.size:
+        raise StepFailed(
+            f"cut off after {at} of {opened.size} bytes", where=where, fix="run again: it resumes"
+        )
+
+
+def _read(stream: Reader, where: str) -> bytes:
+    """Read a block; what breaks on the way is worth another try."""
+    from http.client import HTTPException
+
+    try:
+        return stream.read(_BLOCK)
+    except (OSError, HTTPException) as error:
+        raise StepFailed(
+            f"the connection broke ({error!r})", where=where, fix="run again: it resumes"
+        ) from error
+
+
+def _check_room(opened: Opened, partial: Path) -> None:
+    missing = (opened.size or 0) - opened.start
+    free = shutil.disk_usage(partial.parent).free
+    if missing > free:
+        raise StepFailed(
+            f"{missing / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free",
+            where=partial,
+            fix="free space",
+        )
+
+
+def _check(partial: Path, sha256: str | None, where: str, *, resumed: bool) -> None:
+    if sha256 is None:
+        return
+    found = file_sha256(partial)
+    if found == sha256:
+        return
+    partial.unlink()
+    if resumed:
+        raise StepFailed(
+            "the parts received do not fit together", where=where, fix="run again: it starts anew"
+        )
+    raise MindrailError(
+        f"its sha256 is {found}, expected {sha256}", where=where, fix="check the source and the sum"
+    )

@@ -1,0 +1,121 @@
+"""The checkpoints of a running job: saved, agreed upon by all ranks, found again, thinned out.
+
+    <output>/checkpoints/step_00000100/rank_<r>/{checkpoint_<r>.ckpt, state.json}
+
+Each rank reads and writes its own part only, so hosts need not share a disk. A checkpoint counts when every
+rank's part is there and undamaged; the ranks find that out together. Resuming at another layout is not done
+here: `modelcore.training.relayout` makes a checkpoint of the new layout first.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from modelcore.errors import MindrailError
+from modelcore.training.parts import part_file, read_part, read_tensors, write_part
+
+__all__ = ["Checkpoints"]
+
+Agree = Callable[[int], int]
+"""Collective: given each rank's number (0 to 2**24), returns the smallest."""
+
+
+class Checkpoints:
+    """The checkpoints of one job as one rank sees them.
+
+    Args:
+        directory: holds one directory a checkpoint.
+        rank: this one.
+        keep: how many to keep.
+        least: the smallest of all ranks' numbers; also the barrier.
+        log: told, in one line each, which parts are damaged and what is done about it.
+    """
+
+    def __init__(
+        self, directory: Path, rank: int, keep: int, least: Agree, log: Callable[[str], None]
+    ) -> None:
+        self._directory = directory
+        self._rank = rank
+        self._keep = keep
+        self._least = least
+        self._log = log
+
+    def save(self, step: int, tensors: Mapping[str, NDArray], state: Mapping[str, Any]) -> None:
+        """Write this rank's part; once every rank's is there, remove the oldest beyond `keep`."""
+        write_part(self._at(step), self._rank, tensors, {**state, "step": step})
+        self._least(step)
+        for old in sorted(self._steps())[: -self._keep]:
+            self._remove(old)
+
+    def newest(self) -> tuple[int, dict[str, Any]] | None:
+        """Return step and this rank's state of the newest checkpoint that counts; None if there is none.
+
+        Newer ones that do not count are removed, so that they are not looked at again.
+        """
+        states: dict[int, dict[str, Any]] = {}
+        candidates = sorted(self._steps(), reverse=True)
+        bound = self._least(max(candidates, default=0))
+        while bound:
+            mine = self._newest_good(bound, states)
+            step = self._least(mine)
+            if step and self._least(int(step in states or self._good(step, states))):
+                self._remove_after(step)
+                return step, states[step]
+            if step and step == mine:
+                self._log(f"checkpoint of step {step}: another rank's part is missing or damaged")
+            bound = max(0, step - 1)
+        self._remove_after(0)
+        return None
+
+    def tensors(self, step: int) -> dict[str, NDArray]:
+        """Return this rank's tensors of a checkpoint."""
+        return read_tensors(part_file(self._at(step), self._rank))
+
+    def remove_all(self) -> None:
+        """Remove this rank's parts and, with the last of them, the directory."""
+        self._remove_after(0)
+        if self._directory.is_dir() and not any(self._directory.iterdir()):
+            _remove_empty(self._directory)
+
+    def _newest_good(self, bound: int, states: dict[int, dict[str, Any]]) -> int:
+        for step in sorted(self._steps(), reverse=True):
+            if step <= bound and self._good(step, states):
+                return step
+        return 0
+
+    def _good(self, step: int, states: dict[int, dict[str, Any]]) -> bool:
+        if step not in states:
+            try:
+                states[step] = read_part(self._at(step), self._rank)
+            except MindrailError as error:
+                self._log(f"checkpoint of step {step} is not used: {error}")
+        return step in states
+
+    def _steps(self) -> list[int]:
+        return [int(path.name.partition("_")[2]) for path in self._directory.glob("step_*")]
+
+    def _at(self, step: int) -> Path:
+        return self._directory / f"step_{step:08d}"
+
+    def _remove_after(self, step: int) -> None:
+        for newer in self._steps():
+            if newer > step:
+                self._remove(newer)
+
+    def _remove(self, step: int) -> None:
+        shutil.rmtree(self._at(step) / f"rank_{self._rank}", ignore_errors=True)
+        _remove_empty(self._at(step))
+
+
+def _remove_empty(directory: Path) -> None:
+    """Remove a directory unless another rank still has something in it, or has removed it already."""
+    try:
+        directory.rmdir()
+    except OSError:
+        if directory.is_dir() and not any(directory.iterdir()):
+            raise

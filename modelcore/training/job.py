@@ -1,0 +1,158 @@
+"""A training job from its first step or its last checkpoint to its final weights, as one rank does it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from modelcore.errors import MindrailError
+from modelcore.parallel.groups import create_groups
+from modelcore.parallel.mesh import Mesh
+from modelcore.progress import Progress
+from modelcore.training.agreement import Agreement
+from modelcore.training.checkpoint import Checkpoints
+from modelcore.training.health import Health, LossScale, not_finite
+from modelcore.training.network import build_network, fill
+from modelcore.training.order import rows_of_step
+from modelcore.training.parts import part_file, read_tensors, write_tensors
+from modelcore.training.plan import TrainPlan
+from modelcore.training.reporting import Reporter
+from modelcore.training.rows import micro_batches, read_rows
+from modelcore.training.step import MicroBatch, Step, StepResult
+
+__all__ = ["Job"]
+
+# What may change between two runs of the same job without changing its result.
+_FREE = ("model", "data", "output", "validation", "layout", "checkpoint_every", "keep", "recompute")
+
+
+class Job:
+    """One rank's side of a job.
+
+    Args:
+        plan: what to do.
+        rank: who this is.
+        progress: told the steps done.
+    """
+
+    def __init__(self, plan: TrainPlan, rank: int, progress: Progress) -> None:
+        self.plan, self.rank = plan, rank
+        mesh = Mesh(plan.layout)
+        self.replica = mesh.coordinates(rank).data
+        groups = create_groups(mesh, rank)
+        self.agreement = Agreement(groups.world)
+        self.agreement.barrier()
+        progress(0, plan.steps, "steps", "reading")
+        network = build_network(plan, groups)
+        self.rows = read_rows(Path(plan.data), network.vocab_size)
+        self.step = Step(plan, network.loss, groups, network.sliced)
+        self.scale, self.health = LossScale(plan.precision == "fp16"), Health(network.vocab_size)
+        self.output = Path(plan.output)
+        self.checkpoints = Checkpoints(
+            self.output / "checkpoints", rank, plan.keep, self.agreement.least, self._say
+        )
+        self.progress = progress
+
+    def run(self) -> None:
+        """Train to the last step and leave the weights in the output directory.
+
+        Raises:
+            MindrailError: an input is wrong, or the run is not healthy.
+        """
+        plan = self.plan
+        start = self._begin()
+        reporter = Reporter(plan, self.rank, len(self.rows), start, self.progress)
+        for done in range(start, plan.steps):
+            began = time.perf_counter()
+            result = self.step.run(done, self._batches(done), self.scale.value)
+            self._check(result, done - done % plan.checkpoint_every)
+            reporter.step(result, self.scale.value, time.perf_counter() - began)
+            if (done + 1) % plan.checkpoint_every == 0 and done + 1 < plan.steps:
+                reporter.sync()
+                self.checkpoints.save(done + 1, self._tensors(), self._state())
+        reporter.sync()
+        self._finish()
+
+    def _begin(self) -> int:
+        """Load the newest checkpoint, or the model; return the steps done."""
+        found = self.checkpoints.newest()
+        weights = {p.name: p for p in self.step.parameters}
+        if found is None:
+            source = part_file(Path(self.plan.model), self.rank)
+            if not source.is_file():
+                raise MindrailError("is missing", where=source, fix="shard the model for this layout first")
+            fill(weights, read_tensors(source), source)
+            return 0
+        step, state = found
+        _check_same_plan(state["plan"], asdict(self.plan), self.output)
+        fill(
+            {**weights, **self.step.optimizer.states()}, self.checkpoints.tensors(step), f"checkpoint {step}"
+        )
+        self.scale.restore(state)
+        self.step.updates, self.health.first_loss = state["updates"], state["first_loss"]
+        self._say(f"resumed from the checkpoint of step {step}")
+        return step
+
+    def _batches(self, step: int) -> list[MicroBatch]:
+        plan = self.plan
+        chosen = rows_of_step(plan.seed, step, plan.global_batch, len(self.rows))
+        mine = chosen[self.replica * plan.rows_per_replica :][: plan.rows_per_replica]
+        return micro_batches(self.rows, mine, plan.accumulate)
+
+    def _check(self, result: StepResult, checkpoint: int) -> None:
+        if not self.scale.seen(result.updated):
+            ranks = self.agreement.ranks_where(not result.own_finite)
+            raise not_finite(result.step, result.loss, result.global_norm, ranks, checkpoint)
+        if result.updated:
+            self.health.check(result.step, result.loss, checkpoint)
+
+    def _tensors(self) -> dict[str, NDArray]:
+        named = [*((p.name, p) for p in self.step.parameters), *self.step.optimizer.states().items()]
+        return {name: parameter.asnumpy() for name, parameter in named}
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a checkpoint needs beside tensors; which rows come next follows from the step."""
+        return {
+            **self.scale.state(),
+            "updates": self.step.updates,
+            "first_loss": self.health.first_loss,
+            "plan": asdict(self.plan),
+        }
+
+    def _finish(self) -> None:
+        """Write the weights; once every rank has, the checkpoints are not needed any more."""
+        weights = {p.name: p.asnumpy() for p in self.step.parameters}
+        write_tensors(part_file(self.output, self.rank), weights)
+        if self.rank == 0:
+            _copy_description(Path(self.plan.model), self.output)
+        self.agreement.barrier()
+        self.checkpoints.remove_all()
+        self.agreement.barrier()
+
+    def _say(self, line: str) -> None:
+        print(f"[rank {self.rank}] {line}", flush=True)
+
+
+def _check_same_plan(before: dict[str, Any], now: dict[str, Any], output: Path) -> None:
+    for key, value in now.items():
+        old = tuple(before[key]) if isinstance(value, tuple) else before.get(key)
+        if key not in _FREE and old != value:
+            raise MindrailError(
+                f"its checkpoints were made with {key} {old!r}, now it is {value!r}",
+                where=output,
+                fix="choose another output directory, or the old value",
+            )
+
+
+def _copy_description(model: Path, output: Path) -> None:
+    """Copy what makes a directory of shards readable: config.json, tokenizer files, strategies."""
+    for file in model.iterdir():
+        if file.is_file() and file.suffix in (".json", ".model", ".txt") and file.name != "manifest.json":
+            shutil.copyfile(file, output / file.name)
+    if (model / "strategy").is_dir():
+        shutil.copytree(model / "strategy", output / "strategy", dirs_exist_ok=True)

@@ -1,0 +1,97 @@
+"""The network of one rank: built from a sharded directory's config.json, filled from tensors by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import mindspore
+from mindspore import Parameter, Tensor, nn
+from numpy.typing import NDArray
+
+from modelcore.errors import MindrailError
+from modelcore.models.families import load_model_config
+from modelcore.parallel.groups import Groups
+from modelcore.training.plan import TrainPlan
+
+__all__ = ["RankNetwork", "build_network", "fill"]
+
+
+@dataclass(frozen=True)
+class RankNetwork:
+    """What one rank trains.
+
+    Attributes:
+        loss: construct(input_ids, labels) -> (loss summed over tokens, number of tokens).
+        sliced: names of the parameters that are a tensor-parallel slice.
+        vocab_size: of the model.
+        parameter_count: of the whole model.
+    """
+
+    loss: nn.Cell
+    sliced: frozenset[str]
+    vocab_size: int
+    parameter_count: int
+
+
+def build_network(plan: TrainPlan, groups: Groups) -> RankNetwork:
+    """Build this rank's part of the model in `plan.model`; its weights are not read.
+
+    Raises:
+        MindrailError: the model does not divide, or its family is not known.
+    """
+    family = load_model_config(Path(plan.model))
+    partition = family.partition(plan.layout, vocab_emb_dp=plan.vocab_emb_dp, offsets=plan.offsets)
+    module = importlib.import_module(f"modelcore.models.{family.name}.network")
+    loss = module.build_loss(
+        family.config,
+        groups.tensor,
+        vocab_emb_dp=plan.vocab_emb_dp,
+        compute=_compute_type(plan.precision),
+        recompute=plan.recompute,
+    )
+    cut = {name for name, placement in partition.placements.items() if placement.axis is not None}
+    shapes = family.config.parameter_shapes().values()
+    return RankNetwork(
+        loss=loss,
+        sliced=frozenset(cut if groups.tensor.size > 1 else ()),
+        vocab_size=family.config.vocab_size,
+        parameter_count=sum(_elements(shape) for shape in shapes),
+    )
+
+
+def fill(parameters: Mapping[str, Parameter], tensors: Mapping[str, NDArray], where: object) -> None:
+    """Give every parameter its tensor.
+
+    Raises:
+        MindrailError: a tensor is missing, of another shape, or belongs to no parameter.
+    """
+    for name in (*parameters, *tensors):
+        if name not in tensors:
+            raise MindrailError(f"has no tensor {name}", where=where)
+        if name not in parameters:
+            raise MindrailError(f"holds {name}, the network has no such parameter", where=where)
+        if tensors[name].shape != parameters[name].shape:
+            raise MindrailError(
+                f"{name} is {list(tensors[name].shape)}, the network's {list(parameters[name].shape)}",
+                where=where,
+            )
+    for name, parameter in parameters.items():
+        parameter.set_data(Tensor(tensors[name]))
+
+
+def _compute_type(precision: str) -> mindspore.Type:
+    """Return the type activations are computed in; on CPU oneDNN rounds to bf16 by itself (see `rank`)."""
+    on_cpu = mindspore.get_context("device_target") == "CPU"
+    if precision == "fp16":
+        return mindspore.float16
+    return mindspore.bfloat16 if precision == "bf16" and not on_cpu else mindspore.float32
+
+
+def _elements(shape: tuple[int, ...]) -> int:
+    count = 1
+    for axis in shape:
+        count *= axis
+    return count

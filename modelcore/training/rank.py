@@ -1,0 +1,66 @@
+"""The program each rank of a training job runs: `python -m modelcore.training.rank plan.json`.
+
+Who it is comes from the environment (RANK_ID and MindSpore's MS_* variables); what it does, from the plan. It
+exits with 0 when done and with 2, after one line on standard error, when an input is wrong or the loss is not
+a number.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from modelcore.errors import MindrailError
+from modelcore.progress import FileProgress, Progress, silent
+from modelcore.training.plan import TrainPlan
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """Run this rank's side of the job; return its exit code."""
+    if len(arguments) != 1:
+        print("usage: python -m modelcore.training.rank plan.json", file=sys.stderr)
+        return 2
+    try:
+        plan = TrainPlan.read(Path(arguments[0]))
+        _set_up(plan)
+        _train(plan)
+    except MindrailError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _set_up(plan: TrainPlan) -> None:
+    """Set what MindSpore reads when it is imported."""
+    if plan.precision == "bf16":
+        os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "BF16"
+    logs = Path(plan.output) / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MS_OM_PATH", str(logs))  # where MindSpore puts what it dumps when a compile fails
+    os.environ.setdefault("GLOG_v", "3")  # errors only; its warnings would bury the loss lines
+
+
+def _train(plan: TrainPlan) -> None:
+    import mindspore
+    from mindspore.communication import init
+
+    from modelcore.training.job import Job
+
+    rank = int(os.environ.get("RANK_ID", "0"))
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    if plan.layout.world_size > 1:
+        plan.layout.check_world_size(int(os.environ.get("MS_WORKER_NUM", "1")))
+        init()
+    Job(plan, rank, _progress()).run()
+
+
+def _progress() -> Progress:
+    path = os.environ.get("MINDRAIL_PROGRESS")
+    return FileProgress(Path(path)) if path else silent
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""What the ranks must agree on between the backward pass and the update: gradients, loss, tokens, norm.
+
+Data-parallel replicas sum their gradients in flat buckets. The global norm counts every parameter of the
+model once: a tensor-parallel slice on its own rank, a replicated tensor on the group's first rank only.
+Everything stays a sum over tokens here; the caller divides by the global count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mindspore import Tensor, nn, ops
+
+from modelcore.parallel.collectives import GroupSum
+from modelcore.parallel.groups import Groups
+
+__all__ = ["BUCKET_BYTES", "Reduction", "buckets"]
+
+BUCKET_BYTES = 4 << 20
+
+
+def buckets(sizes: Sequence[int], limit: int) -> list[list[int]]:
+    """Return runs of neighbouring indices whose sizes sum to at most `limit`, or of one that is larger."""
+    runs: list[list[int]] = []
+    filled = limit + 1
+    for index, size in enumerate(sizes):
+        if filled + size > limit:
+            runs.append([])
+            filled = 0
+        runs[-1].append(index)
+        filled += size
+    return runs
+
+
+class BucketSum(nn.Cell):
+    """The sum over a group of some tensors, sent as one flat vector."""
+
+    def __init__(self, group_sum: GroupSum, shapes: Sequence[tuple[int, ...]]) -> None:
+        super().__init__(auto_prefix=False)
+        self.sum = group_sum
+        self.shapes = tuple(shapes)
+        self.sizes = tuple(_elements(shape) for shape in shapes)
+        self.count = len(self.shapes)
+
+    def construct(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the sums, in the same order and shapes."""
+        flat: tuple[Tensor, ...] = ()
+        for tensor in tensors:
+            flat += (tensor.reshape(-1),)
+        parts = ops.split(self.sum(ops.concat(flat)), self.sizes)
+        summed: tuple[Tensor, ...] = ()
+        for i in range(self.count):
+            summed += (parts[i].reshape(self.shapes[i]),)
+        return summed
+
+
+class Reduction(nn.Cell):
+    """Sum one rank's gradients and counts with everyone else's.
+
+    Args:
+        shapes: of the gradients on this rank.
+        sliced: which of them are a tensor-parallel slice.
+        groups: this rank's.
+        bucket_bytes: size of a flat bucket.
+    """
+
+    def __init__(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        sliced: Sequence[bool],
+        groups: Groups,
+        bucket_bytes: int = BUCKET_BYTES,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        runs = buckets([4 * _elements(shape) for shape in shapes], bucket_bytes)
+        self.runs = tuple(tuple(run) for run in runs)
+        over_data = GroupSum(groups.data)
+        self.bucket_sums = nn.CellList([BucketSum(over_data, [shapes[i] for i in run]) for run in runs])
+        self.alone = groups.data.size == 1
+        self.over_data, self.over_tensor = over_data, GroupSum(groups.tensor)
+        self.over_pipeline = GroupSum(groups.pipeline)
+        self.counted = tuple(cut or groups.tensor.index == 0 for cut in sliced)
+        self.half_square = ops.L2Loss()
+
+    def construct(
+        self, loss_sum: Tensor, tokens: Tensor, *gradients: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return the summed gradients and fp32 [3]: summed loss, tokens, the gradients' sum of squares."""
+        counts = self.over_data(ops.stack((loss_sum, tokens)))
+        if not self.alone:
+            gradients = self._over_replicas(gradients)
+        squares = counts[0] * 0
+        for i in range(len(self.counted)):
+            if self.counted[i]:
+                squares += 2 * self.half_square(gradients[i])
+        squares = self.over_tensor(squares.reshape(1))
+        return gradients, self.over_pipeline(ops.concat((counts, squares)))
+
+    def _over_replicas(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        summed: tuple[Tensor, ...] = ()
+        for i in range(len(self.runs)):
+            bucket: tuple[Tensor, ...] = ()
+            for j in self.runs[i]:
+                bucket += (gradients[j],)
+            summed += self.bucket_sums[i](bucket)
+        return summed
+
+
+def _elements(shape: Sequence[int]) -> int:
+    count = 1
+    for axis in shape:
+        count *= axis
+    return count

@@ -1,0 +1,99 @@
+"""Finds and opens a whole checkpoint: one file or the shards of an index, in any format read here.
+
+What is opened is a mapping of names to stored tensors; nothing is read but headers. A directory must hold one
+checkpoint: `model.safetensors` beside an index is refused rather than one of them taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelcore.errors import MindrailError
+from modelcore.store.download_index import index_shards
+from modelcore.weights.ckpt_file import read_ckpt
+from modelcore.weights.safetensors_file import read_safetensors
+from modelcore.weights.tensors import StoredTensor
+from modelcore.weights.torch_file import read_torch
+
+__all__ = ["Checkpoint", "open_checkpoint", "open_file"]
+
+_INDEX = ".index.json"
+# By preference: many repositories hold the same weights as safetensors and as .bin.
+_NAMES = ("model.safetensors", "pytorch_model.bin", "model.ckpt")
+
+_READERS: dict[str, Callable[[Path], dict[str, StoredTensor]]] = {
+    ".safetensors": read_safetensors,
+    ".bin": read_torch,
+    ".pth": read_torch,
+    ".pt": read_torch,
+    ".ckpt": read_ckpt,
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint: its files, in order, and its tensors by name."""
+
+    files: tuple[Path, ...]
+    tensors: dict[str, StoredTensor]
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open the checkpoint at `path`: a weights file, an index, or a directory that holds one of them.
+
+    Raises:
+        MindrailError: there is none or more than one, a shard is missing, or a file is not sound.
+    """
+    if not path.is_dir():
+        return _open_index(path) if path.name.endswith(_INDEX) else Checkpoint((path,), open_file(path))
+    for name in _NAMES:
+        single, index = path / name, path / (name + _INDEX)
+        if single.exists() and index.exists():
+            raise MindrailError(
+                f"both {name} and {index.name} are here", where=path, fix="remove one of them"
+            )
+        if index.exists():
+            return _open_index(index)
+        if single.exists():
+            return Checkpoint((single,), open_file(single))
+    raise MindrailError(
+        f"no checkpoint here: none of {', '.join(_NAMES)} and no index of shards",
+        where=path,
+        fix="give the directory or the file that holds the weights",
+    )
+
+
+def open_file(path: Path) -> dict[str, StoredTensor]:
+    """Open one weights file by its suffix: .safetensors, .ckpt, .bin, .pth or .pt.
+
+    Raises:
+        MindrailError: it is missing, of another kind, or not sound.
+    """
+    if not path.is_file():
+        raise MindrailError("no such file", where=path)
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise MindrailError(f"not a weights file: its name ends in none of {', '.join(_READERS)}", where=path)
+    return reader(path)
+
+
+def _open_index(index: Path) -> Checkpoint:
+    shards = index_shards(index)
+    tensors: dict[str, StoredTensor] = {}
+    for shard, names in shards.items():
+        path = index.parent / shard
+        if not path.is_file():
+            raise MindrailError(f"the shard {shard} is missing", where=index, fix="download it")
+        found = open_file(path)
+        _check_shard(index, shard, set(names), set(found))
+        tensors |= found
+    return Checkpoint(tuple(index.parent / shard for shard in shards), tensors)
+
+
+def _check_shard(index: Path, shard: str, listed: set[str], found: set[str]) -> None:
+    if missing := sorted(listed - found):
+        raise MindrailError(f"{missing[0]} is not in {shard}, where the index says it is", where=index)
+    if unlisted := sorted(found - listed):
+        raise MindrailError(f"{shard} holds {unlisted[0]}, which the index does not list there", where=index)

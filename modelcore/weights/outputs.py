@@ -1,0 +1,142 @@
+"""Which files a whole checkpoint is written to: a `.ckpt`, a safetensors file, or Hugging Face's shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelcore.errors import MindrailError, StepFailed
+from modelcore.weights.ckpt_file import ckpt_layout
+from modelcore.weights.journal import TensorRecord
+from modelcore.weights.layout import FileLayout, TensorSpec
+from modelcore.weights.safetensors_file import safetensors_layout
+from modelcore.weights.tensors import LazyTensor
+from modelcore.weights.writing import journal_path, scratch_path, write_file
+
+__all__ = [
+    "INDEX",
+    "OutputFile",
+    "ckpt_output",
+    "forget_journals",
+    "hf_outputs",
+    "safetensors_output",
+    "write_outputs",
+]
+
+INDEX = "model.safetensors.index.json"
+
+# What transformers splits at ("5GB").
+SHARD_BYTES = 5_000_000_000
+
+_WEIGHTS = ("*.ckpt", "*.safetensors", INDEX)
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file to be, with the names of the tensors in it."""
+
+    name: str
+    layout: FileLayout
+
+
+def ckpt_output(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
+    """Return MindSpore's one file, its tensors in the order given."""
+    return [OutputFile("model.ckpt", ckpt_layout(_specs(tensors)))]
+
+
+def safetensors_output(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
+    """Return MindSpore's one file in safetensors format."""
+    return [OutputFile("model.safetensors", safetensors_layout(_specs(tensors), {"format": "ms"}))]
+
+
+def hf_outputs(tensors: Mapping[str, LazyTensor], shard_bytes: int = SHARD_BYTES) -> list[OutputFile]:
+    """Return Hugging Face's file, or its shards of at most `shard_bytes` filled in the order given."""
+    shards: list[list[TensorSpec]] = [[]]
+    filled = 0
+    for spec in _specs(tensors):
+        if shards[-1] and filled + spec.nbytes > shard_bytes:
+            shards.append([])
+            filled = 0
+        shards[-1].append(spec)
+        filled += spec.nbytes
+    names = [f"model-{at:05d}-of-{len(shards):05d}.safetensors" for at in range(1, len(shards) + 1)]
+    if len(shards) == 1:
+        names = ["model.safetensors"]
+    layouts = (safetensors_layout(specs, {"format": "pt"}) for specs in shards)
+    return [OutputFile(name, layout) for name, layout in zip(names, layouts, strict=True)]
+
+
+def write_outputs(
+    directory: Path,
+    outputs: Sequence[OutputFile],
+    tensors: Mapping[str, LazyTensor],
+    *,
+    origin: str,
+    wrote: Callable[[int], None],
+) -> dict[str, list[TensorRecord]]:
+    """Write the files into `directory`, going on where an interrupted call with the same `origin` stopped.
+
+    Returns:
+        File name -> records of its tensors. Journals are left: `forget_journals` at the end.
+
+    Raises:
+        MindrailError: the directory holds other weights.
+        StepFailed: there is not enough room.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    _check_alone(directory, outputs)
+    _check_room(directory, outputs)
+    digest = hashlib.sha256(origin.encode()).hexdigest()
+    records = {
+        output.name: write_file(directory / output.name, output.layout, tensors, origin=digest, wrote=wrote)
+        for output in outputs
+    }
+    if len(outputs) > 1:
+        _write_index(directory / INDEX, outputs)
+    return records
+
+
+def forget_journals(directory: Path, outputs: Iterable[OutputFile]) -> None:
+    """Remove the journals of files that are whole."""
+    for output in outputs:
+        journal_path(directory / output.name).unlink(missing_ok=True)
+
+
+def _specs(tensors: Mapping[str, LazyTensor]) -> list[TensorSpec]:
+    return [TensorSpec(name, tensor.dtype, tensor.shape) for name, tensor in tensors.items()]
+
+
+def _write_index(path: Path, outputs: Sequence[OutputFile]) -> None:
+    weight_map = {spec.name: output.name for output in outputs for spec in output.layout.specs}
+    total = sum(spec.nbytes for output in outputs for spec in output.layout.specs)
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
+    path.write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _check_alone(directory: Path, outputs: Sequence[OutputFile]) -> None:
+    """Refuse a directory with weights that would later be taken for these."""
+    expected = {output.name for output in outputs} | ({INDEX} if len(outputs) > 1 else set())
+    for pattern in _WEIGHTS:
+        for path in sorted(directory.glob(pattern)):
+            if path.name not in expected:
+                raise MindrailError(
+                    "is in the way of another checkpoint", where=path, fix="choose an empty directory"
+                )
+
+
+def _check_room(directory: Path, outputs: Sequence[OutputFile]) -> None:
+    needed = sum(output.layout.size for output in outputs)
+    for output in outputs:
+        for path in (directory / output.name, scratch_path(directory / output.name)):
+            needed -= path.stat().st_blocks * 512 if path.exists() else 0
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        raise StepFailed(
+            f"{needed / 1e9:.1f} GB are to be written, {free / 1e9:.1f} GB are free",
+            where=directory,
+            fix="free space and run again",
+        )

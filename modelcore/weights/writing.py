@@ -1,0 +1,175 @@
+"""Writes a laid-out file tensor by tensor with a few threads, and continues one that was interrupted.
+
+The file grows under `<name>.writing` and gets its own name only when it is whole. Beside it,
+`<name>.journal` lists the tensors written so far; a later call for the same file writes only the rest.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from modelcore.errors import StepFailed
+from modelcore.weights.casting import count_nonfinite
+from modelcore.weights.journal import Journal, TensorRecord, still_there
+from modelcore.weights.layout import FileLayout, Place, TensorSpec
+from modelcore.weights.tensors import LazyTensor
+
+__all__ = ["journal_path", "scratch_path", "write_file"]
+
+_THREADS = min(8, max(2, os.cpu_count() or 1))
+
+
+def write_file(
+    path: Path,
+    layout: FileLayout,
+    tensors: Mapping[str, LazyTensor],
+    *,
+    origin: str = "",
+    wrote: Callable[[int], None] = lambda count: None,
+) -> list[TensorRecord]:
+    """Write `tensors` to `path` as `layout` says.
+
+    Args:
+        path: the file; what is there of it already, whole or begun, is kept where its sha256 still fits.
+        layout: sizes and places; every tensor of it must be in `tensors`, with its dtype and shape.
+        tensors: name -> tensor, read once, by any thread.
+        origin: what the tensors are made from; a file begun from something else is begun anew.
+        wrote: called, by one thread at a time, with each number of bytes that is done.
+
+    Returns:
+        The record of every tensor, in the layout's order. The journal stays: remove it (`journal_path`)
+        when nothing can interrupt any more.
+
+    Raises:
+        StepFailed: the disk is full.
+        MindrailError: a tensor cannot be read.
+    """
+    journal = Journal(journal_path(path), f"{layout.digest()} {origin}")
+    scratch = scratch_path(path)
+    if path.exists():
+        path.rename(scratch)
+    records = still_there(scratch, layout, journal.read(), wrote) if scratch.exists() else {}
+    if not records:
+        scratch.unlink(missing_ok=True)
+    journal.start(records.values())
+    missing = [spec for spec in layout.specs if spec.name not in records]
+    with _disk_errors(path):
+        descriptor = os.open(scratch, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _prepare(descriptor, layout)
+            for record in _write_all(descriptor, layout, missing, tensors, wrote):
+                journal.add(record)
+                records[record.name] = record
+        finally:
+            os.close(descriptor)
+    scratch.rename(path)
+    return [records[spec.name] for spec in layout.specs]
+
+
+def journal_path(path: Path) -> Path:
+    """Return where the journal of the file at `path` is."""
+    return path.with_name(path.name + ".journal")
+
+
+def scratch_path(path: Path) -> Path:
+    """Return the name that the file at `path` has until it is whole."""
+    return path.with_name(path.name + ".writing")
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StepFailed("the disk is full", where=path, fix="free space and run again") from error
+
+
+def _prepare(descriptor: int, layout: FileLayout) -> None:
+    os.ftruncate(descriptor, layout.size)
+    for offset, header in layout.headers:
+        _write_at(descriptor, memoryview(header), offset)
+
+
+def _write_all(
+    descriptor: int,
+    layout: FileLayout,
+    specs: Sequence[TensorSpec],
+    tensors: Mapping[str, LazyTensor],
+    wrote: Callable[[int], None],
+) -> Iterator[TensorRecord]:
+    """Write the tensors, several at a time, and yield their records as they are done."""
+    stop = threading.Event()
+    lock = threading.Lock()
+
+    def done(count: int) -> None:
+        if stop.is_set():
+            raise _Stopped
+        with lock:
+            wrote(count)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        pending = {
+            pool.submit(_write_tensor, descriptor, spec, layout.places[spec.name], tensors[spec.name], done)
+            for spec in specs
+        }
+        try:
+            while pending:
+                finished, pending = wait(pending, return_when=FIRST_EXCEPTION, timeout=1)
+                for future in finished:
+                    yield future.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+class _Stopped(Exception):
+    """Another thread failed; this one's work is not wanted any more."""
+
+
+def _write_tensor(
+    descriptor: int,
+    spec: TensorSpec,
+    places: Sequence[Place],
+    tensor: LazyTensor,
+    done: Callable[[int], None],
+) -> TensorRecord:
+    sha = hashlib.sha256()
+    nan = infinite = at = 0
+    for chunk in tensor.chunks():
+        data = chunk.view(np.uint8).data
+        sha.update(data)
+        counts = count_nonfinite(chunk, spec.dtype)
+        nan, infinite = nan + counts[0], infinite + counts[1]
+        _write_into(descriptor, data, places, at)
+        at += len(data)
+        done(len(data))
+    if at != spec.nbytes:
+        raise RuntimeError(f"{spec.name}: {at} bytes came for {spec.nbytes}")
+    return TensorRecord(spec.name, spec.shape, spec.dtype.name, sha.hexdigest(), nan, infinite)
+
+
+def _write_into(descriptor: int, data: memoryview, places: Sequence[Place], at: int) -> None:
+    """Write `data` as bytes [at, at + len) of the tensor whose bytes go to `places`."""
+    start = 0
+    for place in places:
+        first, last = max(at, start), min(at + len(data), start + place.length)
+        if first < last:
+            _write_at(descriptor, data[first - at : last - at], place.offset + first - start)
+        start += place.length
+
+
+def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        count = os.pwrite(descriptor, data, offset)
+        data, offset = data[count:], offset + count

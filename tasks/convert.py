@@ -1,0 +1,41 @@
+"""Convert weights between Hugging Face's and MindSpore's formats and names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from modelcore.config.schema import Convert
+from modelcore.models.conversion import convert_checkpoint
+from modelcore.store.store import Store
+from tasks.step import Outcome, Step, build_step, step_task
+
+__all__ = ["convert", "export"]
+
+_VERSION = 1
+
+
+@step_task("convert")
+def convert(store: Store, checkpoint: Step, config: Convert) -> Outcome:
+    """Convert a Hugging Face directory to MindSpore, with MindFormers' names."""
+    return _converted(store, "convert", checkpoint, config, "mindspore")
+
+
+@step_task("export")
+def export(store: Store, checkpoint: Step, config: Convert) -> Outcome:
+    """Convert a whole MindSpore directory back to Hugging Face safetensors."""
+    return _converted(store, "export", checkpoint, config, "hf")
+
+
+def _converted(
+    store: Store, name: str, checkpoint: Step, config: Convert, to: Literal["mindspore", "hf"]
+) -> Outcome:
+    return build_step(
+        store,
+        name,
+        lambda directory, progress: convert_checkpoint(
+            checkpoint.path, directory, to=to, format=config.format, dtype=config.dtype, progress=progress
+        ),
+        version=_VERSION,
+        inputs={"checkpoint": checkpoint.digest},
+        parameters=config.model_dump() | {"to": to},
+    )

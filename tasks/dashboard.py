@@ -1,0 +1,67 @@
+"""What a run shows on Prefect's dashboard: progress on a task run's page, a table and a score at the end.
+
+A command without a server starts one of its own that has no dashboard; nothing is sent to that one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.context import FlowRunContext, TaskRunContext
+
+__all__ = ["DashboardProgress", "is_watched", "show_markdown", "show_table"]
+
+_EVERY = 5.0  # seconds between two updates; one costs the server 20 ms
+_OWN_SERVER = "MINDRAIL_TEMPORARY_SERVER"  # set by flows.server
+
+
+def is_watched() -> bool:
+    """Return whether this runs as part of a flow on a server with a dashboard."""
+    running = FlowRunContext.get() or TaskRunContext.get()
+    return running is not None and _OWN_SERVER not in os.environ
+
+
+class DashboardProgress:
+    """A progress artifact on the task run's page, made once the work has taken a few seconds."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._told = time.monotonic()
+        self._artifact: UUID | None = None
+
+    def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
+        """Update the artifact if the last time is a while ago."""
+        now = time.monotonic()
+        if not total or now - self._told < _EVERY:
+            return
+        self._told = now
+        share = min(100.0, 100.0 * done / total)
+        words = f"{self._title}: {note or unit}"
+        if self._artifact is None:
+            made = create_progress_artifact(share, description=words)
+            assert isinstance(made, UUID)  # outside a coroutine it is called to its end
+            self._artifact = made
+        else:
+            update_progress_artifact(self._artifact, share, description=words)
+
+
+def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
+    """Put a table on the flow run's page, where there is one."""
+    if is_watched():
+        create_table_artifact(table=list(rows), key=key, description=description)
+
+
+def show_markdown(key: str, text: str) -> None:
+    """Put a text on the flow run's page, where there is one."""
+    if is_watched():
+        create_markdown_artifact(text, key=key)

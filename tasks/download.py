@@ -1,0 +1,59 @@
+"""Fetch a Hugging Face checkpoint into the store, every file checked against its sha256 where known."""
+
+from __future__ import annotations
+
+from modelcore.config.schema import Download
+from modelcore.store.download import download as fetch
+from modelcore.store.store import Store
+from tasks.places import local_directory, resolve, tree_digest
+from tasks.step import Outcome, Step, build_step, step_task
+
+__all__ = ["download"]
+
+_VERSION = 1
+
+
+@step_task("download", retries=3, delays=(2.0, 10.0, 30.0))
+def download(store: Store, config: Download, made: Step | None = None) -> Outcome:
+    """Fetch config.json, weights and tokenizer files.
+
+    Args:
+        store: where artifacts lie.
+        config: the source and what to check.
+        made: the demo's artifact, where the source names it.
+    """
+    source = resolve(config.source, made)
+    return build_step(
+        store,
+        "download",
+        lambda directory, progress: fetch(
+            source,
+            directory,
+            sha256=config.sha256,
+            token=_token(config.token_secret),
+            endpoint=config.endpoint,
+            revision=config.revision,
+            progress=progress,
+        ),
+        version=_VERSION,
+        inputs=_origin(source, made),
+        parameters={"source": config.source, "revision": config.revision, "sha256": config.sha256},
+    )
+
+
+def _origin(source: str, made: Step | None) -> dict[str, str]:
+    """Return what tells one state of the source from another; a remote one is told by its address."""
+    if made is not None:
+        return {"first-programs": made.digest}
+    directory = local_directory(source, key="download.source")
+    return {} if directory is None else {"directory": tree_digest(directory)}
+
+
+def _token(secret: str | None) -> str | None:
+    if secret is None:
+        return None
+    from prefect.blocks.system import Secret
+
+    block = Secret.load(secret)
+    assert isinstance(block, Secret)
+    return str(block.get())

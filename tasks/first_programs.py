@@ -1,0 +1,34 @@
+"""Make the demo's own source: training programs, a benchmark and a random model to start from."""
+
+from __future__ import annotations
+
+from modelcore.config.schema import FirstPrograms
+from modelcore.data.first_programs.write import write_first_programs
+from modelcore.models.llama.random_checkpoint import RandomLlama
+from modelcore.store.store import Store
+from tasks.step import Outcome, build_step, step_task
+
+__all__ = ["first_programs"]
+
+_VERSION = 1
+
+
+@step_task("first-programs")
+def first_programs(store: Store, config: FirstPrograms) -> Outcome:
+    """Write `checkpoint/`, `train.json` and `benchmark.jsonl` of the demo."""
+    return build_step(
+        store,
+        "first-programs",
+        lambda directory, progress: write_first_programs(
+            directory,
+            programs=config.programs,
+            problems=config.problems,
+            seed=config.seed,
+            model=RandomLlama(**config.model.model_dump()),
+            vocab_size=config.vocab_size,
+            progress=progress,
+        ),
+        version=_VERSION,
+        inputs={},
+        parameters=config.model_dump(),
+    )

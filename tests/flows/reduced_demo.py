@@ -1,0 +1,50 @@
+"""How tests run the demo at a reduced size."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+REDUCED = (
+    "first_programs.programs=400",
+    "first_programs.problems=8",
+    "first_programs.vocab_size=512",
+    "first_programs.model={hidden_size: 64, intermediate_size: 128, num_layers: 2, num_heads: 4}",
+    "train.steps=12",
+    "train.batch_size=4",
+    "train.checkpoint_every=4",
+    "train.warmup_steps=2",
+    "generate.max_new_tokens=24",
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A finished run of the reduced demo: its store and what `--json` printed."""
+
+    store: Path
+    result: dict[str, Any]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of every step's output, by the step's name."""
+        return {step["name"]: step["digest"] for step in self.result["steps"]}
+
+
+def demo_command(store: Path, *changes: str) -> list[str]:
+    sets = [part for change in (*REDUCED, *changes) for part in ("--set", change)]
+    return [sys.executable, "-m", "flows.main", "demo", "--json", "--store", str(store), *sets]
+
+
+def run_demo(store: Path, *changes: str, timeout: float = 300) -> Demo:
+    done = subprocess.run(
+        demo_command(store, *changes), cwd=ROOT, capture_output=True, text=True, timeout=timeout
+    )
+    assert done.returncode == 0, done.stderr
+    return Demo(store, json.loads(done.stdout))

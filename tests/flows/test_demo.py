@@ -1,0 +1,100 @@
+"""The whole road at a reduced size: real ranks, real MindRecord, real execution of completions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.flows.reduced_demo import Demo, run_demo
+
+pytestmark = [pytest.mark.ranks, pytest.mark.server]
+
+ROAD = [
+    "first-programs",
+    "download",
+    "convert",
+    "preprocess",
+    "shard",
+    "launch",
+    "merge",
+    "export",
+    "generate (before)",
+    "score (before)",
+    "generate",
+    "score",
+]
+
+
+def test_every_step_of_the_road_was_built_and_pass_at_1_is_told(demo: Demo):
+    assert [step["name"] for step in demo.result["steps"]] == ROAD
+    assert not any(step["cached"] for step in demo.result["steps"])
+    assert demo.result["pass_at_1"]["before"] == 0
+    assert 0 <= demo.result["pass_at_1"]["after"] <= 1
+
+
+def test_two_ranks_trained_and_the_loss_fell(demo: Demo):
+    trained = artifact(demo, "launch")
+    assert sorted(path.name for path in trained.glob("rank_*")) == ["rank_0", "rank_1"]
+    losses = [json.loads(line)["loss"] for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert len(losses) == 12
+    assert losses[-1] < losses[0]
+
+
+def test_the_exported_model_gives_transformers_the_logits_of_the_trained_weights(demo: Demo):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    start = transformers.AutoModelForCausalLM.from_pretrained(artifact(demo, "download"))
+    trained = transformers.AutoModelForCausalLM.from_pretrained(artifact(demo, "export"))
+    tokens = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        assert not torch.allclose(start(tokens).logits, trained(tokens).logits)
+
+
+def test_a_second_run_does_every_step_from_the_store_with_the_same_score(demo: Demo):
+    again = run_demo(demo.store)
+    assert all(step["cached"] for step in again.result["steps"])
+    assert again.digests == demo.digests
+    assert again.result["pass_at_1"] == demo.result["pass_at_1"]
+
+
+@pytest.mark.parametrize("step", ["preprocess", "merge"])
+def test_a_deleted_artifact_alone_is_rebuilt_as_it_was(demo: Demo, step: str):
+    shutil.rmtree(artifact(demo, step))
+    again = run_demo(demo.store)
+    assert [done["name"] for done in again.result["steps"] if not done["cached"]] == [step]
+    assert again.digests == demo.digests
+
+
+def test_a_damaged_artifact_alone_is_rebuilt_as_it_was(demo: Demo):
+    weights = artifact(demo, "convert") / "model.ckpt"
+    raw = bytearray(weights.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    weights.chmod(0o600)
+    weights.write_bytes(raw)
+    again = run_demo(demo.store)
+    assert [done["name"] for done in again.result["steps"] if not done["cached"]] == ["convert"]
+    assert again.digests == demo.digests
+
+
+def test_another_scoring_limit_scores_again_and_nothing_else(demo: Demo):
+    again = run_demo(demo.store, "score.timeout=2.5")
+    built = [step["name"] for step in again.result["steps"] if not step["cached"]]
+    assert built == ["score (before)", "score"]
+
+
+def test_the_report_is_one_self_contained_file_that_tells_what_was_done(demo: Demo):
+    page = Path(demo.result["report"]).read_text()
+    for step in demo.result["steps"]:
+        assert step["name"] in page
+        assert step["digest"] in page
+    assert page.count("<svg") >= 1
+    for outside in ("<script", "http://", "https://", "<link", "<img"):
+        assert outside not in page.replace("http://www.w3.org", "").replace("https://matplotlib.org", "")
+
+
+def artifact(demo: Demo, step: str) -> Path:
+    (path,) = (Path(done["path"]) for done in demo.result["steps"] if done["name"] == step)
+    return path

@@ -1,0 +1,120 @@
+"""On a server: prefect.yaml's deployments, run by a real worker from the API and by a schedule."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.demo import DEMO
+from modelcore.config.reading import read_config
+from modelcore.config.schema import Pipeline
+from modelcore.launching.leash import leash_command
+from tests.flows.reduced_demo import REDUCED, ROOT, Demo
+
+pytestmark = [pytest.mark.ranks, pytest.mark.server]
+
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@pytest.fixture(scope="module")
+def api(demo: Demo) -> Iterator[httpx.Client]:
+    """The server's API with the deployments on it and a worker waiting for runs."""
+    environment = os.environ | {"MINDRAIL_HOME": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    for arguments in (
+        ("work-pool", "create", "mindrail", "--type", "process"),
+        ("deploy", "--all", "--no-prompt"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "mindrail"]
+    with (
+        (demo.store.parent / "worker.log").open("wb") as log,
+        subprocess.Popen(leash_command(worker), cwd=ROOT, env=environment, stdout=log, stderr=log) as running,
+        httpx.Client(base_url=os.environ["PREFECT_API_URL"], timeout=30) as client,
+    ):
+        yield client
+        running.terminate()
+
+
+def test_the_dashboard_has_a_form_with_choices_bounds_and_explanations(api: httpx.Client):
+    form = deployment(api, "demo/demo")["parameter_openapi_schema"]["properties"]
+    assert form["layout"]["enum"] == ["data_parallel 2", "model_parallel 2"]
+    assert form["seed"]["minimum"] == 0
+    assert form["steps"]["description"]
+    nested = deployment(api, "pipeline/pipeline")["parameter_openapi_schema"]["definitions"]
+    assert nested["Train"]["properties"]["learning_rate"]["exclusiveMinimum"] == 0
+
+
+def test_schedules_are_there_and_off(api: httpx.Client):
+    for name in ("demo/demo", "pipeline/pipeline"):
+        (schedule,) = deployment(api, name)["schedules"]
+        assert not schedule["active"]
+
+
+def test_a_wrong_parameter_is_refused_before_any_run(api: httpx.Client):
+    identity = deployment(api, "demo/demo")["id"]
+    refused = api.post(f"/deployments/{identity}/create_flow_run", json={"parameters": {"layout": "dp2"}})
+    assert refused.status_code == 409
+    assert "layout" in refused.text
+
+
+def test_a_run_started_from_the_api_is_done_by_the_worker_and_shows_its_cached_steps(
+    api: httpx.Client, demo: Demo
+):
+    identity = deployment(api, "pipeline/pipeline")["id"]
+    asked = api.post(f"/deployments/{identity}/create_flow_run", json={"parameters": parameters(demo)})
+    run = ended(api, lambda: api.get(f"/flow_runs/{asked.json()['id']}").json())
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    tasks = api.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
+    assert {"download", "convert", "launch", "score"} <= {task["name"] for task in tasks}
+    assert {task["state"]["name"] for task in tasks if task["name"] in ("convert", "launch")} == {"Cached"}
+
+
+def test_a_schedule_that_is_switched_on_starts_a_run(api: httpx.Client, demo: Demo):
+    identity = deployment(api, "pipeline/pipeline")["id"]
+    every_hour = {"interval": 3600, "anchor_date": datetime.now(timezone.utc).isoformat()}
+    soon = {"schedule": every_hour, "active": True, "parameters": parameters(demo)}
+    api.post(f"/deployments/{identity}/schedules", json=[soon]).raise_for_status()
+    mine = {"deployments": {"id": {"any_": [identity]}}, "sort": "EXPECTED_START_TIME_ASC"}
+
+    def scheduled() -> dict[str, Any]:
+        runs = api.post("/flow_runs/filter", json=mine).json()
+        return next((run for run in runs if run["auto_scheduled"]), {"state": {"type": "PENDING"}})
+
+    run = ended(api, scheduled)
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+
+
+def deployment(api: httpx.Client, name: str) -> dict[str, Any]:
+    return api.get(f"/deployments/name/{name}").raise_for_status().json()
+
+
+def parameters(demo: Demo) -> dict[str, Any]:
+    config = read_config(Path(DEMO), Pipeline, [*REDUCED, f"store={demo.store}"])
+    return {"config": config.model_dump(mode="json")}
+
+
+def ended(api: httpx.Client, look: Any) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        run: dict[str, Any] = look()
+        if run["state"]["type"] in FINAL:
+            return run
+        time.sleep(0.5)
+    raise AssertionError(f"the run did not end: {run['state']}")

@@ -1,0 +1,111 @@
+"""`kill -9` in the middle of any step: nothing survives, and the next run ends as an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.flows.reduced_demo import ROOT, Demo, demo_command, run_demo
+
+pytestmark = [pytest.mark.ranks, pytest.mark.server, pytest.mark.timeout(900)]
+
+STEPS = [
+    "first-programs",
+    "download",
+    "convert",
+    "preprocess",
+    "shard",
+    "launch",
+    "merge",
+    "export",
+    "generate",
+    "score",
+]
+SOON = 0.0005  # seconds between two looks; a fast step lasts a few milliseconds
+
+
+def test_killed_in_every_step_it_ends_with_the_digests_of_an_undisturbed_run(demo: Demo, tmp_path: Path):
+    store = tmp_path / "store"
+    for step in STEPS:
+        kill_in(step, store)
+        assert survivors(store) == []
+    again = run_demo(store)
+    assert again.digests == demo.digests
+    assert again.result["pass_at_1"] == demo.result["pass_at_1"]
+
+
+def test_training_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
+    store = tmp_path / "store"
+    kill_in("launch", store, when="checkpoints/*")
+    again = run_demo(store)
+    (trained,) = (Path(step["path"]) for step in again.result["steps"] if step["name"] == "launch")
+    assert "step 4" in (trained / "logs" / "worker_0.log").read_text()
+    assert again.digests == demo.digests
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_and_leaves_no_process(how: signal.Signals, tmp_path: Path, server: None):
+    store = tmp_path / "store"
+    with start(store) as run:
+        wait_for(store / "launch", "logs/worker_0.log", run)
+        run.send_signal(how)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert said.decode().splitlines()[-1].startswith("mindrail: interrupted")
+    assert survivors(store) == []
+
+
+def kill_in(step: str, store: Path, when: str = "*") -> None:
+    """Run the demo and kill its whole process tree while `step` is at work."""
+    with start(store) as run:
+        partial = wait_for(store / step, when, run)
+        tree = [run.pid, *(child.pid for child in psutil.Process(run.pid).children(recursive=True))]
+        os.kill(run.pid, signal.SIGKILL)
+        for pid in tree[1:]:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGKILL)
+        run.wait()
+    assert partial.exists(), f"{step} ended before it could be killed"
+
+
+def start(store: Path) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(demo_command(store), cwd=ROOT, stdout=pipe, stderr=pipe, start_new_session=True)
+
+
+def wait_for(step: Path, when: str, run: subprocess.Popen[bytes]) -> Path:
+    """Wait until the step's partial directory holds a file of the name `when`, and return the directory."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if run.poll() is not None:
+            _, said = run.communicate()
+            raise AssertionError(f"the run ended before {step.name}: {said.decode()}")
+        for partial in step.glob("*.partial"):
+            if any(partial.glob(when)):
+                return partial
+        time.sleep(SOON)
+    raise AssertionError(f"{step.name} was not reached")
+
+
+def survivors(store: Path) -> list[str]:
+    """Return the command lines of processes that still work in this store, 2 s after the kill at most."""
+    deadline = time.monotonic() + 2
+    while found := [line for line in command_lines() if str(store) in line]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return found
+
+
+def command_lines() -> list[str]:
+    lines = []
+    for process in psutil.process_iter(["cmdline", "environ", "cwd"]):
+        told = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+        lines.append(" ".join([*told, process.info["cwd"] or ""]))
+    return lines

@@ -1,0 +1,108 @@
+"""Small vocabularies of the three kinds, made on the spot, and the real ones where they are at hand."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+CORPUS = [
+    "def add(a, b):\n    return a + b\n",
+    "for (let i = 0; i < 10; i++) {\n\tconsole.log(i);\n}\n",
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request.",
+    "### Instruction:\nWrite a function.\n\n### Input:\nlist = [1, 2, 3]\n\n### Response:The function is",
+    "USER: hello world ASSISTANT: the quick brown fox jumps over the lazy dog [INST] [/INST]",
+] * 4
+STARCODER_SPECIALS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>"]
+DEEPSEEK_SPECIALS = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<|EOT|>"]
+
+
+def _train(specials: list[str], digits: bool) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    split = [pre_tokenizers.Digits(individual_digits=True)] if digits else []
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*split, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """vocab.json, merges.txt and configs of StarCoder's kind; [PAD] added behind the vocabulary."""
+    directory = tmp_path_factory.mktemp("starcoder")
+    tokenizer = _train(STARCODER_SPECIALS, digits=True)
+    tokenizer.model.save(str(directory))
+    (directory / "added_tokens.json").write_text(json.dumps({"[PAD]": tokenizer.get_vocab_size()}))
+    config = {"eos_token": "<|endoftext|>", "pad_token": "[PAD]"}
+    (directory / "tokenizer_config.json").write_text(json.dumps(config))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tokenizer.json of DeepSeek's kind: an added letter that is no special token, <|EOT|> not flagged special."""
+    directory = tmp_path_factory.mktemp("deepseek")
+    tokenizer = _train(DEEPSEEK_SPECIALS[:2], digits=True)
+    tokenizer.add_tokens(
+        [AddedToken("ö", normalized=True), AddedToken("<|EOT|>", normalized=False, special=False)]
+    )
+    tokenizer.save(str(directory / "tokenizer.json"))
+    config = {"bos_token": {"content": DEEPSEEK_SPECIALS[0]}, "eos_token": DEEPSEEK_SPECIALS[1]}
+    (directory / "tokenizer_config.json").write_text(json.dumps(config))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def sentencepiece_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tokenizer.model of Llama's kind: BPE, identity, byte fallback, <unk> <s> </s> as 0 1 2."""
+    directory = tmp_path_factory.mktemp("llama")
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([line for text in CORPUS for line in text.split("\n") if line]),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=420,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        byte_fallback=True,
+        split_digits=True,
+        allow_whitespace_only_pieces=True,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_id=-1,
+        minloglevel=2,
+    )
+    (directory / "tokenizer.model").write_bytes(model.getvalue())
+    return directory
+
+
+@pytest.fixture(scope="session")
+def real_tokenizers(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real vocabularies with the special tokens their models publish: starcoder1, deepseek-coder, … , llama2."""
+    directory = tmp_path_factory.mktemp("tokenizers")
+    for name in ("starcoder1", "deepseek-coder", "deepseek-coder-v1.5", "llama2"):
+        shutil.copytree(shared_data / "tokenizers" / name, directory / name)
+    (directory / "starcoder1" / "added_tokens.json").write_text('{"[PAD]": 49152}')
+    configs = {
+        "starcoder1": {"eos_token": "<|endoftext|>", "pad_token": "[PAD]"},
+        "deepseek-coder": {"bos_token": DEEPSEEK_SPECIALS[0], "pad_token": DEEPSEEK_SPECIALS[1]},
+        "deepseek-coder-v1.5": {"bos_token": DEEPSEEK_SPECIALS[0], "eos_token": "<|EOT|>"},
+        # MindFormers' Llama rows are filled with 0.
+        "llama2": {"pad_token": "<unk>"},
+    }
+    for name, config in configs.items():
+        (directory / name / "tokenizer_config.json").write_text(json.dumps(config))
+    return directory

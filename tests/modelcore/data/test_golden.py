@@ -1,0 +1,132 @@
+"""Rows beside those MindFormers itself wrote: equal in compat, and every difference of the default explained."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelcore.data.mindrecord import read_mindrecord
+from modelcore.data.preprocess import preprocess
+from modelcore.data.report import PreprocessReport
+from modelcore.data.tokenizers import load_tokenizer
+
+WIDTH = 513
+CASES = {
+    "wizardcoder": ("wizardcoder", "starcoder1"),
+    "deepseek_coder": ("deepseek", "deepseek-coder"),
+    "deepseek_v15": ("deepseek", "deepseek-coder-v1.5"),
+    "llama_qa": ("llama", "llama2"),
+}
+
+
+class Made:
+    """The rows of one case, ours and theirs."""
+
+    def __init__(self, name: str, compat: str, shared_data: Path, tokenizers: Path, scratch: Path) -> None:
+        form, vocabulary = CASES[name]
+        self.source = shared_data / "codealpaca" / "code_alpaca_2k.json"
+        self.records = json.loads(self.source.read_text(encoding="utf-8"))
+        out = scratch / f"{name}-{compat}"
+        self.report: PreprocessReport = preprocess(
+            self.source,
+            out,
+            format=form,
+            tokenizer_dir=tokenizers / vocabulary,
+            seq_length=512,
+            compat=compat,
+        )
+        rows = list(read_mindrecord(out / "train.mindrecord"))
+        self.ids = np.stack([row["input_ids"] for row in rows])
+        self.labels = np.stack([row["labels"] for row in rows])
+        golden = np.load(shared_data / "golden" / f"{name}.npz")
+        self.their_ids, self.their_labels = golden["input_ids"], golden["labels"]
+        self.tokenizer = load_tokenizer(tokenizers / vocabulary)
+
+    @property
+    def different(self) -> list[int]:
+        differs = (self.ids != self.their_ids) | (self.labels != self.their_labels)
+        return np.flatnonzero(differs.any(axis=1)).tolist()
+
+
+@pytest.fixture(scope="module")
+def make(
+    shared_data: Path, real_tokenizers: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str], Made]:
+    scratch = tmp_path_factory.mktemp("golden")
+    return functools.cache(lambda name, compat: Made(name, compat, shared_data, real_tokenizers, scratch))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_compat_rows_are_mindformers_own(name: str, make: Callable[[str, str], Made]) -> None:
+    made = make(name, "mindformers")
+    np.testing.assert_array_equal(made.ids, made.their_ids)
+    np.testing.assert_array_equal(made.labels, made.their_labels)
+
+
+def test_wizardcoder_differs_only_where_white_space_precedes_a_digit(
+    make: Callable[[str, str], Made],
+) -> None:
+    """tokenizer.json takes digits out before the GPT-2 split, so the last space before one is not left alone."""
+    made = make("wizardcoder", "model")
+    spaced = re.compile(r"\s\s+\d")
+    assert len(made.different) == 21
+    assert all(any(spaced.search(text) for text in made.records[i].values()) for i in made.different)
+    for index in made.different:
+        ours, theirs = (
+            made.tokenizer.decode([i for i in ids.tolist() if i < 49152])
+            for ids in (made.ids[index], made.their_ids[index])
+        )
+        assert ours == theirs
+
+
+def test_llama_differs_only_in_empty_answers_whose_end_is_learnt(make: Callable[[str, str], Made]) -> None:
+    """MindFormers masks such a row wholly, because its recount finds no answer; here the end token is learnt."""
+    made = make("llama_qa", "model")
+    assert made.different == [237, 1859] == [n - 1 for n in made.report.listed["empty_answers"]]
+    np.testing.assert_array_equal(made.ids, made.their_ids)
+    for index in made.different:
+        assert (made.their_labels[index] == -100).all()
+        assert made.labels[index][made.labels[index] != -100].tolist() == [2]
+
+
+@pytest.mark.parametrize("name", ["deepseek_coder", "deepseek_v15"])
+def test_deepseek_differs_only_in_inputs_and_in_none(name: str, make: Callable[[str, str], Made]) -> None:
+    """MindFormers leaves the record's input out, and takes the text None for a special token."""
+    made = make(name, "model")
+    with_input = [i for i, record in enumerate(made.records) if record["input"]]
+    told = [" None" in record["instruction"] + record["output"] for record in made.records]
+    without_input = set(made.different) - set(with_input)
+    assert len(with_input) == 1006 and set(with_input) <= set(made.different)
+    assert all(told[index] for index in without_input) and without_input
+    assert f"\n{made.records[0]['input']}\n### Response:" in made.tokenizer.decode(made.ids[0].tolist())
+
+
+def test_the_truncated_rows_are_the_ones_known(make: Callable[[str, str], Made]) -> None:
+    made = make("llama_qa", "mindformers")
+    known = [71, 127, 313, 664, 1066, 1324, 1362, 1365, 1820]
+    assert [number - 1 for number in made.report.listed["truncated"]] == known
+    assert (made.report.truncated, made.report.wholly_masked) == (9, 2)
+
+
+def _wiki(shared_data: Path, tokenizers: Path, out: Path, compat: str) -> tuple[np.ndarray, PreprocessReport]:
+    source = shared_data / "wikitext-2" / "valid.txt"
+    directory = tokenizers / "llama2"
+    report = preprocess(source, out, format="wiki", tokenizer_dir=directory, seq_length=512, compat=compat)
+    return np.stack([row["input_ids"] for row in read_mindrecord(out / "train.mindrecord")]), report
+
+
+def test_wikitext_keeps_the_eight_paragraphs_that_mindformers_loses(
+    shared_data: Path, real_tokenizers: Path, tmp_path: Path
+) -> None:
+    """Its quote rule runs over paragraphs, joins some to headings and drops them with those."""
+    theirs, their_report = _wiki(shared_data, real_tokenizers, tmp_path / "theirs", "mindformers")
+    np.testing.assert_array_equal(theirs, np.load(shared_data / "golden" / "llama_wiki.npz")["input_ids"])
+    ours, report = _wiki(shared_data, real_tokenizers, tmp_path / "ours", "model")
+    assert report.records_in == their_report.records_in + 8
+    assert len(ours) > len(theirs)

@@ -1,0 +1,164 @@
+"""Which vocabulary a directory holds, and what its special ids are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from modelcore.data.tokenizers import load_tokenizer, tokenizer_files
+from modelcore.errors import MindrailError
+
+TEXT = "def add(a, b):\n    return  a + 123 # wörld 🙂\t\n"
+
+
+@pytest.fixture(params=["vocab_merges_dir", "tokenizer_json_dir", "sentencepiece_dir"])
+def any_directory(request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(request.param)
+
+
+def test_every_kind_gives_text_back_as_it_was(any_directory: Path) -> None:
+    tokenizer = load_tokenizer(any_directory)
+    for specials in (True, False):
+        assert tokenizer.decode(tokenizer.encode(TEXT, specials=specials), skip_special=False) == TEXT
+
+
+def test_a_batch_is_its_texts_one_by_one(any_directory: Path) -> None:
+    tokenizer = load_tokenizer(any_directory)
+    texts = [TEXT, "", "a", " a", "\n\n"]
+    assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
+
+
+def test_every_id_lies_below_vocab_size(any_directory: Path) -> None:
+    tokenizer = load_tokenizer(any_directory)
+    assert max(tokenizer.encode(TEXT)) < tokenizer.vocab_size
+    assert len(tokenizer.pieces([tokenizer.vocab_size - 1])) == 1
+
+
+def test_marks_split_the_tokens_where_the_text_is_split(any_directory: Path) -> None:
+    tokenizer = load_tokenizer(any_directory)
+    text = "one two\n three  four ünd 12"
+    positions = list(range(len(text) + 1))
+    marked = tokenizer.encode_marked([text], [positions])[0]
+    assert marked.ids == tokenizer.encode(text)
+    assert marked.marks[0] == 0 and marked.marks[-1] == len(marked.ids)
+    assert marked.marks == sorted(marked.marks)
+    for position in (3, 7, 13):  # before a space or a line end: always a token's beginning here
+        assert tokenizer.decode(marked.ids[: marked.marks[position]]) == text[:position]
+
+
+def test_a_token_that_straddles_a_mark_comes_before_it(vocab_merges_dir: Path) -> None:
+    tokenizer = load_tokenizer(vocab_merges_dir)
+    assert tokenizer.pieces(tokenizer.encode("Below is")) == ["Below", "Ġis"]
+    assert tokenizer.encode_marked(["Below is"], [[0, 3, 5, 7, 8]])[0].marks == [0, 1, 1, 2, 2]
+
+
+def test_special_ids_come_from_the_files_beside_the_vocabulary(vocab_merges_dir: Path) -> None:
+    tokenizer = load_tokenizer(vocab_merges_dir)
+    assert (tokenizer.bos_id, tokenizer.eos_id) == (None, 0)
+    assert tokenizer.pad_id == tokenizer.vocab_size - 1 == tokenizer.token_id("[PAD]")
+
+
+def test_sentencepiece_names_its_own_ends_but_no_padding(sentencepiece_dir: Path) -> None:
+    tokenizer = load_tokenizer(sentencepiece_dir)
+    assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (1, 2, None)
+
+
+def test_generation_config_speaks_where_no_token_is_named(vocab_merges_dir: Path, tmp_path: Path) -> None:
+    directory = shutil.copytree(vocab_merges_dir, tmp_path / "t")
+    (directory / "tokenizer_config.json").unlink()
+    (directory / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, 3], "bos_token_id": 1}))
+    tokenizer = load_tokenizer(directory)
+    assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (1, 0, None)
+
+
+def test_a_special_token_in_the_text_is_one_id_or_characters(any_directory: Path) -> None:
+    tokenizer = load_tokenizer(any_directory)
+    eos = tokenizer.pieces([tokenizer.eos_id or 0])[0]
+    ids = tokenizer.encode(f"a{eos}b")
+    assert ids.count(tokenizer.eos_id) == 1
+    plain = tokenizer.encode(f"a{eos}b", specials=False)
+    assert tokenizer.eos_id not in plain and len(plain) > len(ids)
+    assert tokenizer.decode(ids) == "ab" and tokenizer.decode(ids, skip_special=False) == f"a{eos}b"
+
+
+def test_bos_and_eos_are_put_on_request(sentencepiece_dir: Path, vocab_merges_dir: Path) -> None:
+    ids = load_tokenizer(sentencepiece_dir).encode("a", bos=True, eos=True)
+    assert (ids[0], ids[-1]) == (1, 2)
+    with pytest.raises(MindrailError, match="names no bos token"):
+        load_tokenizer(vocab_merges_dir).encode("a", bos=True)
+
+
+def test_digits_are_read_singly_by_a_vocabulary_made_that_way(vocab_merges_dir: Path) -> None:
+    tokenizer = load_tokenizer(vocab_merges_dir)
+    assert tokenizer.pieces(tokenizer.encode("   12")) == ["ĠĠ", "Ġ", "1", "2"]
+
+
+def test_an_added_letter_decodes_to_itself(tokenizer_json_dir: Path) -> None:
+    tokenizer = load_tokenizer(tokenizer_json_dir)
+    ids = tokenizer.encode("wörd")
+    assert tokenizer.token_id("ö") in ids and tokenizer.decode(ids) == "wörd"
+
+
+def test_text_that_goes_on_keeps_its_leading_space(sentencepiece_dir: Path) -> None:
+    tokenizer = load_tokenizer(sentencepiece_dir)
+    whole = tokenizer.encode("def add(a, b):\n    return a")
+    rest = whole[len(tokenizer.encode("def add(a, b):\n")) :]
+    assert tokenizer.decode(rest, continues=True) == "    return a"
+
+
+def test_each_stretch_between_special_tokens_stands_by_itself(sentencepiece_dir: Path) -> None:
+    tokenizer = load_tokenizer(sentencepiece_dir)
+    joined = tokenizer.encode("the dog</s>USER: hello")
+    assert joined == [*tokenizer.encode("the dog"), 2, *tokenizer.encode("USER: hello")]
+
+
+def test_an_empty_directory_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(
+        MindrailError, match=r"no tokenizer.model, tokenizer.json, or vocab.json with merges.txt"
+    ):
+        load_tokenizer(tmp_path)
+    with pytest.raises(MindrailError, match="no such directory"):
+        load_tokenizer(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "tokenizer_config.json",
+            '{"eos_token": "<nowhere>"}',
+            "eos_token '<nowhere>' is not in the vocabulary",
+        ),
+        ("tokenizer_config.json", '{"eos_token": 3}', "eos_token is 3, not a text"),
+        ("tokenizer_config.json", "[1]", "a JSON list where an object belongs"),
+        ("tokenizer_config.json", "{", "not JSON"),
+        ("added_tokens.json", '{"[PAD]": 7}', "'\\[PAD\\]' should be id 7"),
+        ("added_tokens.json", '{"[PAD]": "x"}', "is not a whole number"),
+        ("generation_config.json", '{"bos_token_id": 99999}', "99999 lies outside"),
+        ("vocab.json", '{"a": 0}', "is no merge of this vocabulary"),
+        ("merges.txt", "#version: 0.2\na b c\n", "line 2 'a b c' is no merge"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused_by_name(
+    vocab_merges_dir: Path, tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    directory = shutil.copytree(vocab_merges_dir, tmp_path / "t")
+    (directory / name).write_text(content)
+    with pytest.raises(MindrailError, match=message) as caught:
+        load_tokenizer(directory)
+    assert str(directory) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer.model"])
+def test_a_damaged_vocabulary_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b'{"model": 1}')
+    with pytest.raises(MindrailError, match=name):
+        load_tokenizer(tmp_path)
+
+
+def test_the_files_of_a_tokenizer_are_listed_in_order(vocab_merges_dir: Path) -> None:
+    names = [path.name for path in tokenizer_files(vocab_merges_dir)]
+    assert names == ["vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"]

@@ -1,0 +1,157 @@
+"""A job small enough to be run for real: a llama of 20,000 parameters and rows with a pattern to learn."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelcore.data.mindrecord import MindRecordWriter
+from modelcore.data.rows import Rows
+from modelcore.launching.gang import run_gang
+from modelcore.models.families import model_config
+from modelcore.models.resharding import shard_checkpoint
+from modelcore.parallel.mesh import Layout
+from modelcore.training.parts import write_tensors
+from modelcore.training.plan import TrainPlan
+
+VOCABULARY, SEQUENCE = 64, 16
+
+LLAMA = {
+    "model_type": "llama",
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32,
+    "rms_norm_eps": 1e-5,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+GPT_BIGCODE = {
+    "model_type": "gpt_bigcode",
+    "vocab_size": VOCABULARY,
+    "n_embd": 32,
+    "n_inner": 64,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_positions": 32,
+    "multi_query": True,
+    "activation_function": "gelu_pytorch_tanh",
+    "layer_norm_epsilon": 1e-5,
+}
+
+MakePlan = Callable[..., TrainPlan]
+
+
+def write_rows(path: Path, count: int = 50) -> None:
+    """Write rows that count up in steps of 1 to 5, their first three tokens masked."""
+    draw = np.random.default_rng(1)
+    start, stride = draw.integers(0, VOCABULARY, (count, 1)), draw.integers(1, 6, (count, 1))
+    ids = ((start + stride * np.arange(SEQUENCE + 1)) % VOCABULARY).astype(np.int32)
+    labels = ids.copy()
+    labels[:, :3] = -100
+    with MindRecordWriter(path, ("input_ids", "labels")) as writer:
+        writer.write(Rows(ids, labels))
+
+
+def write_model(directory: Path, raw: dict) -> None:
+    """Write a whole checkpoint with MindSpore's names and random weights."""
+    directory.mkdir()
+    (directory / "config.json").write_text(json.dumps(raw))
+    draw = np.random.default_rng(0)
+    weights = {}
+    for name, shape in model_config(raw, directory).config.parameter_shapes().items():
+        noise = draw.standard_normal(shape).astype(np.float32) * np.float32(0.1)
+        scales = name.endswith(("norm.weight", "norm_out.weight", "gamma"))
+        weights[name] = noise + np.float32(1) if scales else noise
+    write_tensors(directory / "model.ckpt", weights)
+
+
+@pytest.fixture(scope="module")
+def shared_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "rows.mindrecord"
+    write_rows(path)
+    return path
+
+
+@pytest.fixture
+def make_plan(tmp_path: Path, shared_rows: Path) -> MakePlan:
+    """Make a job: `make_plan("name", layout, family=..., **plan)` shards the model and returns the plan."""
+
+    def make(name: str, layout: Layout = Layout(), *, family: dict = LLAMA, **given: object) -> TrainPlan:
+        whole, shards = tmp_path / f"{family['model_type']}", tmp_path / f"{name}_shards"
+        if not whole.exists():
+            write_model(whole, family)
+        shard_checkpoint(whole, shards, layout=layout)
+        plan = TrainPlan(
+            model=str(shards),
+            data=str(shared_rows),
+            output=str(tmp_path / name),
+            steps=20,
+            batch_size=8 // layout.data_parallel,
+            layout=layout,
+            learning_rate=1e-2,
+            warmup_steps=3,
+            weight_decay=0.1,
+            checkpoint_every=5,
+        )
+        return replace(plan, **given)
+
+    return make
+
+
+class Helpers:
+    """What tests do with a plan."""
+
+    @staticmethod
+    def run_ranks(plan: TrainPlan) -> None:
+        """Run every rank of a job as a process of its own."""
+        Path(plan.output).mkdir(exist_ok=True)
+        path = Path(plan.output).parent / f"{Path(plan.output).name}.json"
+        plan.write(path)
+        run_gang(
+            [sys.executable, "-m", "modelcore.training.rank", str(path)],
+            world_size=plan.layout.world_size,
+            log_dir=Path(plan.output) / "logs",
+        )
+
+    @staticmethod
+    def start_alone(plan: TrainPlan) -> subprocess.Popen:
+        """Start the only rank of a job as a process of its own."""
+        path = Path(f"{plan.output}.json")
+        plan.write(path)
+        command = [sys.executable, "-m", "modelcore.training.rank", str(path)]
+        return subprocess.Popen(
+            command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    @staticmethod
+    def metrics(plan: TrainPlan) -> list[dict]:
+        lines = (Path(plan.output) / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    @staticmethod
+    def result_bytes(plan: TrainPlan) -> dict[str, bytes]:
+        """Return every file of a finished job but its logs, by name."""
+        root = Path(plan.output)
+        files = (file for file in root.rglob("*") if file.is_file())
+        return {
+            str(file.relative_to(root)): file.read_bytes()
+            for file in files
+            if root / "logs" not in file.parents
+        }
+
+
+@pytest.fixture
+def helpers() -> type[Helpers]:
+    return Helpers

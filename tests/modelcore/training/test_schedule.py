@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from modelcore.training.schedule import learning_rate
+
+
+def test_the_warm_up_ends_at_the_peak():
+    rates = [learning_rate(step, steps=10, peak=2.0, warmup_steps=4) for step in range(5)]
+    assert rates == [0.5, 1.0, 1.5, 2.0, 2.0]
+
+
+def test_the_cosine_is_half_way_down_half_way_along():
+    assert learning_rate(50, steps=100, peak=1.0, final_rate=0.2) == pytest.approx(0.6)
+
+
+def test_no_step_has_a_rate_of_zero():
+    last = learning_rate(99, steps=100, peak=1.0)
+    assert last == pytest.approx((1 - math.cos(math.pi / 100)) / 2) and last > 0
