@@ -48,7 +48,17 @@ def place(destination: Path, build: Callable[[Path], Result], *, origin: Mapping
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise MindrailError("another command is making this right now", where=destination) from error
-        result = build(partial)
-        partial.rename(destination)
-        Path(lock.name).unlink()
+        try:
+            result = build(partial)
+            partial.rename(destination)
+        finally:
+            _leave_nothing_empty(partial, Path(lock.name))
     return result
+
+
+def _leave_nothing_empty(partial: Path, lock: Path) -> None:
+    """Remove what holds no work to go on from: the lock of a finished directory, or an empty one."""
+    if partial.exists() and not any(partial.iterdir()):
+        partial.rmdir()
+    if not partial.exists():
+        lock.unlink()

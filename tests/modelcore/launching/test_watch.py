@@ -73,9 +73,7 @@ def test_a_dead_worker_ends_all_at_once_and_is_named_with_its_last_words(tmp_pat
         StepFailed, match=r"^rank 1 died \(killed by SIGKILL.*\) after 0 s: step 7; its log is .*rank 1.log"
     ):
         group.wait()
-    assert (
-        time.monotonic() - begun < 1.3
-    )  # within milliseconds of the kill, on a machine that does nothing else
+    assert time.monotonic() - begun < 2  # it takes milliseconds after the kill on an idle machine
     assert still_alive(pids) == []
 
 
@@ -125,8 +123,8 @@ def test_a_group_that_stops_moving_is_killed_and_each_member_says_where_it_hangs
 
 
 def test_progress_of_any_worker_keeps_the_group_alive(tmp_path: Path) -> None:
-    busy = REPORT + "for step in range(8): report(step, 8, 'steps'); time.sleep(0.25)"
-    Group(tmp_path, ["import time; time.sleep(2)", busy]).wait(hang_timeout=1)
+    busy = REPORT + "for step in range(12): report(step, 12, 'steps'); time.sleep(0.25)"
+    Group(tmp_path, ["import time; time.sleep(3)", busy]).wait(hang_timeout=2)
 
 
 def test_a_worker_that_does_not_end_after_the_others_is_found(tmp_path: Path) -> None:

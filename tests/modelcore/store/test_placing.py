@@ -44,6 +44,15 @@ def test_a_command_that_died_goes_on_and_one_with_another_origin_starts_anew(tmp
     assert place(tmp_path / "out", looks, origin={"from": 1}) == ["half"]
 
 
+def test_a_command_that_refused_its_input_leaves_nothing(tmp_path):
+    def refuses(directory):
+        raise MindrailError("14 heads do not divide by 8")
+
+    with pytest.raises(MindrailError, match="14 heads"):
+        place(tmp_path / "out", refuses, origin={})
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_two_commands_at_once_are_one_and_a_refusal(tmp_path):
     def inner(directory):
         with pytest.raises(MindrailError, match="another command is making this"):
