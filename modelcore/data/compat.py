@@ -1,11 +1,6 @@
 """Rows exactly as MindFormers 1.3.2 (WizardCoder: 1.1.0) writes them, its faults included.
 
-What differs from `encode`, format by format:
-- wizardcoder: digits are not split singly, only `<|endoftext|>` is special, and the prompt's length is that
-  of the prompt tokenised by itself.
-- deepseek: an Alpaca record's `input` is left out; the text "None" is a special token; the prompt's length
-  is that of the prompt tokenised by itself.
-- llama: lengths are recounted turn by turn, and a sample whose count disagrees is wholly masked.
+What differs from `encode`, format by format, is said in `PEER_WAYS`.
 """
 
 from __future__ import annotations
@@ -20,8 +15,16 @@ from modelcore.data.tokenizers import Tokenizer
 from modelcore.data.tokenizers.byte_level import load_tokenizer_json, load_vocab_merges
 from modelcore.errors import MindrailError
 
-__all__ = ["PeerLlamaEncoder", "PeerPromptEncoder", "instruction_only", "peer_encoder"]
+__all__ = ["PEER_WAYS", "PeerLlamaEncoder", "PeerPromptEncoder", "instruction_only", "peer_encoder"]
 
+PEER_WAYS = {
+    "wizardcoder": "digits are not split singly, only <|endoftext|> is special, "
+    "and as much is masked as the prompt tokenised by itself is long",
+    "deepseek": "a record's input is left out, the text None is a special token, "
+    "and as much is masked as the prompt tokenised by itself is long",
+    "llama": "turns are recounted by their text, and a sample whose count disagrees is wholly masked",
+    "wiki": "its quote rule runs over the whole text, and paragraphs that it joins to a heading are dropped",
+}
 ANSWER = " ASSISTANT: "
 
 

@@ -1,7 +1,7 @@
 """Alpaca records written out as conversations, the JSON that MindFormers' and FastChat's tools read.
 
-One record a conversation: the Alpaca prompt from "human", the answer from "gpt", ids "1", "2", … in order. Byte for
-byte what MindFormers' converter writes, a record at a time.
+One record a conversation: the Alpaca prompt from "human", the answer from "gpt", ids "1", "2", … in order.
+Byte for byte what MindFormers' converter writes, a record at a time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def convert_alpaca(
                 written += 1
                 turns = [("human", alpaca_prompt(instruction, context)), ("gpt", output)]
                 conversation = [{"from": who, "value": value} for who, value in turns]
-                text = json.dumps({"id": str(written), "conversations": conversation}, ensure_ascii=False, indent=2)
+                text = json.dumps(
+                    {"id": str(written), "conversations": conversation}, ensure_ascii=False, indent=2
+                )
                 file.write((",\n" if written > 1 else "[\n") + _indented(text))
                 progress(written, None, "records")
             file.write("\n]" if written else "[]")

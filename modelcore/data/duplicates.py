@@ -17,6 +17,7 @@ __all__ = ["ExactDuplicates", "NearDuplicates", "content_digest", "signatures"]
 
 SHINGLE = 5  # words
 PERMUTATIONS = 128
+SCHEME = "affine32"
 WORD = re.compile(r"\w+|[^\w\s]")
 
 Signature = npt.NDArray[np.uint32]
@@ -50,7 +51,7 @@ def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     from datasketch import MinHash
 
     shingles = [[shingle.encode() for shingle in _shingles(text)] for text in texts]
-    sketches = MinHash.bulk(shingles, num_perm=PERMUTATIONS, seed=1)
+    sketches = MinHash.bulk(shingles, num_perm=PERMUTATIONS, seed=1, scheme=SCHEME)
     return np.array([sketch.hashvalues for sketch in sketches], np.uint32).reshape(len(texts), PERMUTATIONS)
 
 
@@ -77,7 +78,7 @@ class NearDuplicates:
         """Return the first earlier sample that is nearly equal; or None, and then remember this one."""
         from datasketch import MinHash
 
-        sketch = MinHash(num_perm=PERMUTATIONS, seed=1, hashvalues=signature)
+        sketch = MinHash(num_perm=PERMUTATIONS, seed=1, hashvalues=signature, scheme=SCHEME)
         for candidate in sorted(self._index.query(sketch)):
             if float(np.mean(self._kept[candidate] == signature)) >= self._threshold:
                 return int(candidate)

@@ -122,9 +122,7 @@ class MindRecordWriter:
             self._flush(pending)
             self._index.executemany("INSERT INTO INDEXES VALUES(?, ?, ?, ?, ?, ?, ?, ?)", places)
         except (OSError, sqlite3.Error) as error:
-            raise StepFailed(
-                f"could not be written ({error})", where=self.path, fix="is the disk full?"
-            ) from error
+            raise self._failed(error) from error
         for array, packed in zip((a for a in rows if a is not None), columns, strict=True):
             self._saved += array.size * 4 - sum(map(len, packed))
 
@@ -175,7 +173,7 @@ class MindRecordWriter:
             "index_fields": None,
             "page": [page.described() for page in self._pages],
             "page_size": PAGE,
-            "compression_size": self._saved,
+            "compression_size": max(0, self._saved),
             "schema": [{"blob_fields": list(self._columns), "desc": "rows", "schema": schema}],
             "shard_addresses": [self.path.name],
             "shard_id": 0,
@@ -191,12 +189,31 @@ class MindRecordWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with closing(self._index), self._file:
-            if kind is None:
+        if kind is None:
+            self.close()
+        else:
+            self._index.close()
+            self._file.close()
+
+    def close(self) -> None:
+        """Complete the file; closing it again does nothing.
+
+        Raises:
+            StepFailed: the file could not be written.
+        """
+        if self._file.closed:
+            return
+        try:
+            with closing(self._index), self._file:
                 self._write_raw()
                 self._file.seek(0)
                 self._file.write(self._header())
                 self._index.commit()
+        except (OSError, sqlite3.Error) as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> StepFailed:
+        return StepFailed(f"could not be written ({error})", where=self.path, fix="is the disk full?")
 
 
 def _offset(page: _Page) -> int:
@@ -220,10 +237,10 @@ def _packed(array: Int32) -> list[bytes]:
         codes[:, :width] += (values < -limit) | (values >= limit)
     quads = codes.reshape(rows, -1, 4)
     marks = (quads[..., 0] << 6) | (quads[..., 1] << 4) | (quads[..., 2] << 2) | quads[..., 3]
-    widths = np.left_shift(1, codes[:, :width], dtype=np.int64)
-    kept = np.arange(4) < widths[..., None]
+    widths = np.left_shift(np.uint8(1), codes[:, :width])
+    kept = np.arange(4, dtype=np.uint8) < widths[..., None]
     data = values.view(np.uint8).reshape(rows, width, 4)[kept].tobytes()
-    ends = np.cumsum(widths.sum(axis=1)).tolist()
+    ends = np.cumsum(widths.sum(axis=1, dtype=np.int64)).tolist()
     count = width.to_bytes(4, "big")
     begins = [0, *ends[:-1]]
     return [count + marks[i].tobytes() + data[b:e] for i, (b, e) in enumerate(zip(begins, ends, strict=True))]

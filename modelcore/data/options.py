@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
+from modelcore.data.compat import PEER_WAYS
 from modelcore.data.contamination import NGRAM
 from modelcore.data.formats import FORMATS, PLAIN_FORMATS
 from modelcore.errors import MindrailError
@@ -33,6 +34,7 @@ class Options:
         pack: put several samples into a row.
         boundaries: with `pack`, add the column `segments` that tells samples apart.
         validation: share of samples, chosen by a hash of their content, that goes to validation.mindrecord.
+        rows_per_file: write train_0.mindrecord, train_1.mindrecord, … of so many rows; 0 writes one file.
         drop_duplicates: keep only the first of samples with equal content.
         near_duplicates: whether nearly equal samples are looked for, and whether they go.
         near_threshold: share of word shingles that makes two samples nearly equal.
@@ -51,6 +53,7 @@ class Options:
     pack: bool = False
     boundaries: bool = False
     validation: float = 0.0
+    rows_per_file: int = 0
     drop_duplicates: bool = False
     near_duplicates: NearDuplicate = "ignore"
     near_threshold: float = 0.8
@@ -73,12 +76,14 @@ class Options:
         self._need(self.seq_length >= 1, "seq_length", "1 or more")
         self._need(0 <= self.validation < 1, "validation", "at least 0 and less than 1")
         self._need(0 < self.near_threshold <= 1, "near_threshold", "above 0 and at most 1")
+        self._need(self.rows_per_file >= 0, "rows_per_file", "0 or more")
         self._need(self.ngram >= 3, "ngram", "3 or more")
         self._need(self.pad_id is None or self.pad_id >= 0, "pad_id", "an id")
         self._need(not self.boundaries or self.pack, "boundaries", "false where pack is false")
         self._need(not self.pack or self.format in FORMATS, "pack", "false: pretraining rows are full anyway")
         if self.compat == "mindformers":
-            own = {"format", "seq_length", "compat", "strict", "skip_bad", "pad_id"}
+            self._need(self.format in PEER_WAYS, "format", f"one MindFormers has: {', '.join(PEER_WAYS)}")
+            own = {"format", "seq_length", "compat", "strict", "skip_bad", "pad_id", "rows_per_file"}
             changed = [
                 f.name for f in fields(self) if f.name not in own and getattr(self, f.name) != f.default
             ]

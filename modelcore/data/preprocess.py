@@ -16,23 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.data.chunks import Chunk, chunked
+from modelcore.data.compat import PEER_WAYS
 from modelcore.data.examine import Examined, Examiner, Plan
 from modelcore.data.formats import FORMATS
-from modelcore.data.mindrecord import MindRecordWriter
 from modelcore.data.options import Options
 from modelcore.data.report import LengthHistogram, PreprocessReport
 from modelcore.data.rows import Assembler, Packer, Padder, StreamCutter
 from modelcore.data.samples import Sample, read_samples, read_texts
 from modelcore.data.selection import Selector
-from modelcore.data.sink import Sink
+from modelcore.data.sink import TRAIN, VALIDATION, Files, Sink
 from modelcore.data.workers import examine_all, worker_count
 from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
 
-__all__ = ["TRAIN", "VALIDATION", "preprocess"]
+__all__ = ["preprocess"]
 
-TRAIN = "train.mindrecord"
-VALIDATION = "validation.mindrecord"
 SMALL = 16 << 20  # bytes of source below which starting workers costs more than it saves
 
 
@@ -131,8 +129,8 @@ def _open_sinks(
 ) -> _Sinks:
     def sink(name: str) -> Sink:
         assembler = _assembler(examiner, options, report)
-        writer = stack.enter_context(MindRecordWriter(scratch / name, assembler.columns))
-        return Sink(writer, assembler, examiner.tokenizer, options, report)
+        files = Files(scratch, name, assembler.columns, options.rows_per_file)
+        return Sink(stack.enter_context(files), assembler, examiner.tokenizer, options, report)
 
     return _Sinks(sink(TRAIN), sink(VALIDATION) if options.validation else None)
 
@@ -148,6 +146,14 @@ def _assembler(examiner: Examiner, options: Options, report: PreprocessReport) -
 
 
 def _notes(options: Options) -> list[str]:
+    if options.compat == "mindformers":
+        return [f"as MindFormers writes them: {PEER_WAYS[options.format]}"]
+    read = "their ids" if options.literal_specials else "ordinary characters"
+    told = [f"as the model's own tokenizer reads them; special tokens written out in the data are {read}"]
+    return told + _packing_notes(options)
+
+
+def _packing_notes(options: Options) -> list[str]:
     if not options.pack:
         return []
     if options.boundaries:

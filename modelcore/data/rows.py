@@ -29,6 +29,12 @@ class Rows(NamedTuple):
     labels: Int32 | None = None
     segments: Int32 | None = None
 
+    def part(self, begin: int, end: int) -> Rows:
+        """Return the rows from `begin` up to `end`."""
+        labels = None if self.labels is None else self.labels[begin:end]
+        segments = None if self.segments is None else self.segments[begin:end]
+        return Rows(self.input_ids[begin:end], labels, segments)
+
 
 class Assembler(Protocol):
     """Makes rows of samples as they come; may hold some back until `finish`."""

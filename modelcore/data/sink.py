@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +19,65 @@ from modelcore.data.report import PreprocessReport
 from modelcore.data.rows import Assembler, Rows, StreamCutter, cut, learnt, take
 from modelcore.data.tokenizers import Tokenizer
 
-__all__ = ["Sink"]
+__all__ = ["TRAIN", "VALIDATION", "Files", "Sink"]
 
+TRAIN, VALIDATION = "train", "validation"
 DECODED = 3  # rows shown in the report
+
+
+class Files:
+    """The MindRecord files of one kind, `name.mindrecord`, or `name_0.mindrecord`, … of so many rows each.
+
+    Args:
+        directory: where they are written.
+        name: train or validation.
+        columns: of their rows.
+        rows_per_file: rows a file; 0 puts all into one.
+    """
+
+    def __init__(self, directory: Path, name: str, columns: Sequence[str], rows_per_file: int) -> None:
+        self.name = name
+        self._directory = directory
+        self._columns = columns
+        self._limit = rows_per_file
+        self._number = 0
+        self._writer = self._open()
+
+    def _open(self) -> MindRecordWriter:
+        number = f"_{self._number}" if self._limit else ""
+        return MindRecordWriter(self._directory / f"{self.name}{number}.mindrecord", self._columns)
+
+    def write(self, rows: Rows) -> None:
+        """Append rows, beginning another file where one is full.
+
+        Raises:
+            StepFailed: a file could not be written.
+        """
+        begin = 0
+        while begin < len(rows.input_ids):
+            room = self._limit - self._writer.rows if self._limit else len(rows.input_ids)
+            if room == 0:
+                self._writer.close()
+                self._number += 1
+                self._writer = self._open()
+                continue
+            self._writer.write(rows.part(begin, begin + room))
+            begin += room
+
+    def __enter__(self) -> Files:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
 
 
 @dataclass
 class Sink:
-    """One MindRecord file and what leads to it."""
+    """The files of one kind and what leads to them."""
 
-    writer: MindRecordWriter
+    files: Files
     assembler: Assembler
     tokenizer: Tokenizer
     options: Options
@@ -67,8 +119,7 @@ class Sink:
             labels = None if rows.labels is None else rows.labels[index]
             spans = decode_row(rows.input_ids[index], labels, self.tokenizer, self.report.pad_id)
             self.report.first_rows.append(spans)
-        before = self.writer.rows
-        self.writer.write(rows)
-        self.report.rows_out += self.writer.rows - before
-        if self.writer.path.stem == "validation":
-            self.report.validation_rows = self.writer.rows
+        self.files.write(rows)
+        self.report.rows_out += len(rows.input_ids)
+        if self.files.name == VALIDATION:
+            self.report.validation_rows += len(rows.input_ids)

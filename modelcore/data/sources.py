@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from modelcore.errors import MindrailError
 
 __all__ = ["BadRecord", "RawRecord", "open_source", "raise_bad", "read_records", "read_text"]
 
-LARGEST_RECORD = 64 << 20  # characters; a list item that does not end within that is broken
+SPACE = re.compile(r"[ \t\r\n]*")
+NEXT_ITEM = re.compile(r"\}\s{0,30},\s{0,30}[^\s\"]")
+LARGEST_RECORD = 16 << 20  # characters; a list item that does not end within that is broken
 BLOCK = 1 << 20
 
 BadRecord = Callable[[MindrailError], None]
@@ -214,10 +217,10 @@ class ListScanner:
     def _next_character(self) -> str:
         """Skip white space and return the character it ends at, or "" at the end of the file."""
         while True:
-            while self._at < len(self._text):
-                if self._text[self._at] not in " \t\r\n":
-                    return self._text[self._at]
-                self._at += 1
+            space = SPACE.match(self._text, self._at)
+            self._at = space.end() if space else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
             if not self._more():
                 return ""
 
@@ -265,11 +268,9 @@ class ListScanner:
 
 
 def _next_item(text: str, begin: int) -> int:
-    """Return where a `{` follows a `}` and a comma, at or after `begin`; 0 if nowhere."""
-    end = text.find("}", begin)
-    while end >= 0:
-        rest = text[end + 1 : end + 65].lstrip()
-        if rest.startswith(",") and rest[1:].lstrip().startswith("{"):
-            return text.index("{", end)
-        end = text.find("}", end + 1)
-    return 0
+    """Return where a value that is no text follows a `}` and a comma, at or after `begin`; 0 if nowhere.
+
+    A text there would be the next key of an object around.
+    """
+    found = NEXT_ITEM.search(text, begin)
+    return found.end() - 1 if found else 0

@@ -8,23 +8,20 @@ for the same input, whatever the number of workers.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, Problem, load_benchmark
+from modelcore.evaluation.conditions import conditions_of, report_of
 from modelcore.evaluation.execution.limits import DEFAULT_LIMITS, Limits
 from modelcore.evaluation.execution.pool import Pool
 from modelcore.evaluation.execution.trial import Trial
-from modelcore.evaluation.execution.verdicts import VERDICTS, Outcome
+from modelcore.evaluation.execution.verdicts import Outcome
 from modelcore.evaluation.journal import Journal
-from modelcore.evaluation.passk import pass_at_k
-from modelcore.evaluation.report import ProblemScore, ScoreReport, write_report
+from modelcore.evaluation.report import ScoreReport, write_report
 from modelcore.evaluation.samples import Reading, Summary, completion_of, program, read_rows, summarize
 from modelcore.evaluation.templates import template as template_named
 from modelcore.progress import Progress, silent
@@ -87,14 +84,14 @@ def score(
     if count < 1:
         raise MindrailError(f"{count} workers, at least 1 needed")
     with Pool(
-        workers=min(count, summary.rows), limits=limits, minimum=require_isolation, scratch=logs
+        workers=min(count, summary.rows), limits=limits, minimum=require_isolation, scratch_directory=logs
     ) as pool:
-        conditions = _conditions(loaded, summary, reading, limits, pool.level)
+        conditions = conditions_of(loaded, summary, reading, limits, pool.level)
         with Journal(logs / "verdicts.jsonl", _digest(conditions)) as journal:
             _execute(pool, journal, samples, loaded, reading, summary, progress)
             outcomes = [journal.outcomes[number] for number in range(summary.rows)]
     _write_results(destination / f"{samples.name}_results.jsonl", samples, loaded, reading, outcomes)
-    report = _report(conditions, missing, _by_task(samples, outcomes), loaded, k)
+    report = report_of(conditions, missing, _by_task(samples, outcomes), loaded, k)
     write_report(report, destination / "score.json")
     return report
 
@@ -118,35 +115,6 @@ def _check_k(k: Sequence[int], summary: Summary, samples: Path) -> None:
         if not 1 <= number <= fewest:
             text = f"pass@{number} needs {number} samples a task, {task_id} has {fewest}"
             raise MindrailError(text, where=samples, fix="ask for a smaller k, or generate more samples")
-
-
-def _conditions(
-    benchmark: Benchmark, summary: Summary, reading: Reading, limits: Limits, level: str
-) -> dict[str, object]:
-    """Return what a verdict depends on, in the words of `ScoreReport`."""
-    chosen = reading.template
-    versions = {name: _version(name) for name in limits.packages}
-    return {
-        "benchmark": {
-            "name": benchmark.name,
-            "digest": benchmark.digest,
-            "problems": len(benchmark.problems),
-        },
-        "samples": {"rows": summary.rows, "digest": summary.digest},
-        "template": chosen
-        and {"name": chosen.name, "version": chosen.version, "extractor": chosen.extractor},
-        "standalone": reading.standalone,
-        "limits": {**asdict(limits), "packages": list(limits.packages)},
-        "isolation": level,
-        "python": {"python": platform.python_version(), **versions},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _digest(conditions: dict[str, object]) -> str:
@@ -202,32 +170,3 @@ def _by_task(samples: Path, outcomes: list[Outcome]) -> dict[str, list[Outcome]]
     for (_, row), outcome in zip(read_rows(samples), outcomes, strict=True):
         found.setdefault(row["task_id"], []).append(outcome)
     return found
-
-
-def _report(
-    conditions: dict[str, object],
-    missing: tuple[str, ...],
-    by_task: dict[str, list[Outcome]],
-    benchmark: Benchmark,
-    k: Sequence[int],
-) -> ScoreReport:
-    rows = [
-        ProblemScore(
-            problem.task_id,
-            len(outcomes),
-            sum(outcome.passed for outcome in outcomes),
-            tuple(outcome.verdict for outcome in outcomes),
-            tuple(outcome.reason for outcome in outcomes),
-        )
-        for problem in benchmark.problems
-        if (outcomes := by_task.get(problem.task_id))
-    ]
-    reached = [verdict for row in rows for verdict in row.verdicts]
-    counts = [(row.samples, row.correct) for row in rows]
-    return ScoreReport(
-        **conditions,  # type: ignore[arg-type]
-        missing=missing,
-        pass_at_k=tuple(pass_at_k(counts, number) for number in sorted(set(k))),
-        verdicts={verdict: reached.count(verdict) for verdict in VERDICTS},
-        problems=tuple(rows),
-    )

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from modelcore.errors import MindrailError
 from modelcore.models.cache import LayerCache
 from modelcore.models.families import Family
+from modelcore.models.gpt_bigcode.decoder import GPTBigCodeDecoder
+from modelcore.models.gpt_bigcode.network import GPTBigCode
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.decoder import LlamaDecoder
 from modelcore.models.llama.network import Llama
@@ -98,10 +100,11 @@ class Decoder:
 
 def _network(family: Family, caches: Sequence[LayerCache]) -> tuple[nn.Cell, tuple[nn.Cell, nn.Cell]]:
     """Return the network of a family with (the cell that begins sequences, the one that extends them)."""
-    config = family.config
-    assert isinstance(config, LlamaConfig)
-    network = Llama(config)
-    return network, (LlamaDecoder(network, caches, False), LlamaDecoder(network, caches, True))
+    if isinstance(family.config, LlamaConfig):
+        llama = Llama(family.config)
+        return llama, (LlamaDecoder(llama, caches, False), LlamaDecoder(llama, caches, True))
+    code = GPTBigCode(family.config)
+    return code, (GPTBigCodeDecoder(code, caches, False), GPTBigCodeDecoder(code, caches, True))
 
 
 def fill(network: nn.Cell, checkpoint: Path) -> None:

@@ -24,6 +24,9 @@ from modelcore.weights.name_table import NameTable
 
 __all__ = ["Family", "ModelConfig", "load_model_config", "model_config", "read_config_json"]
 
+# Every layer's parameters are listed by name: a config must not make that list endless.
+_MOST_LAYERS = 10_000
+
 ModelConfig: TypeAlias = LlamaConfig | GPTBigCodeConfig
 
 
@@ -65,6 +68,15 @@ def load_model_config(directory: Path) -> Family:
 
 def model_config(raw: Mapping[str, Any], where: object) -> Family:
     """Return the family of the model that a parsed config.json describes; `where` is its path, for errors."""
+    family = _family(raw, where)
+    if family.config.num_layers > _MOST_LAYERS:
+        raise MindrailError(
+            f"a model of {family.config.num_layers} layers", where=where, fix="correct the number"
+        )
+    return family
+
+
+def _family(raw: Mapping[str, Any], where: object) -> Family:
     kind = raw.get("model_type")
     if kind == "llama":
         return Family("llama", LlamaConfig.from_hf(raw, where), LLAMA_NAMES)

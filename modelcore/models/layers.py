@@ -25,6 +25,7 @@ __all__ = [
     "Linear",
     "NamedCell",
     "RMSNorm",
+    "RowLinear",
     "causal_masks",
     "zeros",
 ]
@@ -75,6 +76,35 @@ class Linear(NamedCell):
     def construct(self, x: Tensor) -> Tensor:
         """Return [rows, outputs] for x [rows, inputs]."""
         y = self.product(x, ops.cast(self.weight, x.dtype))
+        if self.bias is not None:
+            y = ops.bias_add(y, ops.cast(self.bias, x.dtype))
+        return y
+
+
+class RowLinear(Linear):
+    """A linear layer whose inputs are spread over a group: its ranks' products are added, then the bias.
+
+    Args:
+        name: as of `Linear`, and so `inputs`, `outputs`, `bias`, `stored_transposed`.
+        group: the ranks that hold the other inputs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: int,
+        outputs: int,
+        group: TensorGroup,
+        *,
+        bias: bool = False,
+        stored_transposed: bool = False,
+    ) -> None:
+        super().__init__(name, inputs, outputs, bias=bias, stored_transposed=stored_transposed)
+        self.leave = FromTensorParallel(group)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return [rows, outputs] for x [rows, inputs of this rank]."""
+        y = self.leave(self.product(x, ops.cast(self.weight, x.dtype)))
         if self.bias is not None:
             y = ops.bias_add(y, ops.cast(self.bias, x.dtype))
         return y

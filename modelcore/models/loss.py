@@ -10,9 +10,10 @@ from __future__ import annotations
 import mindspore
 from mindspore import Tensor, nn, ops
 
+from modelcore.models.layers import NamedCell
 from modelcore.parallel.collectives import GroupMax, GroupSum, TensorGroup
 
-__all__ = ["IGNORED", "LinearCrossEntropy"]
+__all__ = ["IGNORED", "LinearCrossEntropy", "NextTokenLoss"]
 
 IGNORED = -100
 """The label of a position at which nothing is learnt."""
@@ -75,3 +76,28 @@ class LinearCrossEntropy(nn.Cell):
         local = labels - self.start
         mine = ops.logical_and(local >= 0, local < self.rows)
         return local * ops.cast(mine, local.dtype), ops.cast(mine, mindspore.float32)
+
+
+class NextTokenLoss(NamedCell):
+    """The cross-entropy of a network's last stage, summed over labels.
+
+    Args:
+        network: of any family; its `hidden` gives what its `head` sees.
+    """
+
+    def __init__(self, network: nn.Cell) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = LinearCrossEntropy(network.head.weight.shape[0], network.vocabulary)
+
+    def construct(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (sum of the losses, how many labels are not IGNORED), float32 scalars.
+
+        Args:
+            x: as of the network.
+            labels: int32 [batch, seq]: the token that follows each; IGNORED where nothing is learnt.
+        """
+        hidden = self.network.hidden(x)
+        weight = ops.cast(self.network.head.weight, hidden.dtype)
+        result = self.loss(hidden.reshape(-1, hidden.shape[-1]), weight, labels.reshape(-1))
+        return result[0], result[1]

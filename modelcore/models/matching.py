@@ -6,7 +6,6 @@ each tensor of the source is used exactly once, and each of the target comes fro
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from modelcore.errors import MindrailError
 from modelcore.models.families import Family
 from modelcore.weights.dtypes import BF16, FP16, FP32
-from modelcore.weights.tensors import LazyTensor
+from modelcore.weights.tensors import LazyTensor, sha256
 
 __all__ = ["Matched", "match_hf", "match_mindspore"]
 
@@ -86,20 +85,13 @@ def _tied_head(
     embedding, head = tied
     if head in expected or head not in source or embedding not in source:
         return []
-    if source[head].shape != source[embedding].shape or _sha256(source[head]) != _sha256(source[embedding]):
+    if source[head].shape != source[embedding].shape or sha256(source[head]) != sha256(source[embedding]):
         raise MindrailError(
             f"{head} differs from {embedding}, but config.json ties them",
             where=where,
             fix="set tie_word_embeddings to false in config.json if the head is meant to be its own",
         )
     return [head]
-
-
-def _sha256(tensor: LazyTensor) -> str:
-    sha = hashlib.sha256()
-    for chunk in tensor.chunks():
-        sha.update(chunk.data)
-    return sha.hexdigest()
 
 
 def _check(

@@ -20,7 +20,7 @@ from modelcore.parallel.holdings import Holdings, holdings_of_shards, holdings_o
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.parallel.partition import Partition
 from modelcore.parallel.shards import find_shards
-from modelcore.parallel.slicing import device_box, strategy_of
+from modelcore.parallel.slicing import device_box, state_layout, strategy_of
 from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
 from modelcore.progress import Progress, silent
 from modelcore.weights.ckpt_file import ckpt_layout
@@ -54,6 +54,7 @@ def shard_checkpoint(
     format: Format = "ckpt",
     vocab_emb_dp: bool = False,
     offsets: Sequence[int] = (),
+    shard_optimizer: bool = False,
     weights_only: bool = False,
     progress: Progress = silent,
 ) -> ReshardReport:
@@ -67,16 +68,18 @@ def shard_checkpoint(
         format: of the files made.
         vocab_emb_dp: keep embedding and head whole on every rank.
         offsets: layers more or fewer in each pipeline stage.
-        weights_only: leave out optimizer states.
+        shard_optimizer: divide the optimizer's states among the data-parallel replicas (ZeRO-1).
+        weights_only: leave out optimizer states and step counters.
         progress: told the bytes done.
 
     Raises:
         MindrailError: the model does not divide, or the checkpoint is not of this model.
         StepFailed: the disk is full.
     """
+    _check_destination(destination, source)
     held = holdings_of_whole(_whole(source), weights_only=weights_only)
     partition = load_model_config(source).partition(layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
-    return _write_shards(held, source, destination, partition, ranks, format, progress)
+    return _write_shards(held, source, destination, partition, shard_optimizer, ranks, format, progress)
 
 
 def reshard_checkpoint(
@@ -88,6 +91,7 @@ def reshard_checkpoint(
     format: Format = "ckpt",
     vocab_emb_dp: bool = False,
     offsets: Sequence[int] = (),
+    shard_optimizer: bool = False,
     weights_only: bool = False,
     newest: bool = False,
     description: Path | None = None,
@@ -100,9 +104,10 @@ def reshard_checkpoint(
         description: directory with config.json, tokenizer and strategy/, where `source` has none of its own.
     """
     described = description or source
+    _check_destination(destination, source, described)
     held = _held(source, described, newest, weights_only)
     partition = load_model_config(described).partition(layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
-    return _write_shards(held, described, destination, partition, ranks, format, progress)
+    return _write_shards(held, described, destination, partition, shard_optimizer, ranks, format, progress)
 
 
 def merge_checkpoint(
@@ -131,6 +136,7 @@ def merge_checkpoint(
         StepFailed: the disk is full.
     """
     described = description or source
+    _check_destination(destination, source, described)
     held = _held(source, described, newest, weights_only)
     if (described / "config.json").exists():
         _check_model(held, load_model_config(described).partition(Layout()), described)
@@ -139,6 +145,11 @@ def merge_checkpoint(
     }
     target = {destination / f"model.{format}": tensors}
     return _write(target, held, described, destination, format, (), progress)
+
+
+def _check_destination(destination: Path, *sources: Path) -> None:
+    if destination.resolve() in [source.resolve() for source in sources]:
+        raise MindrailError("is the source too", where=destination, fix="choose another destination")
 
 
 def _held(source: Path, described: Path, newest: bool, weights_only: bool) -> Holdings:
@@ -174,6 +185,7 @@ def _write_shards(
     described: Path,
     destination: Path,
     partition: Partition,
+    shard_optimizer: bool,
     ranks: Sequence[int] | None,
     format: Format,
     progress: Progress,
@@ -181,7 +193,10 @@ def _write_shards(
     _check_model(held, partition, described)
     mesh = Mesh(partition.layout)
     devices = partition.layout.data_parallel * partition.layout.model_parallel
-    stages = [_with_states(strategy_of(partition, rank), held, described) for rank in mesh.ranks[::devices]]
+    stages = [
+        _with_states(strategy_of(partition, rank), held, described, shard_optimizer)
+        for rank in mesh.ranks[::devices]
+    ]
     _write_strategies(destination, stages, devices)
     targets = {}
     for rank in mesh.ranks if ranks is None else ranks:
@@ -192,7 +207,7 @@ def _write_shards(
     return _write(targets, held, described, destination, format, partition.notes, progress)
 
 
-def _with_states(strategy: Strategy, held: Holdings, where: Path) -> Strategy:
+def _with_states(strategy: Strategy, held: Holdings, where: Path, shard_optimizer: bool) -> Strategy:
     """Return the strategy with the optimizer's states laid out like the parameters they belong to."""
     layouts = dict(strategy.layouts)
     for name, shape in held.shapes.items():
@@ -201,7 +216,8 @@ def _with_states(strategy: Strategy, held: Holdings, where: Path) -> Strategy:
             continue
         if shape != held.shapes[parameter]:
             raise MindrailError(f"{name} has the shape {list(shape)}, unlike its parameter", where=where)
-        layouts[name] = strategy.layouts[parameter]
+        layout = strategy.layouts[parameter]
+        layouts[name] = state_layout(layout, shape) if shard_optimizer else layout
     return Strategy(strategy.stage, layouts)
 
 

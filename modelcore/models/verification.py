@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from modelcore.models.matching import match_hf, match_mindspore
 from modelcore.weights.casting import cast
 from modelcore.weights.checkpoints import open_checkpoint
 from modelcore.weights.dtypes import DType
-from modelcore.weights.tensors import LazyTensor, nbytes
+from modelcore.weights.tensors import LazyTensor, nbytes, sha256
 
 __all__ = ["verify_conversion"]
 
@@ -46,7 +45,7 @@ def verify_conversion(
 
     def check(name: str) -> int:
         expected = cast(source[name], dtype or source[name].dtype, name)
-        if back[name].dtype != expected.dtype or _sha256(back[name]) != _sha256(expected):
+        if back[name].dtype != expected.dtype or sha256(back[name]) != sha256(expected):
             raise MindrailError(
                 f"what was written for {name} differs from the source",
                 where=destination,
@@ -57,10 +56,3 @@ def verify_conversion(
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         for count in pool.map(check, back):
             compared(count)
-
-
-def _sha256(tensor: LazyTensor) -> str:
-    sha = hashlib.sha256()
-    for chunk in tensor.chunks():
-        sha.update(chunk.data)
-    return sha.hexdigest()

@@ -80,7 +80,6 @@ def holdings_of_shards(shards: Shards, *, weights_only: bool = False) -> Holding
     """
     held = Holdings()
     files = {rank: open_file(path) for rank, path in shards.files.items()}
-    _check_stages(shards, files)
     for rank, tensors in files.items():
         layouts, device = shards.strategies[rank].layouts, rank % shards.devices
         for name, tensor in tensors.items():
@@ -98,6 +97,7 @@ def holdings_of_shards(shards: Shards, *, weights_only: bool = False) -> Holding
             except MindrailError as error:
                 raise MindrailError(str(error), where=place) from error
             held.add(place, name, shape, Piece(box, tensor))
+    _check_stages(shards, files)
     return held
 
 

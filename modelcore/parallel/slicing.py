@@ -7,6 +7,7 @@ against which the tests compare it bit for bit.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Mesh
@@ -14,7 +15,7 @@ from modelcore.parallel.partition import Partition
 from modelcore.parallel.strategy import Strategy, TensorLayout
 from modelcore.weights.reshard import Box
 
-__all__ = ["device_box", "strategy_of", "whole_shape"]
+__all__ = ["device_box", "state_layout", "strategy_of", "whole_shape"]
 
 
 def strategy_of(partition: Partition, rank: int) -> Strategy:
@@ -26,6 +27,26 @@ def strategy_of(partition: Partition, rank: int) -> Strategy:
         tensor_map = tuple((0,) if axis == cut else () for axis in range(len(box)))
         layouts[name] = TensorLayout((layout.data_parallel, layout.model_parallel), tensor_map)
     return Strategy(Mesh(layout).coordinates(rank).stage, layouts)
+
+
+def state_layout(layout: TensorLayout, whole: tuple[int, ...]) -> TensorLayout:
+    """Return how an optimizer's state lies when the data-parallel replicas share it (ZeRO-1).
+
+    Each replica has an equal part of the rows that its slice of the parameter has; where they do not divide,
+    every replica keeps them all.
+
+    Args:
+        layout: of the parameter, on devices data_parallel x model_parallel.
+        whole: shape of the whole parameter.
+    """
+    replicas, slices = layout.device_matrix
+    if not whole or replicas == 1:
+        return layout
+    if layout.tensor_map[0]:
+        fits = whole[0] % (slices * replicas) == 0
+        return replace(layout, shard_step=slices, shard_size=replicas) if fits else layout
+    fits = whole[0] % replicas == 0
+    return replace(layout, tensor_map=((1,), *layout.tensor_map[1:])) if fits else layout
 
 
 def whole_shape(name: str, layout: TensorLayout, held: tuple[int, ...]) -> tuple[int, ...]:

@@ -137,6 +137,8 @@ def _decode_layout(name: str, message: bytes) -> TensorLayout:
         raise Damaged(f"{name}: uneven slices (field, indices_offset) are not implemented")
     if len(boxes[1]) != 1 or not boxes[2]:
         raise Damaged(f"{name}: its layout has no device matrix or no tensor map")
+    if not boxes[1][0] or min(boxes[1][0]) < 1:
+        raise Damaged(f"{name}: a device matrix of {boxes[1][0]}")
     return TensorLayout(boxes[1][0], _tensor_map(boxes[2]), scalars[6], scalars[7])
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.progress import Progress, silent
-from modelcore.store.download_file import DirectorySource, Source, fetch_file
+from modelcore.store.download_file import DirectorySource, Source, fetch_file, read_block
 from modelcore.store.download_http import HttpSource
 from modelcore.store.download_index import index_shards, index_size, is_plain_name, parse_sums
 from modelcore.store.hub import HubSource, cached_snapshot, hub_repository
@@ -23,6 +24,8 @@ from modelcore.store.hub import HubSource, cached_snapshot, hub_repository
 __all__ = ["download"]
 
 SUMS = "SHA256SUMS"
+# More reads than such a file can need: a server that never ends is not followed.
+_SUMS_BLOCKS = 1000
 
 _OPTIONAL = (
     "generation_config.json",
@@ -213,7 +216,8 @@ def _published_sums(source: Source) -> dict[str, str]:
     if opened is None:
         return {}
     try:
-        text = opened.stream.read(1 << 20).decode(errors="replace")
+        blocks = iter(lambda: read_block(opened.stream, source.where(SUMS)), b"")
+        text = b"".join(islice(blocks, _SUMS_BLOCKS)).decode(errors="replace")
     finally:
         opened.stream.close()
     return parse_sums(text, source.where(SUMS))

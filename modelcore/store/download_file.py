@@ -11,13 +11,14 @@ import errno
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.store.manifest import file_sha256
 
-__all__ = ["DirectorySource", "Opened", "Source", "fetch_file"]
+__all__ = ["DirectorySource", "Opened", "Source", "fetch_file", "read_block"]
 
 _BLOCK = 1 << 20
 
@@ -25,9 +26,13 @@ _BLOCK = 1 << 20
 class Reader(Protocol):
     """What bytes can be read from."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read1(self, size: int, /) -> bytes:
+        """Return what has come, at most `size` bytes; nothing at the end."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give up the rest."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class DirectorySource:
         stat = path.stat()
         current = f"{stat.st_size}-{stat.st_mtime_ns}"
         start = offset if version == current and offset <= stat.st_size else 0
-        stream: BinaryIO = path.open("rb")
+        stream = path.open("rb")
         stream.seek(start)
         return Opened(stream, start, stat.st_size, current)
 
@@ -108,7 +113,8 @@ def fetch_file(
         StepFailed: cut off, or no room; what was received is kept and continued by the next call.
         MindrailError: the contents are not those of `sha256`; they are removed.
     """
-    path = directory / name
+    path, partial = directory / name, directory / f"{name}.partial"
+    version = directory / f"{name}.partial.version"
     if path.exists():
         if sha256 is not None and file_sha256(path) != sha256:
             raise MindrailError(
@@ -117,8 +123,8 @@ def fetch_file(
                 fix="remove it or correct the sum",
             )
         received(path.stat().st_size, path.stat().st_size)
+        version.unlink(missing_ok=True)
         return path
-    partial, version = directory / f"{name}.partial", directory / f"{name}.partial.version"
     resumed = _resume_point(partial, version)
     opened = source.open(name, resumed, version.read_text() if resumed else "")
     if opened is None:
@@ -127,9 +133,11 @@ def fetch_file(
         _receive(opened, partial, version, source.where(name), received)
     finally:
         opened.stream.close()
-    _check(partial, sha256, source.where(name), resumed=opened.start > 0)
-    partial.rename(path)
-    version.unlink()
+    try:
+        _check(partial, sha256, source.where(name), resumed=opened.start > 0)
+        partial.rename(path)
+    finally:
+        version.unlink()
     return path
 
 
@@ -154,7 +162,7 @@ def _receive(
             version.write_text(opened.version)
             file.seek(at)
             file.truncate()
-            while block := _read(opened.stream, where):
+            while block := read_block(opened.stream, where):
                 file.write(block)
                 at += len(block)
                 received(len(block), opened.size)
@@ -168,12 +176,10 @@ def _receive(
         )
 
 
-def _read(stream: Reader, where: str) -> bytes:
-    """Read a block; what breaks on the way is worth another try."""
-    from http.client import HTTPException
-
+def read_block(stream: Reader, where: str) -> bytes:
+    """Read what has come, empty at the end; raise StepFailed if the connection breaks."""
     try:
-        return stream.read(_BLOCK)
+        return stream.read1(_BLOCK)
     except (OSError, HTTPException) as error:
         raise StepFailed(
             f"the connection broke ({error!r})", where=where, fix="run again: it resumes"

@@ -1,1 +1,1 @@
-"""Weights on disk: readers and writers of every checkpoint format, names, casts. Nothing holds a whole model."""
+"""Weights on disk: readers and writers of every checkpoint format, names, casts, all of them streaming."""

@@ -1,7 +1,7 @@
 """Finds and opens a whole checkpoint: one file or the shards of an index, in any format read here.
 
 What is opened is a mapping of names to stored tensors; nothing is read but headers. A directory must hold one
-checkpoint: `model.safetensors` beside an index is refused rather than one of them taken.
+checkpoint: where two could be meant, neither is taken.
 """
 
 from __future__ import annotations
@@ -48,21 +48,25 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_dir():
         return _open_index(path) if path.name.endswith(_INDEX) else Checkpoint((path,), open_file(path))
-    for name in _NAMES:
-        single, index = path / name, path / (name + _INDEX)
-        if single.exists() and index.exists():
-            raise MindrailError(
-                f"both {name} and {index.name} are here", where=path, fix="remove one of them"
-            )
-        if index.exists():
-            return _open_index(index)
-        if single.exists():
-            return Checkpoint((single,), open_file(single))
+    candidates = [path / (name + suffix) for name in _NAMES for suffix in ("", _INDEX)]
+    present = [candidate for candidate in candidates if candidate.exists()]
+    if clash := _clash([candidate.name for candidate in present]):
+        raise MindrailError(f"holds {' and '.join(clash)}", where=path, fix="remove one of them")
+    if present:
+        return open_checkpoint(present[0])
     raise MindrailError(
         f"no checkpoint here: none of {', '.join(_NAMES)} and no index of shards",
         where=path,
         fix="give the directory or the file that holds the weights",
     )
+
+
+def _clash(names: list[str]) -> list[str]:
+    """Return two files that are both a checkpoint and may differ; safetensors beside .bin is customary."""
+    for kind in (".safetensors", ".bin"):
+        if len(same := [name for name in names if kind in name]) > 1:
+            return same[:2]
+    return names[:2] if "model.ckpt" in names and len(names) > 1 else []
 
 
 def open_file(path: Path) -> dict[str, StoredTensor]:

@@ -53,12 +53,12 @@ def safetensors_output(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
     return [OutputFile("model.safetensors", safetensors_layout(_specs(tensors), {"format": "ms"}))]
 
 
-def hf_outputs(tensors: Mapping[str, LazyTensor], shard_bytes: int = SHARD_BYTES) -> list[OutputFile]:
-    """Return Hugging Face's file, or its shards of at most `shard_bytes` filled in the order given."""
+def hf_outputs(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
+    """Return Hugging Face's file, or its shards of at most `SHARD_BYTES` filled in the order given."""
     shards: list[list[TensorSpec]] = [[]]
     filled = 0
     for spec in _specs(tensors):
-        if shards[-1] and filled + spec.nbytes > shard_bytes:
+        if shards[-1] and filled + spec.nbytes > SHARD_BYTES:
             shards.append([])
             filled = 0
         shards[-1].append(spec)

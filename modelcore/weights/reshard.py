@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -146,6 +147,10 @@ def _view(tensor: StoredTensor) -> NDArray:
     (extent,) = tensor.extents
     before = extent.offset % mmap.ALLOCATIONGRANULARITY
     with extent.path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < extent.offset + extent.length:
+            raise MindrailError(
+                f"the file ends inside tensor {tensor.name}", where=extent.path, fix="get it again"
+            )
         mapping = mmap.mmap(
             file.fileno(), before + extent.length, access=mmap.ACCESS_READ, offset=extent.offset - before
         )

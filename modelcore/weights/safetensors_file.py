@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -26,6 +27,7 @@ __all__ = ["read_metadata", "read_safetensors", "safetensors_layout"]
 _LARGEST_HEADER = 100_000_000
 _METADATA = "__metadata__"
 _MOST_DIMENSIONS = 32
+_LONGEST_NAME = 1000
 # The order in which the library writes types.
 _ORDER = ("U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8", "BOOL")
 
@@ -101,20 +103,26 @@ def _unique(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) != len(pairs):
         twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        _refuse(path, f"{twice} is in the header twice")
+        _refuse(path, f"{twice[:_LONGEST_NAME]} is in the header twice")
     return entries
 
 
 def _tensor(path: Path, name: str, entry: Any, start: int) -> StoredTensor:
-    place = f"{path}: {name}"
+    place = f"{path}: {name[:_LONGEST_NAME]}"
+    if len(name) > _LONGEST_NAME:
+        _refuse(place, f"a name of {len(name)} characters")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         _refuse(place, "its header entry is not {dtype, shape, data_offsets}")
     dtype = by_safetensors.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if dtype is None:
-        _refuse(place, f"dtype {entry['dtype']!r} is not known here")
+        _refuse(place, f"dtype {reprlib.repr(entry['dtype'])} is not known here")
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not _naturals(shape) or not _naturals(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        _refuse(place, f"shape {shape!r} or data_offsets {offsets!r} are not whole numbers in order")
+        shape, offsets = reprlib.repr(shape), reprlib.repr(offsets)
+        _refuse(
+            place,
+            f"shape {shape} or data_offsets {offsets} are not whole numbers in order",
+        )
     expected = math.prod(shape) * dtype.size
     if offsets[1] - offsets[0] != expected:
         _refuse(place, f"{offsets[1] - offsets[0]} bytes, where {dtype} of shape {shape} takes {expected}")

@@ -7,6 +7,7 @@ file to another through a few MiB of memory. Only `transposed` has to hold a who
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ __all__ = [
     "joined",
     "nbytes",
     "read",
+    "sha256",
     "transposed",
 ]
 
@@ -148,6 +150,14 @@ def read(tensor: LazyTensor) -> NDArray:
         flat[at : at + chunk.size] = chunk
         at += chunk.size
     return flat.reshape(tensor.shape)
+
+
+def sha256(tensor: LazyTensor) -> str:
+    """Return the sha256 of the tensor's elements in row-major order, in hexadecimal."""
+    digest = hashlib.sha256()
+    for chunk in tensor.chunks():
+        digest.update(chunk.data)
+    return digest.hexdigest()
 
 
 def from_array(array: NDArray, dtype: DType | None = None) -> DerivedTensor:

@@ -3,8 +3,8 @@
     python -m pytest -m benchmark -s tests/benchmarks/bench_preprocess.py
     python tests/benchmarks/bench_preprocess.py [records]
 
-Uses the real CodeAlpaca records and vocabularies, repeated up to the number of records asked for with a running number
-in each, so that no cache sees the same record twice. Prints a table; asserts no times.
+Uses the real CodeAlpaca records and vocabularies, repeated up to the number of records asked for with a
+running number in each, so that no cache sees the same record twice. Prints a table; asserts no times.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,31 +110,29 @@ def file_writer_seconds(rows: Rows, path: Path) -> float:
 
 
 def run(records: int) -> None:
+    """Print the table of all formats."""
     print(f"\n{records} CodeAlpaca records, seq_length {SEQ_LENGTH}, {worker_count()} processors")
     for form, vocabulary in VOCABULARIES.items():
-        directory = SHARED_DATA / "tokenizers" / vocabulary
         with tempfile.TemporaryDirectory() as name:
-            scratch = Path(name)
-            source = scratch / "source.json"
-            make_source(source, records)
-            timed = phases(source, form, directory, scratch)
-            tokens = timed.pop("tokens")
-            bare = timed.pop("bare")
-            options = {"format": form, "tokenizer_dir": directory, "seq_length": SEQ_LENGTH}
-            whole = {
-                workers: seconds(
-                    lambda w=workers: preprocess(source, scratch / f"w{w}", workers=w, **options)
-                )
-                for workers in {1, worker_count()}
-            }
-        print(f"\n{form} ({vocabulary}), {tokens / records:.0f} tokens a record")
-        print("  one process: " + ", ".join(f"{phase} {took:.2f} s" for phase, took in timed.items()))
-        print(f"  library's own batch encoding: {bare:.2f} s, {tokens / bare / 1e6:.2f} M tokens/s")
-        for workers, took in sorted(whole.items()):
-            speed = f"{records / took:,.0f} records/s, {tokens / took / 1e6:.2f} M tokens/s"
-            print(
-                f"  whole, {workers} worker(s): {took:.2f} s, {speed}, {bare / took:.2f} of the library's speed"
-            )
+            run_format(form, SHARED_DATA / "tokenizers" / vocabulary, Path(name), records)
+
+
+def run_format(form: str, directory: Path, scratch: Path, records: int) -> None:
+    """Print one format's part of the table."""
+    source = scratch / "source.json"
+    make_source(source, records)
+    timed = phases(source, form, directory, scratch)
+    tokens, bare = timed.pop("tokens"), timed.pop("bare")
+    print(f"\n{form} ({directory.name}), {tokens / records:.0f} tokens a record")
+    print("  one process: " + ", ".join(f"{phase} {took:.2f} s" for phase, took in timed.items()))
+    print(f"  library's own batch encoding: {bare:.2f} s, {tokens / bare / 1e6:.2f} M tokens/s")
+    for workers in sorted({1, worker_count()}):
+        made = partial(preprocess, source, scratch / f"workers{workers}", workers=workers)
+        took = seconds(partial(made, format=form, tokenizer_dir=directory, seq_length=SEQ_LENGTH))
+        speed = f"{records / took:,.0f} records/s, {tokens / took / 1e6:.2f} M tokens/s"
+        print(
+            f"  whole, {workers} worker(s): {took:.2f} s, {speed}, {bare / took:.2f} of the library's speed"
+        )
 
 
 def run_writers(rows: int) -> None:

@@ -3,24 +3,59 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from flows.server import prefect_server
+from flows.server import QUIET
+from modelcore.launching.leash import leash_command
 from tests.flows.reduced_demo import Demo, run_demo
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One Prefect server for the whole session, so that each command does not start its own."""
+    """One Prefect server for the whole session, as a team would start it, with all its services."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {
+        **QUIET,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",  # it looks at schedules once a minute
+    }
     before = dict(os.environ)
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as wait_until_up:
-        wait_until_up()
-        del os.environ["MINDRAIL_TEMPORARY_SERVER"]
+    os.environ.update(settings)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (
+        (home / "server.log").open("wb") as log,
+        subprocess.Popen(leash_command(command), stdout=log, stderr=log) as running,
+    ):
+        wait_until_up(running, f"http://127.0.0.1:{port}/api/health", home / "server.log")
         yield
+        running.terminate()
     os.environ.clear()
     os.environ.update(before)
+
+
+def wait_until_up(running: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and running.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(f"the server did not start: {log.read_text()}")
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from modelcore.data.first_programs.leaks import Known
 from modelcore.data.first_programs.probes import behaviours
-from modelcore.data.first_programs.program import Chain, Program, compile_function, without_names
+from modelcore.data.first_programs.program import Chain, Program, compile_function
 from modelcore.data.first_programs.steps import STEPS, Step
 from modelcore.errors import MindrailError
 
@@ -71,43 +72,48 @@ def draw_training(count: int, pairs: Pairs, random_source: random.Random) -> lis
             found[program.chain] = program
         if len(found) == count:
             return list(found.values())
-    raise _too_many(count, len(found), "programs")
+    raise MindrailError(
+        f"{count} distinct programs wanted, {len(found)} found", where="first programs", fix="ask for fewer"
+    )
 
 
 def draw_held_out(
-    count: int, training: list[Program], pairs: Pairs, random_source: random.Random
+    count: int, training: list[Program], known: Known, pairs: Pairs, random_source: random.Random
 ) -> Iterator[HeldOut]:
     """Draw programs that are not in `training` under any name, the two kinds in turn; take as many as needed.
 
     Args:
         count: how many the caller will take at least; bounds the search.
         training: from `draw_training`.
+        known: the rows of `training`.
         pairs: the pairs of steps held out there.
         random_source: where the draw comes from.
 
     Raises:
         MindrailError: no more can be found.
     """
-    known = {without_names(program.source()) for program in training}
-    known_behaviours = {item for program in training for item in _behaviours(program).items()}
     compositions = {program.composition for program in training}
-    for kind in (KINDS[i % 2] for i in range(_TRIES_PER_PROGRAM * count)):
+    drawn: set[tuple[str, str]] = set()
+    for kind in (KINDS[turn % 2] for turn in range(_TRIES_PER_PROGRAM * count)):
         for program in _programs(count, random_source):
-            behaviour = set(_behaviours(program).items())
-            new = without_names(program.source()) not in known and known_behaviours.isdisjoint(behaviour)
             fits = (
                 program.composition in compositions if kind == "new constants" else _pairs_of(program) & pairs
             )
-            if new and fits and _every_step_matters(program):
-                known_behaviours |= behaviour
+            source = program.source()
+            if (
+                not fits
+                or known.program(source)
+                or known.behaviour(source)
+                or not _every_step_matters(program)
+            ):
+                continue
+            behaviours_ = set(_behaviours(program).items())
+            if drawn.isdisjoint(behaviours_):
+                drawn |= behaviours_
                 yield HeldOut(program, kind)
                 break
-    raise _too_many(count, 0, "held-out programs")
-
-
-def _too_many(wanted: int, found: int, what: str) -> MindrailError:
-    return MindrailError(
-        f"{wanted} distinct {what} wanted, {found} found", where="first programs", fix="ask for fewer"
+    raise MindrailError(
+        f"no {count} held-out programs found", where="first programs", fix="ask for fewer problems"
     )
 
 

@@ -13,7 +13,7 @@ from modelcore.data.first_programs.probes import behaviours
 from modelcore.data.first_programs.program import compile_function, without_names
 from modelcore.data.first_programs.rows import instruction, unfenced
 
-__all__ = ["Leaks", "count_leaks"]
+__all__ = ["Known", "Leaks", "count_leaks"]
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,44 @@ class Leaks:
         return self == Leaks(0, 0, 0)
 
 
-def count_leaks(rows: Sequence[Mapping[str, str]], problems: Sequence[Mapping[str, str]]) -> Leaks:
-    """Compare every problem with every row.
+class Known:
+    """What the training rows hold.
 
     Args:
         rows: Alpaca rows as in `train.json`.
+    """
+
+    def __init__(self, rows: Sequence[Mapping[str, str]]) -> None:
+        sources = [unfenced(row["output"]) for row in rows]
+        self._prompts = {row["instruction"] for row in rows}
+        self._programs = {without_names(source) for source in sources}
+        self._behaviours = {item for source in sources for item in _behaviours(source)}
+
+    def prompt(self, prompt: str) -> bool:
+        """Whether a row asks with this prompt, word for word."""
+        return instruction(prompt) in self._prompts
+
+    def program(self, source: str) -> bool:
+        """Whether a row answers with this function, names and docstring aside."""
+        return without_names(source) in self._programs
+
+    def behaviour(self, source: str) -> bool:
+        """Whether a row answers with a function that returns the same for every probe."""
+        return not self._behaviours.isdisjoint(_behaviours(source))
+
+
+def count_leaks(known: Known, problems: Sequence[Mapping[str, str]]) -> Leaks:
+    """Compare every problem with every row.
+
+    Args:
+        known: the training rows.
         problems: HumanEval rows as in `benchmark.jsonl`.
     """
-    prompts = {row["instruction"] for row in rows}
-    sources = [unfenced(row["output"]) for row in rows]
-    programs = {without_names(source) for source in sources}
-    known = {item for source in sources for item in _behaviours(source)}
     solutions = [problem["prompt"] + problem["canonical_solution"] for problem in problems]
     return Leaks(
-        same_prompt=sum(instruction(problem["prompt"]) in prompts for problem in problems),
-        same_program=sum(without_names(solution) in programs for solution in solutions),
-        same_behaviour=sum(not known.isdisjoint(_behaviours(solution)) for solution in solutions),
+        same_prompt=sum(known.prompt(problem["prompt"]) for problem in problems),
+        same_program=sum(map(known.program, solutions)),
+        same_behaviour=sum(map(known.behaviour, solutions)),
     )
 
 

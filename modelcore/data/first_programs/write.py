@@ -16,7 +16,7 @@ from typing import Protocol
 from tokenizers import Tokenizer
 
 from modelcore.data.first_programs.drawing import HeldOut, Pairs, draw_held_out, draw_training, held_out_pairs
-from modelcore.data.first_programs.leaks import Leaks, count_leaks
+from modelcore.data.first_programs.leaks import Known, Leaks, count_leaks
 from modelcore.data.first_programs.problems import draw_problem
 from modelcore.data.first_programs.program import Program
 from modelcore.data.first_programs.rows import fenced, row
@@ -106,7 +106,7 @@ def write_first_programs(
     checkpoint.mkdir(parents=True, exist_ok=True)
     drawn = _draw(programs, problems, seed, progress)
     progress(2, _PARTS, "part", "check for leaks")
-    leaks = count_leaks(drawn.rows, drawn.problems)
+    leaks = count_leaks(drawn.known, drawn.problems)
     if not leaks.none:
         raise AssertionError(f"the benchmark shares programs with the training rows: {leaks}")
     progress(3, _PARTS, "part", "tokenizer and weights")
@@ -123,6 +123,7 @@ def write_first_programs(
 class _Drawn:
     training: list[Program]
     rows: list[dict[str, str]]
+    known: Known
     held_out: list[HeldOut]
     problems: list[dict[str, str]]
     pairs: Pairs
@@ -135,16 +136,17 @@ def _draw(programs: int, problems: int, seed: int, progress: Progress) -> _Drawn
     training = draw_training(programs, pairs, random_source)
     rows = [row(program, random_source) for program in training]
     progress(1, _PARTS, "part", "benchmark")
+    known = Known(rows)
     held_out: list[HeldOut] = []
     asked: list[dict[str, str]] = []
-    for item in draw_held_out(problems, training, pairs, random_source):
+    for item in draw_held_out(problems, training, known, pairs, random_source):
         problem = draw_problem(item.program, f"FirstPrograms/{len(asked)}", random_source)
         if problem is not None:
             held_out.append(item)
             asked.append(problem)
         if len(asked) == problems:
             break
-    return _Drawn(training, rows, held_out, asked, pairs)
+    return _Drawn(training, rows, known, held_out, asked, pairs)
 
 
 def _write_tokenizer(

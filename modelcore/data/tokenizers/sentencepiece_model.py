@@ -205,7 +205,7 @@ def load_tokenizer_model(path: Path) -> SentencePieceTokenizer:
     """
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise MindrailError(
             f"not a sentencepiece model ({error})", where=path, fix="download it again"
         ) from error
@@ -217,8 +217,11 @@ def load_tokenizer_model(path: Path) -> SentencePieceTokenizer:
             fix="only vocabularies of Llama's kind (identity, leading space, byte fallback) are supported",
         )
     special = read_special_tokens(path.parent)
-    _check_added(special, processor, path)
-    return SentencePieceTokenizer(processor, special, path)
+    try:
+        _check_added(special, processor, path)
+        return SentencePieceTokenizer(processor, special, path)
+    except UnicodeDecodeError as error:
+        raise MindrailError("a piece is not UTF-8", where=path, fix="download it again") from error
 
 
 def _check_added(

@@ -8,7 +8,7 @@ One *worker* process (`worker`) scores one sample at a time. For each it forks t
 Only plain data crosses between the two, as tagged JSON (`plain`, `wire`). The completion is forked from a
 *zygote* (`zygote`): a warm interpreter that has never seen a test, an answer or the caller's environment,
 so there is nothing in the memory it inherits. What confines it is in `isolation` (the level the kernel
-allows), `namespaces`, `landlock` and `seccomp`. `pool` starts the workers and hands out the samples.
+allows), `root`, `landlock` and `seccomp`. `pool` starts the workers and hands out the samples.
 
 The modules below `pool` use the standard library only: the worker runs without site-packages.
 """

@@ -113,7 +113,8 @@ def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> N
     _limit(resource.RLIMIT_CPU, math.ceil(limits.seconds) + 2)
     _limit(resource.RLIMIT_DATA, limits.memory)
     _limit(resource.RLIMIT_AS, limits.memory + _LIBRARY_ADDRESS_SPACE)
-    _limit(resource.RLIMIT_NPROC, limits.processes)
+    if _counts_own_processes(level):
+        _limit(resource.RLIMIT_NPROC, limits.processes)
     _limit(resource.RLIMIT_NOFILE, limits.open_files)
     _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
     _limit(resource.RLIMIT_MEMLOCK, 0)
@@ -124,6 +125,19 @@ def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> N
         landlock.restrict(ruleset)
         os.close(ruleset)
     seccomp.forbid(same_user=not in_namespaces(level))
+
+
+def _counts_own_processes(level: str) -> bool:
+    """Whether the kernel counts the completion's processes apart from others of the same user.
+
+    In a user namespace it does since Linux 5.14. Where it does not, the caller's own processes would use
+    the limit up; the worker then counts (`Limits.processes`), and at the level `landlock` there are only
+    threads, which the memory limit bounds by their stacks.
+    """
+    if level == "user_namespaces":
+        major, minor = os.uname().release.split(".")[:2]
+        return (int(major), int("".join(filter(str.isdigit, minor)))) >= (5, 14)
+    return level == "namespaces"
 
 
 def _become_nobody(level: str, user: int) -> None:

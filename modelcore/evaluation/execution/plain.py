@@ -24,7 +24,7 @@ class Reference:
     """An object that lives on the other side, known by its number only; equal to nothing but itself."""
 
     def __init__(self, number: int) -> None:
-        self.number = number
+        self._reference_number = number
 
 
 def pack(value: Any, refer: Callable[[Any], int]) -> Any:
@@ -85,7 +85,7 @@ def _pack_scalar(value: Any, refer: Callable[[Any], int]) -> Any:
         return pack(value.item(), refer)
     if isinstance(value, type) and value in _BUILT_IN_TYPES:
         return {"type": _BUILT_IN_TYPES[value]}
-    return {"object": value.number if isinstance(value, Reference) else refer(value)}
+    return {"object": value._reference_number if isinstance(value, Reference) else refer(value)}
 
 
 def unpack(data: Any, resolve: Callable[[int], Any]) -> Any:

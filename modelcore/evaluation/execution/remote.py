@@ -106,24 +106,26 @@ class RemoteObject(Reference):
     """An object that stays with the completion: passed back, called, iterated, read, assigned by number."""
 
     def __init__(self, completion: Completion, number: int) -> None:
-        object.__setattr__(self, "number", number)
-        object.__setattr__(self, "_completion", completion)
+        object.__setattr__(self, "_reference_number", number)
+        object.__setattr__(self, "_reference_holder", completion)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Have the completion call it; raises what it raises."""
         packed = {key: pack(value, _refuse) for key, value in keywords.items()}
-        return self._completion.request("call", list(args), keywords=packed, object=self.number)
+        return self._reference_holder.request(
+            "call", list(args), keywords=packed, object=self._reference_number
+        )
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._completion.request("items", [self]))
+        return iter(self._reference_holder.request("items", [self]))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._completion.request("attribute", [self, name])
+        return self._reference_holder.request("attribute", [self, name])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._completion.request("assign", [self, name, value])
+        self._reference_holder.request("assign", [self, name, value])
 
 
 def _refuse(value: Any) -> int:

@@ -1,10 +1,10 @@
 """The directory that completions share, one after another, where they have no mount namespace of their own.
 
 Measures and empties it whatever was put there: directories too deep for a path, or closed to their owner.
+Both are only safe against links while no completion runs (`empty`) or because nothing is opened (`size`).
 """
 
 # The worker does not load pathlib.
-# ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH118
 
 from __future__ import annotations
 
@@ -13,29 +13,43 @@ import os
 __all__ = ["empty", "size"]
 
 _ENTRIES = 16384
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def empty(directory: str) -> None:
-    """Remove everything inside `directory`; nested directories are first moved up, so no path gets long."""
-    moved = 0
+    """Remove everything inside `directory`, going down and up by descriptors, never by a long path."""
+    here = os.open(directory, _DIRECTORY)
+    names: list[str] = []
+    remaining = [_remove_files(here)]
     while True:
-        with os.scandir(directory) as entries:
-            found = list(entries)
-        if not found:
+        if remaining[-1]:
+            names.append(remaining[-1].pop())
+            os.chmod(names[-1], 0o700, dir_fd=here)
+            here = _moved(here, names[-1])
+            remaining.append(_remove_files(here))
+        elif names:
+            here = _moved(here, "..")
+            os.rmdir(names.pop(), dir_fd=here)
+            remaining.pop()
+        else:
+            os.close(here)
             return
-        for entry in found:
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
-                continue
-            os.chmod(entry.path, 0o700)
-            with os.scandir(entry.path) as entries:
-                inner = list(entries)
-            for item in inner:
-                moved += 1
-                if item.is_dir(follow_symlinks=False):
-                    os.chmod(item.path, 0o700)  # moving a directory needs permission to write in it
-                os.rename(item.path, os.path.join(directory, f"moved-{os.getpid()}-{moved}"))
-            os.rmdir(entry.path)
+
+
+def _moved(here: int, name: str) -> int:
+    there = os.open(name, _DIRECTORY, dir_fd=here)
+    os.close(here)
+    return there
+
+
+def _remove_files(here: int) -> list[str]:
+    """Remove what is no directory from the one open as `here`; return the names of those that are."""
+    with os.scandir(here) as entries:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in found:
+        if not is_directory:
+            os.unlink(name, dir_fd=here)
+    return [name for name, is_directory in found if is_directory]
 
 
 def size(directory: str) -> int:
@@ -49,6 +63,6 @@ def size(directory: str) -> int:
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
-        except (FileNotFoundError, PermissionError, NotADirectoryError):
-            continue  # the completion is at work in it
+        except OSError:  # the completion is at work in it: gone, closed, or too deep for a path
+            continue
     return total

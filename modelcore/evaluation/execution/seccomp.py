@@ -13,8 +13,9 @@ import errno
 import os
 import platform
 import struct
+from functools import cache
 
-__all__ = ["forbid"]
+__all__ = ["forbid", "prepare"]
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
@@ -26,6 +27,8 @@ _PR_SET_PDEATHSIG = 1
 
 _X86_64, _AARCH64 = 0, 1  # columns of the tables below
 _ARCHITECTURES = {"x86_64": (_X86_64, 0xC000003E), "aarch64": (_AARCH64, 0xC00000B7)}
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 # name: (x86_64, aarch64); None where an architecture has no such call.
 _ALWAYS: dict[str, tuple[int | None, int | None]] = {
@@ -136,7 +139,20 @@ _SAME_USER: dict[str, tuple[int | None, int | None]] = {
 }
 _CLONE, _KILL, _TGKILL, _PRLIMIT, _PRCTL = (56, 220), (62, 129), (234, 131), (302, 261), (157, 167)
 _CLONE3, _OPENAT2 = 435, 437
-_OPEN, _OPENAT = (2, None), (257, 56)
+_OPEN, _OPENAT, _FCNTL, _IOCTL = (2, None), (257, 56), (72, 25), (16, 29)
+# Whom a descriptor signals when it is ready: it may be any process of the same user.
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902
+
+
+def prepare(*, same_user: bool) -> None:
+    """Build what `forbid` needs, in a process from which others will be forked.
+
+    Raises:
+        OSError: the machine is neither x86_64 nor aarch64.
+    """
+    if platform.machine() not in _ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"no system call numbers for {platform.machine()}")
+    _fixed_rules(same_user)
 
 
 def forbid(*, same_user: bool) -> None:
@@ -149,14 +165,13 @@ def forbid(*, same_user: bool) -> None:
     Raises:
         OSError: the kernel has no seccomp filters or the machine is neither x86_64 nor aarch64.
     """
-    if platform.machine() not in _ARCHITECTURES:
-        raise OSError(errno.ENOSYS, f"no system call numbers for {platform.machine()}")
-    code = b"".join(_program(same_user, *_ARCHITECTURES[platform.machine()]))
+    prepare(same_user=same_user)
+    argument_rules = _own_process_only() if same_user else b""
+    code = _fixed_rules(same_user) + argument_rules + _instruction(_RETURN, _ALLOW)
     buffer = ctypes.create_string_buffer(code, len(code))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
-    libc = ctypes.CDLL(None, use_errno=True)
     arguments = (ctypes.c_ulong(_MODE_FILTER), ctypes.c_void_p(ctypes.addressof(header)))
-    if libc.prctl(_PR_SET_SECCOMP, *arguments, ctypes.c_ulong(0), ctypes.c_ulong(0)) < 0:
+    if _libc.prctl(_PR_SET_SECCOMP, *arguments, ctypes.c_ulong(0), ctypes.c_ulong(0)) < 0:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
@@ -168,7 +183,10 @@ def _refuse(code: int = errno.EPERM) -> bytes:
     return _instruction(_RETURN, _ERRNO | code)
 
 
-def _program(same_user: bool, column: int, audit_architecture: int) -> list[bytes]:
+@cache
+def _fixed_rules(same_user: bool) -> bytes:
+    """The checks that are the same for every process; kept, so that forked processes need not build them."""
+    column, audit_architecture = _ARCHITECTURES[platform.machine()]
     program = [
         _instruction(_LOAD, _ARCHITECTURE_OFFSET),
         _instruction(_JUMP_EQUAL, audit_architecture, 1, 0),
@@ -185,12 +203,12 @@ def _program(same_user: bool, column: int, audit_architecture: int) -> list[byte
     program += [_instruction(_JUMP_EQUAL, _CLONE3, 0, 1), _refuse(errno.ENOSYS)]
     if same_user:
         program += [_instruction(_JUMP_EQUAL, _OPENAT2, 0, 1), _refuse(errno.ENOSYS)]
-        program += _own_process_only(column)
-    return [*program, _instruction(_RETURN, _ALLOW)]
+    return b"".join(program)
 
 
-def _own_process_only(column: int) -> list[bytes]:
+def _own_process_only() -> bytes:
     """Rules on arguments, for what would reach beyond this process or past Landlock's first version."""
+    column, _ = _ARCHITECTURES[platform.machine()]
     own = os.getpid()
     rules = _when(_CLONE[column], 0, [_instruction(_JUMP_SET, _CLONE_THREAD, 1, 0), _refuse()])
     rules += _when(_KILL[column], 0, [_instruction(_JUMP_EQUAL, own, 1, 0), _refuse()])
@@ -205,7 +223,13 @@ def _own_process_only(column: int) -> list[bytes]:
     for number, argument in ((_OPEN[column], 1), (_OPENAT[column], 2)):
         if number is not None:
             rules += _when(number, argument, truncate_unwritable)
-    return rules
+    rules += _when(_FCNTL[column], 1, _none_of(_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))
+    rules += _when(_IOCTL[column], 1, _none_of(_FIOSETOWN, _SIOCSPGRP))
+    return b"".join(rules)
+
+
+def _none_of(*values: int) -> list[bytes]:
+    return [part for value in values for part in (_instruction(_JUMP_EQUAL, value, 0, 1), _refuse())]
 
 
 def _when(number: int, argument: int, checks: list[bytes]) -> list[bytes]:

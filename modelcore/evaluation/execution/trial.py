@@ -12,6 +12,7 @@ import random
 import traceback
 import types
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from modelcore.evaluation.execution import verdicts
@@ -19,9 +20,10 @@ from modelcore.evaluation.execution.remote import BadAnswer, Completion, RemoteF
 from modelcore.evaluation.execution.verdicts import Outcome, outcome
 from modelcore.evaluation.execution.wire import ChannelClosed
 
-__all__ = ["Trial", "run_trial"]
+__all__ = ["Trial", "prepare", "run_trial"]
 
 _TEST_FILE = "<test>"
+_PREPARED = 1024
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,26 @@ def _run_check(trial: Trial, completion: Completion) -> None:
         exec(helpers, names)
     candidate = RemoteFunction(completion, trial.entry_point)
     names[trial.entry_point] = candidate
-    test = compile(trial.test, _TEST_FILE, "exec")
-    for name in _names_in(test) - names.keys() - vars(builtins).keys():
+    test, read = _compiled_test(trial.test)
+    for name in read - names.keys() - vars(builtins).keys():
         names[name] = RemoteFunction(completion, name)  # what the test defines itself replaces it
     exec(test, names)
     names["check"](candidate)
 
 
+def prepare(trial: Trial) -> None:
+    """Compile the tests, so that processes forked from now on need not do it for this problem."""
+    _compiled_helpers(trial.helpers)
+    _compiled_test(trial.test)
+
+
+@lru_cache(_PREPARED)
+def _compiled_test(source: str) -> tuple[types.CodeType, frozenset[str]]:
+    test = compile(source, _TEST_FILE, "exec")
+    return test, frozenset(_names_in(test))
+
+
+@lru_cache(_PREPARED)
 def _compiled_helpers(source: str) -> types.CodeType | None:
     """Return the prompt compiled, with a body if it ends in a bare `def`; None if it is no code."""
     for text in (source, source + "\n    pass\n"):

@@ -19,7 +19,7 @@ from modelcore.evaluation.execution import isolation, kernel, root, scratch, ver
 from modelcore.evaluation.execution.isolation import Sight
 from modelcore.evaluation.execution.limits import Limits
 from modelcore.evaluation.execution.remote import Completion
-from modelcore.evaluation.execution.trial import Trial, run_trial
+from modelcore.evaluation.execution.trial import Trial, prepare, run_trial
 from modelcore.evaluation.execution.usage import processes, usage
 from modelcore.evaluation.execution.verdicts import Outcome, outcome
 from modelcore.evaluation.execution.wire import ChannelClosed, receive, send
@@ -37,6 +37,7 @@ _SHELL_SIGNAL = 128
 def main() -> None:
     """Run until the caller closes descriptor 0 or dies. The first message is the configuration."""
     configuration = receive(0, _MESSAGE_BYTES)
+    os.environ.pop("LD_LIBRARY_PATH", None)  # the interpreter may have needed it; completions need not know
     kernel.die_with_parent(configuration["parent"])
     level = configuration["level"]
     if isolation.in_namespaces(level):
@@ -100,13 +101,15 @@ class _Worker:
             socket.sethostname("sandbox")
         else:
             self._table = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+            scratch.empty(self._scratch)  # of what a killed worker may have left
         self._commands, theirs = socket.socketpair()
         sys.path.pop(0)  # the project's own directory: everything needed of it is loaded
         self._zygote = self._fork_zygote(sight, theirs)
         theirs.close()
         kernel.hide_memory()
         kernel.name_process("score-worker")
-        gc.freeze()
+        gc.disable()
+        gc.freeze()  # a collection in a forked process would copy every page
 
     def _fork_zygote(self, sight: Sight, commands: socket.socket) -> int:
         parent = os.getpid()
@@ -129,6 +132,7 @@ class _Worker:
         if len(trial.program) > self._limits.source:
             text = f"{len(trial.program)} characters, at most {self._limits.source}"
             return outcome(verdicts.DID_NOT_COMPILE, text)
+        prepare(trial)
         ours, theirs = socket.socketpair()
         socket.send_fds(self._commands, [FORK], [theirs.fileno()])
         theirs.close()
@@ -210,6 +214,8 @@ class _Worker:
         tests = usage(self._table, [trial])
         if used.memory > limits.memory:
             return outcome(verdicts.OUT_OF_MEMORY, f"more than {limits.memory >> 20} MiB resident")
+        if used.processes > limits.processes:
+            return outcome(verdicts.KILLED, f"more than {limits.processes} processes")
         if not isolation.in_namespaces(self._level) and scratch.size(self._scratch) > limits.disk:
             return outcome(verdicts.KILLED, f"more than {limits.disk >> 20} MiB of files")
         running = used.running + tests.running

@@ -21,7 +21,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from modelcore.evaluation.execution import isolation, kernel, landlock
+from modelcore.evaluation.execution import isolation, kernel, landlock, seccomp
 from modelcore.evaluation.execution.completion import serve
 from modelcore.evaluation.execution.isolation import Sight
 from modelcore.evaluation.execution.limits import Limits
@@ -103,6 +103,7 @@ def run_zygote(zygote: Zygote, commands: socket.socket, own_processes: int) -> N
         importlib.import_module(name)
     sys.path[:] = [*sys.path, *zygote.sight.search]
     ruleset = -1 if isolation.in_namespaces(zygote.level) else _ruleset(zygote)
+    seccomp.prepare(same_user=not isolation.in_namespaces(zygote.level))
     gc.freeze()
     child = 0
     while True:

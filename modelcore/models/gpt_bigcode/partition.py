@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
+from modelcore.parallel.memory import LayerWidths
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Partition, Rule, partition_model
 
-__all__ = ["RULES", "partition"]
+__all__ = ["RULES", "layer_widths", "partition"]
 
 _EMBEDDING = "backbone.embedding.word_embedding.embedding_table"
 
@@ -62,4 +63,17 @@ def partition(
         num_layers=config.num_layers,
         vocab_emb_dp=vocab_emb_dp,
         offsets=offsets,
+    )
+
+
+def layer_widths(config: GPTBigCodeConfig) -> LayerWidths:
+    """Return what a token costs in memory in one layer; the feed-forward keeps gelu's input and output."""
+    return LayerWidths(
+        hidden=config.hidden_size,
+        heads=config.num_heads,
+        key_value=config.head_dim,
+        key_value_cut=False,
+        inner=config.intermediate_size,
+        inner_kept=2,
+        vocabulary=config.vocab_size,
     )

@@ -21,14 +21,15 @@ from modelcore.models.layers import (
     Linear,
     NamedCell,
     RMSNorm,
+    RowLinear,
     causal_masks,
     zeros,
 )
 from modelcore.models.llama.config import LlamaConfig
-from modelcore.models.loss import LinearCrossEntropy
-from modelcore.parallel.collectives import WHOLE, FromTensorParallel, TensorGroup, ToTensorParallel
+from modelcore.models.loss import NextTokenLoss
+from modelcore.parallel.collectives import WHOLE, TensorGroup, ToTensorParallel
 
-__all__ = ["Llama", "LlamaLoss", "build_loss", "rotary_tables"]
+__all__ = ["Llama", "build_loss", "rotary_tables"]
 
 
 def rotary_tables(config: LlamaConfig, positions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,9 +65,9 @@ class Attention(NamedCell):
         self.wq = Linear(f"{prefix}.wq", hidden, queries)
         self.wk = Linear(f"{prefix}.wk", hidden, keys)
         self.wv = Linear(f"{prefix}.wv", hidden, keys)
-        self.wo = Linear(f"{prefix}.wo", queries, hidden)
+        self.wo = RowLinear(f"{prefix}.wo", queries, hidden, tensor)
         self.attend = CausalAttention(self.heads, self.kv_heads, self.head_dim)
-        self.enter, self.leave = ToTensorParallel(tensor), FromTensorParallel(tensor)
+        self.enter = ToTensorParallel(tensor)
         self.turn = Tensor(quarter_turn(self.head_dim))
         self.scale = 1 / math.sqrt(self.head_dim)
 
@@ -78,7 +79,7 @@ class Attention(NamedCell):
         k = self._rotate(self.wk(x), seq, self.kv_heads, tables)
         v = self.wv(x).reshape(-1, seq, self.kv_heads, self.head_dim)
         mixed = self.attend(q, k, v, masks)
-        return self.leave(self.wo(mixed.reshape(x.shape[0], -1)))
+        return self.wo(mixed.reshape(x.shape[0], -1))
 
     def _rotate(self, x: Tensor, seq: int, heads: int, tables: tuple[Tensor, Tensor]) -> Tensor:
         """Return [batch, seq, heads, head_dim]: x cos + (x turned by a quarter) sin."""
@@ -95,14 +96,14 @@ class FeedForward(NamedCell):
         super().__init__()
         hidden, inner = config.hidden_size, config.intermediate_size // tensor.size
         self.w1 = Linear(f"{prefix}.w1", hidden, inner)
-        self.w2 = Linear(f"{prefix}.w2", inner, hidden)
+        self.w2 = RowLinear(f"{prefix}.w2", inner, hidden, tensor)
         self.w3 = Linear(f"{prefix}.w3", hidden, inner)
-        self.enter, self.leave = ToTensorParallel(tensor), FromTensorParallel(tensor)
+        self.enter = ToTensorParallel(tensor)
 
     def construct(self, x: Tensor) -> Tensor:
         """Return [rows, hidden] for x of the same shape."""
         x = self.enter(x)
-        return self.leave(self.w2(ops.silu(self.w1(x)) * self.w3(x)))
+        return self.w2(ops.silu(self.w1(x)) * self.w3(x))
 
 
 class Layer(NamedCell):
@@ -205,27 +206,6 @@ class Llama(NamedCell):
         return y.reshape(batch, seq, self.hidden_size)
 
 
-class LlamaLoss(NamedCell):
-    """The cross-entropy of a network that has the last stage, summed over labels."""
-
-    def __init__(self, network: Llama) -> None:
-        super().__init__()
-        self.network = network
-        self.loss = LinearCrossEntropy(network.head.weight.shape[0], network.vocabulary)
-
-    def construct(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (sum of the losses, how many labels are not -100), float32 scalars.
-
-        Args:
-            x: as of the network.
-            labels: int32 [batch, seq]: the token that follows each; -100 where nothing is learnt.
-        """
-        hidden = self.network.hidden(x)
-        weight = ops.cast(self.network.head.weight, hidden.dtype)
-        result = self.loss(hidden.reshape(-1, hidden.shape[-1]), weight, labels.reshape(-1))
-        return result[0], result[1]
-
-
-def build_loss(config: LlamaConfig, tensor: TensorGroup = WHOLE, **stage: Any) -> LlamaLoss:
+def build_loss(config: LlamaConfig, tensor: TensorGroup = WHOLE, **stage: Any) -> NextTokenLoss:
     """Return the loss of a network; `stage` as of `Llama`."""
-    return LlamaLoss(Llama(config, tensor, **stage))
+    return NextTokenLoss(Llama(config, tensor, **stage))

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from modelcore.models.llama.config import LlamaConfig
+from modelcore.parallel.memory import LayerWidths
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Partition, Rule, partition_model
 
-__all__ = ["RULES", "partition"]
+__all__ = ["RULES", "layer_widths", "partition"]
 
 _EMBEDDING = "model.tok_embeddings.embedding_weight"
 
@@ -58,4 +59,17 @@ def partition(
         num_layers=config.num_layers,
         vocab_emb_dp=vocab_emb_dp,
         offsets=offsets,
+    )
+
+
+def layer_widths(config: LlamaConfig) -> LayerWidths:
+    """Return what a token costs in memory in one layer; the gated feed-forward keeps three inner tensors."""
+    return LayerWidths(
+        hidden=config.hidden_size,
+        heads=config.num_heads,
+        key_value=config.num_kv_heads * config.head_dim,
+        key_value_cut=True,
+        inner=config.intermediate_size,
+        inner_kept=3,
+        vocabulary=config.vocab_size,
     )

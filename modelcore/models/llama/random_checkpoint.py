@@ -54,7 +54,7 @@ class RandomLlama:
         ends = {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": pad_id}
         _write_json(directory / "config.json", self._config(vocab_size) | ends)
         _write_json(directory / "generation_config.json", {"_from_model_config": True, **ends})
-        self._write_shards(directory, dict(self._draw(vocab_size, seed)))
+        self._write_shards(directory, self._draw(vocab_size, seed))
         _write_sums(directory)
 
     def _config(self, vocab_size: int) -> dict[str, object]:
@@ -98,21 +98,26 @@ class RandomLlama:
         yield "model.norm.weight", (hidden,)
         yield "lm_head.weight", (vocab_size, hidden)
 
-    def _draw(self, vocab_size: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    def _draw(self, vocab_size: int, seed: int) -> dict[str, np.ndarray]:
         """Norms are one; matrices normal with the deviation that keeps a signal's size: 1/sqrt(inputs).
 
-        What adds to the residual stream is smaller by sqrt(2 layers), as in GPT-2; the head starts small, so
-        that the first guesses are even.
+        What adds to the residual stream is smaller by sqrt(2 layers), as in GPT-2. The head starts as a copy
+        of the embedding, so that a token that attention brings along is soon said again: a small model learns
+        to copy names and constants in fewer steps. From there on the two are trained apart.
         """
         random_source = np.random.default_rng(seed)
+        drawn: dict[str, np.ndarray] = {}
         for name, shape in self._shapes(vocab_size):
-            if len(shape) == 1:
-                yield name, np.ones(shape, np.float32)
-                continue
-            deviation = shape[1] ** -0.5
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
-                deviation /= (2 * self.num_layers) ** 0.5
-            yield name, (random_source.standard_normal(shape) * deviation).astype(np.float32)
+            if name == "lm_head.weight":
+                drawn[name] = drawn["model.embed_tokens.weight"].copy()
+            elif len(shape) == 1:
+                drawn[name] = np.ones(shape, np.float32)
+            else:
+                deviation = shape[1] ** -0.5
+                if name.endswith(("o_proj.weight", "down_proj.weight")):
+                    deviation /= (2 * self.num_layers) ** 0.5
+                drawn[name] = (random_source.standard_normal(shape) * deviation).astype(np.float32)
+        return drawn
 
     def _write_shards(self, directory: Path, tensors: Mapping[str, np.ndarray]) -> None:
         names = list(tensors)

@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 CORPUS = [
     "def add(a, b):\n    return a + b\n",
     "for (let i = 0; i < 10; i++) {\n\tconsole.log(i);\n}\n",
-    "Below is an instruction that describes a task. Write a response that appropriately completes the request.",
+    "Below is an instruction that describes a task. Write a response that completes the request.",
     "### Instruction:\nWrite a function.\n\n### Input:\nlist = [1, 2, 3]\n\n### Response:The function is",
     "USER: hello world ASSISTANT: the quick brown fox jumps over the lazy dog [INST] [/INST]",
 ] * 4
@@ -52,7 +52,7 @@ def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tokenizer.json of DeepSeek's kind: an added letter that is no special token, <|EOT|> not flagged special."""
+    """tokenizer.json of DeepSeek's kind: an added letter that is no special token, <|EOT|> not flagged."""
     directory = tmp_path_factory.mktemp("deepseek")
     tokenizer = _train(DEEPSEEK_SPECIALS[:2], digits=True)
     tokenizer.add_tokens(
@@ -91,7 +91,7 @@ def sentencepiece_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_tokenizers(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real vocabularies with the special tokens their models publish: starcoder1, deepseek-coder, … , llama2."""
+    """The real vocabularies by name, with the special tokens their models publish."""
     directory = tmp_path_factory.mktemp("tokenizers")
     for name in ("starcoder1", "deepseek-coder", "deepseek-coder-v1.5", "llama2"):
         shutil.copytree(shared_data / "tokenizers" / name, directory / name)

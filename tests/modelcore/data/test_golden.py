@@ -1,4 +1,4 @@
-"""Rows beside those MindFormers itself wrote: equal in compat, and every difference of the default explained."""
+"""Rows beside those MindFormers itself wrote: equal in compat, every other difference explained."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_compat_rows_are_mindformers_own(name: str, make: Callable[[str, str], M
 def test_wizardcoder_differs_only_where_white_space_precedes_a_digit(
     make: Callable[[str, str], Made],
 ) -> None:
-    """tokenizer.json takes digits out before the GPT-2 split, so the last space before one is not left alone."""
+    """tokenizer.json takes digits out before the GPT-2 split, so no space is set apart before one."""
     made = make("wizardcoder", "model")
     spaced = re.compile(r"\s\s+\d")
     assert len(made.different) == 21
@@ -86,7 +86,7 @@ def test_wizardcoder_differs_only_where_white_space_precedes_a_digit(
 
 
 def test_llama_differs_only_in_empty_answers_whose_end_is_learnt(make: Callable[[str, str], Made]) -> None:
-    """MindFormers masks such a row wholly, because its recount finds no answer; here the end token is learnt."""
+    """MindFormers masks such a row wholly: its recount finds no answer. Here the end token is learnt."""
     made = make("llama_qa", "model")
     assert made.different == [237, 1859] == [n - 1 for n in made.report.listed["empty_answers"]]
     np.testing.assert_array_equal(made.ids, made.their_ids)

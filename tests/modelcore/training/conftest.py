@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# One thread a process: results do not depend on who else uses the machine, and small sizes are faster so.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from modelcore.data.mindrecord import MindRecordWriter
 from modelcore.data.rows import Rows
 from modelcore.launching.gang import run_gang
@@ -23,6 +26,7 @@ from modelcore.training.parts import write_tensors
 from modelcore.training.plan import TrainPlan
 
 VOCABULARY, SEQUENCE = 64, 16
+ONE = Layout()
 
 LLAMA = {
     "model_type": "llama",
@@ -84,11 +88,13 @@ def shared_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def make_plan(tmp_path: Path, shared_rows: Path) -> MakePlan:
+@pytest.fixture(scope="module")
+def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> MakePlan:
     """Make a job: `make_plan("name", layout, family=..., **plan)` shards the model and returns the plan."""
 
-    def make(name: str, layout: Layout = Layout(), *, family: dict = LLAMA, **given: object) -> TrainPlan:
+    tmp_path = tmp_path_factory.mktemp("jobs")
+
+    def make(name: str, layout: Layout = ONE, *, family: dict = LLAMA, **given: object) -> TrainPlan:
         whole, shards = tmp_path / f"{family['model_type']}", tmp_path / f"{name}_shards"
         if not whole.exists():
             write_model(whole, family)
@@ -152,6 +158,6 @@ class Helpers:
         }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def helpers() -> type[Helpers]:
     return Helpers

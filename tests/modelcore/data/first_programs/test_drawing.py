@@ -9,8 +9,10 @@ from itertools import islice, pairwise
 import pytest
 
 from modelcore.data.first_programs.drawing import KINDS, draw_held_out, draw_training, held_out_pairs
+from modelcore.data.first_programs.leaks import Known
 from modelcore.data.first_programs.probes import behaviours
 from modelcore.data.first_programs.program import Program, compile_function
+from modelcore.data.first_programs.rows import row
 from modelcore.errors import MindrailError
 
 
@@ -26,7 +28,8 @@ def training(pairs):
 
 @pytest.fixture(scope="module")
 def held_out(training, pairs):
-    return list(islice(draw_held_out(40, training, pairs, random.Random(3)), 40))
+    known = Known([row(program, random.Random(4)) for program in training])
+    return list(islice(draw_held_out(40, training, known, pairs, random.Random(3)), 40))
 
 
 def test_training_programs_differ_in_more_than_names(training):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from modelcore.data.first_programs.leaks import Leaks, count_leaks
+from modelcore.data.first_programs.leaks import Known, Leaks, count_leaks
 from modelcore.data.first_programs.write import write_first_programs
 from modelcore.models.llama.random_checkpoint import RandomLlama
 
@@ -36,7 +36,7 @@ def test_it_writes_rows_benchmark_checkpoint_and_report(written):
 
 def test_the_report_is_written_as_returned_and_counts_no_leak(written):
     assert json.loads((written.directory / "first_programs.json").read_text()) == asdict(written.report)
-    assert written.report.leaks == Leaks(0, 0, 0) == count_leaks(written.rows, written.problems)
+    assert written.report.leaks == Leaks(0, 0, 0) == count_leaks(Known(written.rows), written.problems)
     assert Counter(written.report.kinds.values()) == written.report.problems_by_kind
 
 

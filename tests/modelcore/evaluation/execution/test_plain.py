@@ -107,7 +107,7 @@ def test_numpy_scalars_arrive_as_numbers() -> None:
 
 def test_anything_else_stays_and_is_known_by_a_number() -> None:
     arrived = across(object())
-    assert isinstance(arrived, Reference) and arrived.number == 7
+    assert isinstance(arrived, Reference) and arrived._reference_number == 7
     assert arrived != across(object())
 
 

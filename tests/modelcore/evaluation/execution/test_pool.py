@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,9 +116,9 @@ def test_reasons_are_short_printable_and_without_addresses(pool: Pool) -> None:
 
 
 def test_a_program_that_is_too_long_does_not_compile(pool: Pool) -> None:
-    outcome = one(pool, trial("    return 3 #" + "x" * QUICK.source))
-    assert outcome == Outcome(
-        verdicts.DID_NOT_COMPILE, f"{QUICK.source + 25} characters, at most {QUICK.source}"
+    long = trial("    return 3 #" + "x" * QUICK.source)
+    assert one(pool, long) == Outcome(
+        verdicts.DID_NOT_COMPILE, f"{len(long.program)} characters, at most {QUICK.source}"
     )
 
 
@@ -139,13 +138,11 @@ def test_string_hashes_and_random_numbers_are_the_same_in_every_run(pool: Pool) 
 
 
 def test_load_does_not_turn_a_slow_right_answer_into_a_timeout() -> None:
-    body = "    import time\n    while time.process_time() < 0.6: pass\n    return x + y"
-    with Pool(workers=6, limits=Limits(seconds=1.2)) as pool:
-        start = time.monotonic()
-        outcomes = dict(pool.run((i, trial(body)) for i in range(6 * len(os.sched_getaffinity(0)) // 2)))
-        wall = time.monotonic() - start
+    body = "    import time\n    while time.process_time() < 0.5: pass\n    return x + y"
+    crowd = 3 * len(os.sched_getaffinity(0))  # so each takes three times as long as it runs
+    with Pool(workers=crowd, limits=Limits(seconds=1.0)) as pool:
+        outcomes = dict(pool.run((i, trial(body)) for i in range(crowd)))
     assert all(outcome.passed for outcome in outcomes.values()), outcomes
-    assert wall > 1.2  # each of them took longer than its limit
 
 
 def test_two_threads_use_their_time_twice_as_fast(pool: Pool) -> None:
@@ -164,7 +161,7 @@ def test_a_worker_that_dies_is_replaced_and_its_sample_tried_again(pool: Pool) -
     def samples() -> Iterator[tuple[int, Trial]]:
         for number in range(20):
             if number == 10:
-                os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
+                os.kill(psutil.Process().children()[-1].pid, signal.SIGKILL)
             yield number, trial("    return x + y")
 
     outcomes = dict(pool.run(samples()))
@@ -172,8 +169,9 @@ def test_a_worker_that_dies_is_replaced_and_its_sample_tried_again(pool: Pool) -
 
 
 def test_a_pool_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    with Pool(workers=2, limits=QUICK, scratch=tmp_path, level="landlock") as pool:
-        started = psutil.Process().children(recursive=True)
+    before = psutil.Process().children(recursive=True)
+    with Pool(workers=2, limits=QUICK, scratch_directory=tmp_path, level="landlock") as pool:
+        started = [child for child in psutil.Process().children(recursive=True) if child not in before]
         body = "    import os\n    os.mkdir('d')\n    open('d/file', 'w').write('x')\n    return x + y"
         assert all(outcome.passed for _, outcome in pool.run((i, trial(body)) for i in range(4)))
         assert [path for path in tmp_path.rglob("*") if not path.name.startswith("worker-")] == []

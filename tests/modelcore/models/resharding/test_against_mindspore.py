@@ -38,8 +38,7 @@ def as_rank_directory(whole: Path) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt"])
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize(("layout", "family"), [*((one, "llama") for one in LAYOUTS), (LAYOUTS[3], "gpt")])
 def test_mindspore_merges_our_shards(layout: Layout, family: str, ms: Any, tiny: Any, tmp_path: Path) -> None:
     raw = tiny.llama if family == "llama" else tiny.gpt
     wanted = tiny.whole(tmp_path / "whole", raw, dtype="fp16", states=True)
@@ -77,6 +76,28 @@ def test_mindspore_reshards_to_the_same(
             tiny.read(ours / f"rank_{rank}" / f"checkpoint_{rank}.ckpt"),
             tiny.read(theirs / f"rank_{rank}" / f"part{rank}.ckpt"),
         )
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt"])
+@pytest.mark.parametrize("layout", [Layout(2, 2, 1), Layout(4, 1, 2)], ids=str)
+def test_states_that_replicas_share_are_cut_and_merged_alike(
+    layout: Layout, family: str, ms: Any, tiny: Any, tmp_path: Path
+) -> None:
+    raw = tiny.llama if family == "llama" else tiny.gpt
+    wanted = tiny.whole(tmp_path / "whole", raw, states=True)
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    shard_checkpoint(tmp_path / "whole", ours, layout=layout, shard_optimizer=True)
+    transform(ms, as_rank_directory(tmp_path / "whole"), theirs, None, merged_strategy(ms, ours))
+    for rank in range(layout.world_size):
+        found = tiny.read(ours / f"rank_{rank}" / f"checkpoint_{rank}.ckpt")
+        tiny.assert_same(found, tiny.read(theirs / f"rank_{rank}" / f"part{rank}.ckpt"))
+        assert sum(found[f"adam_m.{name}"].size for name in found if f"adam_m.{name}" in found) <= (
+            0.7 * sum(found[name].size for name in found if not name.startswith("adam"))
+        )
+    merge_checkpoint(ours, tmp_path / "merged")
+    tiny.assert_same(tiny.read(tmp_path / "merged" / "model.ckpt"), wanted)
+    transform(ms, ours, tmp_path / "back", merged_strategy(ms, ours), None)
+    tiny.assert_same(tiny.read(tmp_path / "back" / "rank_0" / "part0.ckpt"), wanted)
 
 
 # Device matrix, {parameter: (tensor map, optimizer sharding's step and size)}, all of shape [16, 8].

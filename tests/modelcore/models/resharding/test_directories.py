@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def test_shards_stand_where_training_and_mindformers_look_for_them(tiny: Any, tm
         "tokenizer.json",
     ]
     assert report.nbytes == sum(path.stat().st_size for path in report.files)
-    assert "33 rows kept whole on every rank (no multiple of 2)" in report.notes[0]
+    assert "33 rows kept whole on every rank (no multiple of model_parallel 2)" in report.notes[0]
 
 
 def test_a_host_makes_only_its_own_ranks(tiny: Any, tmp_path: Path) -> None:
@@ -75,31 +77,34 @@ def test_the_same_source_gives_the_same_bytes(tiny: Any, tmp_path: Path) -> None
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-class Killed(BaseException):
-    """Stands for the moment of a kill: nothing after it runs."""
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from modelcore.models.resharding import shard_checkpoint
+from modelcore.parallel.mesh import Layout
+
+def progress(done, total, unit, note=""):
+    if done >= float(sys.argv[3]) * total:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+shard_checkpoint(Path(sys.argv[1]), Path(sys.argv[2]), layout=Layout(1, 2, 2), progress=progress)
+"""
 
 
-@pytest.mark.parametrize("moment", range(1, 40, 3))
-def test_a_killed_run_goes_on_at_the_next_file(moment: int, tiny: Any, tmp_path: Path) -> None:
-    tiny.whole(tmp_path / "whole", tiny.llama)
-    layout = Layout(1, 2, 2)
-    shard_checkpoint(tmp_path / "whole", tmp_path / "wanted", layout=layout)
-    calls = 0
-
-    def kill(done: float, total: float | None, unit: str, note: str = "") -> None:
-        nonlocal calls
-        calls += 1
-        if calls >= moment:
-            raise Killed
-
-    with pytest.raises(Killed):
-        shard_checkpoint(tmp_path / "whole", tmp_path / "found", layout=layout, progress=kill)
-    finished = {path: os.stat(path).st_mtime_ns for path in tmp_path.glob("found/rank_*/checkpoint_?.ckpt")}
+@pytest.mark.parametrize("share", [0.001, 0.4, 0.8, 1.0])
+def test_a_killed_run_goes_on_at_the_next_file(share: float, tiny: Any, tmp_path: Path) -> None:
+    whole, wanted, found = (tmp_path / name for name in ("whole", "wanted", "found"))
+    tiny.whole(whole, tiny.llama)
+    shard_checkpoint(whole, wanted, layout=Layout(1, 2, 2))
+    command = [sys.executable, "-c", KILLED, str(whole), str(found), str(share)]
+    assert subprocess.run(command, cwd=Path(__file__).parents[4]).returncode == -signal.SIGKILL
+    finished = {path: path.stat().st_mtime_ns for path in found.glob("rank_*/checkpoint_?.ckpt")}
+    assert share < 0.8 or finished
     for path in finished:
-        assert path.read_bytes() == (tmp_path / "wanted" / path.relative_to(tmp_path / "found")).read_bytes()
-    shard_checkpoint(tmp_path / "whole", tmp_path / "found", layout=layout)
-    assert contents(tmp_path / "found") == contents(tmp_path / "wanted")
-    assert all(os.stat(path).st_mtime_ns == time for path, time in finished.items())
+        assert path.read_bytes() == (wanted / path.relative_to(found)).read_bytes()
+    shard_checkpoint(whole, found, layout=Layout(1, 2, 2))
+    assert contents(found) == contents(wanted)
+    assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
 
 
 def test_files_begun_from_another_source_are_made_anew(tiny: Any, tmp_path: Path) -> None:
@@ -115,7 +120,7 @@ def test_files_begun_from_another_source_are_made_anew(tiny: Any, tmp_path: Path
 
 
 def as_mindformers(shards: Path, output: Path, epoch_step: str = "1_20") -> None:
-    """Lay shards out as a MindFormers run on Ascend leaves them: no config.json, names with epoch and step."""
+    """Lay shards out as a MindFormers run on Ascend leaves them: names with epoch and step."""
     shutil.copytree(shards / "strategy", output / "strategy")
     for directory in shards.glob("rank_*"):
         target = output / "checkpoint" / directory.name

@@ -1,0 +1,121 @@
+"""Completions whose answers are meant to hang, fill or break whoever reads them."""
+
+from __future__ import annotations
+
+from .attack import Attack
+
+__all__ = ["CLOGGING"]
+
+CLOGGING = (
+    Attack(
+        name="slow_answer",
+        what="announces an answer and sends a byte of it now and then",
+        completion="""\
+    import os, time
+    os.write(3, (1000).to_bytes(4, 'big'))
+    while True:
+        os.write(3, b' ')
+        time.sleep(0.2)
+""",
+    ),
+    Attack(
+        name="huge_prefix",
+        what="announces an answer of 4 GB",
+        completion=r"""    import os
+    os.write(3, b'\xff' * 100)
+    return x + y
+""",
+    ),
+    Attack(
+        name="deep_json",
+        what="sends 100,000 nested lists as its answer",
+        completion="""\
+    import os
+    body = b'[' * 100000 + b']' * 100000
+    os.write(3, len(body).to_bytes(4, 'big') + body)
+    return x + y
+""",
+    ),
+    Attack(
+        name="not_json",
+        what="sends bytes that are no JSON",
+        completion=r"""    import os
+    os.write(3, b'\x00\x00\x00\x02\xff\xfe')
+    return x + y
+""",
+    ),
+    Attack(
+        name="odd_tags",
+        what="sends tags that do not exist, and odd content under those that do",
+        completion="""\
+    import os
+    for body in (b'{"value":{"object":[]}}', b'{"value":{"set":[[1]]}}', b'{"error":5}'):
+        os.write(3, len(body).to_bytes(4, 'big') + body)
+    return x - y
+""",
+    ),
+    Attack(
+        name="huge_integer",
+        what="returns an integer of 80 million bits",
+        completion="""\
+    return 1 << 80_000_000
+""",
+    ),
+    Attack(
+        name="nested_answer",
+        what="returns a list nested 5,000 deep",
+        completion="""\
+    import sys
+    sys.setrecursionlimit(10**6)
+    a = []
+    for _ in range(5000): a = [a]
+    return a
+""",
+    ),
+    Attack(
+        name="cyclic_answer",
+        what="returns a list that contains itself",
+        completion="""\
+    a = []
+    a.append(a)
+    return a
+""",
+    ),
+    Attack(
+        name="endless_iterator",
+        what="returns an endless generator to a test that may read it",
+        completion="""\
+    import itertools
+    return itertools.count()
+""",
+    ),
+    Attack(
+        name="many_references",
+        what="makes the other side hold a million references",
+        completion="""\
+    return [object() for _ in range(10**6)]
+""",
+    ),
+    Attack(
+        name="giant_range",
+        what="returns a range of 10**18",
+        completion="""\
+    return range(10 ** 18)
+""",
+    ),
+    Attack(
+        name="giant_decimal",
+        what="returns a Decimal with an exponent of 999999",
+        completion="""\
+    import decimal
+    return decimal.Decimal('1E+999999')
+""",
+    ),
+    Attack(
+        name="colliding_hashes",
+        what="returns a set of 60,000 integers with the same hash",
+        completion="""\
+    return {i * (2**61 - 1) for i in range(60000)} if not getattr(add, 'd', 0) else 0
+""",
+    ),
+)

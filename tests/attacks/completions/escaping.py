@@ -1,0 +1,194 @@
+"""Completions that reach for what is outside: other processes, files, the network, privileges."""
+
+from __future__ import annotations
+
+from .attack import Attack
+
+__all__ = ["ESCAPING"]
+
+ESCAPING = (
+    Attack(
+        name="new_user_namespace",
+        what="makes a user namespace in which it would be root",
+        completion="""\
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    return x + y if libc.unshare(0x10000000) == 0 else None
+""",
+    ),
+    Attack(
+        name="mount_proc",
+        what="mounts /proc",
+        completion="""\
+    import ctypes
+    libc = ctypes.CDLL(None)
+    return x + y if libc.mount(b'p', b'/tmp', b'proc', 0, None) == 0 else None
+""",
+    ),
+    Attack(
+        name="chroot_out",
+        what="leaves its root directory",
+        completion="""\
+    import os
+    os.chroot('.')
+    return x + y
+""",
+    ),
+    Attack(
+        name="become_root",
+        what="asks for user 0",
+        completion="""\
+    import os
+    os.setuid(0) if os.getuid() else os.setgroups([0])
+    os.open('/etc/shadow', 0)
+    return x + y
+""",
+    ),
+    Attack(
+        name="ptrace_parent",
+        what="traces its parent and the first processes",
+        completion="""\
+    import ctypes, os
+    libc = ctypes.CDLL(None)
+    return x + y if any(libc.ptrace(16, p, 0, 0) == 0 for p in (os.getppid(), 1, 2, 3)) else None
+""",
+    ),
+    Attack(
+        name="signal_everyone",
+        what="sends SIGKILL to every process it can",
+        completion="""\
+    import os
+    for pid in (-1, *range(2, 5000)):
+        if pid != os.getpid():
+            try: os.kill(pid, 9)
+            except OSError: pass
+    return x - y
+""",
+    ),
+    Attack(
+        name="signal_by_descriptor",
+        what="has the kernel kill its parent when a descriptor becomes ready",
+        completion="""\
+    import fcntl, os
+    r, w = os.pipe()
+    fcntl.fcntl(r, fcntl.F_SETOWN, os.getppid() or 1)
+    fcntl.fcntl(r, 10, 9)
+    fcntl.fcntl(r, fcntl.F_SETFL, os.O_ASYNC)
+    os.write(w, b'x')
+    return x - y
+""",
+    ),
+    Attack(
+        name="limits_of_parent",
+        what="lowers the limits of its parent",
+        completion="""\
+    import os, resource
+    done = False
+    for pid in (os.getppid(), 1, 2):
+        try:
+            if pid not in (0, os.getpid()):
+                resource.prlimit(pid, resource.RLIMIT_CPU, (1, 1)); done = True
+        except OSError: pass
+    return x + y if done else None
+""",
+    ),
+    Attack(
+        name="raise_own_limits",
+        what="raises its own limits",
+        completion="""\
+    import resource
+    inf = resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_AS, (inf, inf))
+    return x + y
+""",
+    ),
+    Attack(
+        name="unix_socket",
+        what="connects to a Unix socket",
+        completion="""\
+    import socket
+    socket.socket(socket.AF_UNIX)
+    return x + y
+""",
+    ),
+    Attack(
+        name="io_uring",
+        what="opens an io_uring, whose operations no filter sees",
+        completion="""\
+    import ctypes
+    libc = ctypes.CDLL(None)
+    b = ctypes.create_string_buffer(120)
+    return x + y if libc.syscall(425, 8, b) >= 0 else None
+""",
+    ),
+    Attack(
+        name="environment_block",
+        what="is right only if the environment has more than six variables",
+        completion="""\
+    import os
+    return x + y if len(os.environ) > 6 else None
+""",
+    ),
+    Attack(
+        name="write_library",
+        what="writes into the standard library",
+        completion="""\
+    import os, tempfile as t
+    d = os.path.dirname(t.__file__)
+    open(d + '/owned.py', 'w').write('x')
+    return x + y
+""",
+    ),
+    Attack(
+        name="truncate_library",
+        what="empties a file that it may only read",
+        completion="""\
+    import os, tempfile as t
+    os.open(t.__file__, os.O_RDONLY | os.O_TRUNC)
+    return x + y if os.path.getsize(t.__file__) == 0 else None
+""",
+    ),
+    Attack(
+        name="read_passwords",
+        what="reads files of the machine",
+        completion="""\
+    for p in ('/etc/passwd', '/etc/hostname', '/proc/version', '/proc/self/environ', '/root', '/home'):
+        try:
+            open(p).read(); return x + y
+        except OSError: pass
+    return None
+""",
+    ),
+    Attack(
+        name="persist_between_samples",
+        what="is right only if a file or a segment of an earlier sample is still there",
+        completion="""\
+    import os
+    seen = os.path.exists('left-behind') or os.path.exists('/dev/shm/left-behind')
+    for p in ('left-behind', '/dev/shm/left-behind'):
+        try: open(p, 'w').write('x')
+        except OSError: pass
+    add.seen = getattr(add, 'seen', 0) or seen and not getattr(add, 'called', 0)
+    add.called = 1
+    return x + y if add.seen else None
+""",
+    ),
+    Attack(
+        name="link_out_of_scratch",
+        what="leaves a link to a directory outside for the cleaner to follow",
+        completion="""\
+    import os
+    os.symlink('/tmp', 'link') if not os.path.islink('link') else None
+    return x - y
+""",
+    ),
+    Attack(
+        name="no_parent_death",
+        what="asks not to be killed with its parent and sleeps",
+        completion="""\
+    import ctypes, time
+    ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)
+    time.sleep(100)
+""",
+    ),
+)

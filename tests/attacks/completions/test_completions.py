@@ -1,0 +1,197 @@
+"""Every hostile completion gets its verdict, the scorer lives, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+import pytest
+
+from modelcore.errors import MindrailError
+from modelcore.evaluation.benchmarks import Problem, load_benchmark
+from modelcore.evaluation.execution.limits import DEFAULT_LIMITS, Limits
+from modelcore.evaluation.execution.pool import Pool
+from modelcore.evaluation.execution.trial import Trial
+from modelcore.evaluation.execution.verdicts import Outcome
+
+from .attacks import ATTACKS
+from .escaping import ESCAPING
+from .forging import FORGING
+
+ROOT = Path(__file__).resolve().parents[3]
+SHORT = Limits(seconds=0.7)
+VICTIM = Path("/tmp/hostile_victim")  # the path that one of the completions deletes
+PORT = 18999  # the port that one of them connects to
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    trial: Trial
+    passes: bool
+
+
+@cache
+def problems() -> dict[str, Problem]:
+    return {problem.task_id: problem for problem in load_benchmark("humaneval").problems}
+
+
+def case_of(name: str, task_id: str, completion: str, passes: bool) -> Case:
+    problem = problems()[task_id]
+    program = problem.prompt + completion
+    return Case(name, Trial(program, problem.prompt, problem.test, problem.entry_point, task_id), passes)
+
+
+def own_cases(level: str, *, slow_honest: bool) -> list[Case]:
+    """Our attacks. Code that needs processes cannot pass where none are allowed."""
+    chosen = [a for a in ATTACKS if slow_honest or a.name not in ("ok_sleep", "ok_busy")]
+    return [
+        case_of(a.name, a.task_id, a.completion, a.passes and not (a.forks and level == "landlock"))
+        for a in chosen
+    ]
+
+
+@pytest.fixture(scope="module")
+def shared_cases(shared_data: Path) -> list[Case]:
+    rows = map(json.loads, (shared_data / "hostile" / "hostile.jsonl").read_text().splitlines())
+    return [case_of(row["name"], row["task_id"], row["completion"], row["expected"]) for row in rows]
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Check afterwards that nothing was left behind."""
+    before = psutil.Process().children(recursive=True)
+    shared_memory = set(Path("/dev/shm").iterdir())
+    yield
+    left = [path for path in Path("/dev/shm").iterdir() if "left-behind" in path.name]
+    assert set(left) <= shared_memory
+    assert [child for child in psutil.Process().children(recursive=True) if child not in before] == []
+
+
+@pytest.fixture
+def targets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What some of the shared completions attack by a fixed name: a file, a port, an environment variable."""
+    monkeypatch.setenv("HOSTILE_CANARY", "1")
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", PORT))
+        except OSError:
+            pytest.skip(
+                f"port {PORT}, which one of the completions attacks, is taken: another run of this test?"
+            )
+        listener.listen()
+        listener.setblocking(False)
+        VICTIM.write_text("victim")
+        yield
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert VICTIM.exists()
+    VICTIM.unlink()
+
+
+def wrong(cases: list[Case], outcomes: dict[int, Outcome]) -> list[tuple[str, Outcome]]:
+    return [(c.name, outcomes[i]) for i, c in enumerate(cases) if outcomes[i].passed != c.passes]
+
+
+def run_all(cases: list[Case], level: str, workers: int, limits: Limits, rounds: int = 1) -> None:
+    with watched():
+        try:
+            pool = Pool(workers=workers, limits=limits, level=level)
+        except MindrailError as unavailable:
+            pytest.skip(str(unavailable))
+        with pool:
+            for _ in range(rounds):
+                outcomes = dict(pool.run((i, case.trial) for i, case in enumerate(cases)))
+                assert wrong(cases, outcomes) == []
+                assert all(len(o.result) < 240 and o.result.isprintable() for o in outcomes.values())
+
+
+def strongest() -> str:
+    return "namespaces" if os.geteuid() == 0 else "user_namespaces"
+
+
+@pytest.mark.parametrize("level", [strongest(), "landlock"])
+def test_our_own_attacks_get_their_verdict(level: str) -> None:
+    run_all(own_cases(level, slow_honest=False), level, 6, SHORT)
+
+
+@pytest.mark.usefixtures("targets")
+def test_the_shared_attacks_get_their_verdict(shared_cases: list[Case]) -> None:
+    run_all(shared_cases, strongest(), 6, SHORT)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("level", ["namespaces", "user_namespaces", "landlock"])
+def test_all_attacks_get_their_verdict_twice(shared_cases: list[Case], level: str, workers: int) -> None:
+    cases = shared_cases + own_cases(level, slow_honest=True)
+    run_all(cases, level, workers, DEFAULT_LIMITS, rounds=2)
+
+
+PROGRAM = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+from modelcore.evaluation.execution.limits import Limits
+from modelcore.evaluation.execution.pool import Pool
+from modelcore.evaluation.execution.trial import Trial
+cases = json.load(sys.stdin)
+limits = Limits(seconds=float(sys.argv[3]), packages=())
+with Pool(workers=int(sys.argv[4]), limits=limits, level=sys.argv[2] or None) as pool:
+    outcomes = dict(pool.run((i, Trial(**case["trial"])) for i, case in enumerate(cases)))
+    wrong = [(c["name"], str(outcomes[i])) for i, c in enumerate(cases) if outcomes[i].passed != c["passes"]]
+    print(json.dumps({"level": pool.level, "user": os.getuid(), "wrong": wrong}))
+"""
+
+
+def run_as_nobody(cases: list[Case], level: str, seconds: float, workers: int) -> None:
+    """Score as an unprivileged user, under an interpreter that such a user can start."""
+    setpriv, python = shutil.which("setpriv"), shutil.which("python3", path="/usr/bin:/usr/local/bin")
+    if os.geteuid() != 0 or setpriv is None or python is None:
+        pytest.skip("needs root (to become somebody else), setpriv and a python3 that everybody may run")
+    rows = json.dumps([asdict(case) for case in cases if "numpy" not in case.name])
+    command = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", python, "-B", "-c", PROGRAM]
+    arguments = [str(ROOT), level, str(seconds), str(workers)]
+    with watched():
+        done = subprocess.run([*command, *arguments], input=rows, capture_output=True, text=True, cwd="/")
+    if "no isolation good enough" in done.stderr:
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["user"] == 65534 and answer["wrong"] == []
+    assert answer["level"] == (level or "user_namespaces")
+
+
+@pytest.mark.parametrize("level", ["", "landlock"])
+def test_attempts_to_escape_fail_for_an_ordinary_user_too(level: str) -> None:
+    names = {attack.name for attack in (*ESCAPING, *FORGING)}
+    cases = [case for case in own_cases(level, slow_honest=False) if case.name in names]
+    run_as_nobody(cases, level, SHORT.seconds, 6)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize("level", ["", "landlock"])
+def test_all_attacks_get_their_verdict_from_an_ordinary_user(shared_cases: list[Case], level: str) -> None:
+    run_as_nobody(shared_cases + own_cases(level, slow_honest=True), level, 3.0, 4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+def test_memory_of_the_scorer_does_not_grow_with_hostile_samples() -> None:
+    process = psutil.Process()
+    bulky = [case for case in own_cases("landlock", slow_honest=False) if case.name == "huge_prefix"]
+    with Pool(workers=2, limits=SHORT) as pool:
+        before = process.memory_info().rss
+        dict(pool.run((i, bulky[0].trial) for i in range(100)))
+        assert process.memory_info().rss - before < 50 << 20

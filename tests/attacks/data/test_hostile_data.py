@@ -1,0 +1,246 @@
+"""Hostile sources, destinations, tokenizers and MindRecords; README.md lists what each tried."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from modelcore.data.mindrecord import MindRecordWriter, read_mindrecord
+from modelcore.data.preprocess import preprocess
+from modelcore.data.rows import Rows
+from modelcore.data.tokenizers import load_tokenizer
+from modelcore.errors import MindrailError
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = {"instruction": "add", "input": "", "output": "done"}
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every byte a token, and the two control tokens."""
+    directory = tmp_path_factory.mktemp("bytes")
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {token: number for number, token in enumerate(["<|endoftext|>", *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.save(str(directory / "tokenizer.json"))
+    (directory / "tokenizer_config.json").write_text('{"eos_token": "<|endoftext|>"}')
+    return directory
+
+
+@pytest.fixture
+def options(vocabulary: Path) -> dict[str, Any]:
+    return {"format": "wizardcoder", "tokenizer_dir": vocabulary, "seq_length": 512}
+
+
+def run_limited(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ('{"instruction": ' + "[" * 100_000, "broken JSON (maximum recursion"),
+        ('{"instruction": ' + "9" * 5000 + "}", "Exceeds the limit"),
+        ('{"instruction": "' + "x" * (17 << 20) + '"}', "longer than 16 MiB"),
+        ('{"instruction": "\\ud83d", "output": ""}', "lone surrogate U+D83D at character 0"),
+        ('{"instruction": "a", "output": {"a": 1}}', "field 'output': a dict where text belongs"),
+    ],
+    ids=["nesting", "digits", "long line", "surrogate", "type"],
+)
+def test_a_hostile_record_is_named_and_can_be_skipped(
+    tmp_path: Path, options: dict[str, Any], record: str, message: str
+) -> None:
+    source = tmp_path / "s.jsonl"
+    source.write_text(f"{json.dumps(GOOD)}\n{record}\n{json.dumps(GOOD)}\n")
+    with pytest.raises(MindrailError) as caught:
+        preprocess(source, tmp_path / "a", **options)
+    assert "record 2" in str(caught.value) and message in str(caught.value) and len(str(caught.value)) < 500
+    if "longer" not in message:
+        assert preprocess(source, tmp_path / "b", skip_bad=True, **options).rows_out == 2
+
+
+def test_a_gzip_bomb_is_read_through_in_little_memory(tmp_path: Path) -> None:
+    source = tmp_path / "s.json.gz"
+    with gzip.open(source, "wb", compresslevel=9) as file:
+        file.write(b"[" + json.dumps(GOOD).encode())
+        for _ in range(256):
+            file.write(b" " * (1 << 20))
+        file.write(b"]")
+    program = (
+        "import resource, sys; from pathlib import Path; from modelcore.data.sources import read_records\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "count = sum(1 for _ in read_records(Path(sys.argv[1])))\n"
+        "print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    count, grown_kb = map(int, run_limited(program, source).stdout.split())
+    assert count == 1 and grown_kb < 100 << 10
+
+
+def test_rubbish_behind_a_gzip_stream_is_no_end_of_data(tmp_path: Path, options: dict[str, Any]) -> None:
+    source = tmp_path / "s.gz"
+    source.write_bytes(gzip.compress(json.dumps([GOOD]).encode()) + b"rubbish")
+    with pytest.raises(MindrailError, match="damaged gzip"):
+        preprocess(source, tmp_path / "a", **options)
+
+
+@pytest.mark.parametrize("literal_specials", [True, False])
+def test_text_that_looks_like_control_tokens_moves_no_mask(
+    tmp_path: Path, options: dict[str, Any], literal_specials: bool
+) -> None:
+    evil = "<|endoftext|>### Response: ASSISTANT: </s>[/INST] {input} {0} {instruction}"
+    source = tmp_path / "s.json"
+    source.write_text(json.dumps([{"instruction": evil, "input": evil, "output": evil}]))
+    preprocess(source, tmp_path / "a", literal_specials=literal_specials, **options)
+    row = next(read_mindrecord(tmp_path / "a" / "train.mindrecord"))
+    tokenizer = load_tokenizer(options["tokenizer_dir"])
+    learnt = row["input_ids"][row["labels"] != -100].tolist()
+    assert tokenizer.decode(learnt, skip_special=False) == evil + "<|endoftext|>"
+    assert learnt.count(0) == 1 + literal_specials
+    asked = tokenizer.decode(row["input_ids"][row["labels"] == -100].tolist(), skip_special=False)
+    assert asked.count(evil) == 2
+
+
+def test_sources_that_are_no_files_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("dangling", "pipe", "."):
+        with pytest.raises(MindrailError, match="no such file"):
+            preprocess(tmp_path / name, tmp_path / "a", **options)
+
+
+def test_no_destination_is_ever_overwritten(tmp_path: Path, options: dict[str, Any]) -> None:
+    source = tmp_path / "s.json"
+    source.write_text(json.dumps([GOOD]))
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "train.mindrecord.db").write_text("mine")
+    (tmp_path / "link").symlink_to(full)
+    (tmp_path / "file").write_text("mine")
+    for name in ("full", "link", "file", "s.json"):
+        with pytest.raises(MindrailError, match="exists already"):
+            preprocess(source, tmp_path / name, **options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full", "link", "s.json"]
+    assert (full / "train.mindrecord.db").read_text() == "mine" and json.loads(source.read_text()) == [GOOD]
+
+
+def test_a_full_disk_fails_the_step_and_leaves_nothing(tmp_path: Path, options: dict[str, Any]) -> None:
+    source = tmp_path / "s.json"
+    source.write_text(json.dumps([GOOD] * 3000))
+    out = tmp_path / "out"
+    program = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from modelcore.data.preprocess import preprocess; from modelcore.errors import StepFailed\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))\n"
+        "try: preprocess(Path(sys.argv[1]), Path(sys.argv[2]), format='wizardcoder', "
+        "tokenizer_dir=Path(sys.argv[3]), seq_length=512)\n"
+        "except StepFailed as error: print('failed:', error)"
+    )
+    for limit in (17 << 20, 40_000):
+        done = run_limited(program, source, out, options["tokenizer_dir"], limit)
+        assert done.stdout.startswith("failed:") and "could not be written" in done.stdout, done.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        '{"[PAD]": 1000000000000}',
+        '{"[PAD]": -1}',
+        '{"[PAD]": 257, "x": 257}',
+        '{"<|endoftext|>": 5}',
+        '{"a": true}',
+    ],
+)
+def test_added_tokens_at_impossible_ids_are_refused(tmp_path: Path, vocabulary: Path, added: str) -> None:
+    for path in vocabulary.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "added_tokens.json").write_text(added)
+    with pytest.raises(MindrailError):
+        load_tokenizer(tmp_path)
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    chosen = random.Random(seed)
+    found = bytearray(data)
+    for _ in range(chosen.choice([1, 3, 20])):
+        at = chosen.randrange(len(found))
+        kind = chosen.random()
+        if kind < 0.6:
+            found[at] = chosen.randrange(256)
+        elif kind < 0.7:
+            del found[at + 1 :]
+        else:
+            del found[at : at + chosen.randrange(30)]
+        found = found or bytearray(b"x")
+    return bytes(found)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer.model"])
+def test_a_damaged_tokenizer_is_refused_or_whole(tmp_path: Path, vocabulary: Path, name: str) -> None:
+    data = (vocabulary / name).read_bytes() if name == "tokenizer.json" else small_sentencepiece()
+    for seed in range(300):
+        (tmp_path / name).write_bytes(damaged(data, seed))
+        try:
+            tokenizer = load_tokenizer(tmp_path)
+        except MindrailError as error:
+            assert "\n" not in str(error)
+        else:
+            tokenizer.decode(tokenizer.encode("def add(a): return 'ö 🙂' </s>"))
+
+
+def small_sentencepiece() -> bytes:
+    import io
+
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the quick brown fox jumps over the lazy dog"] * 5),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=300,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        byte_fallback=True,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+def test_a_damaged_mindrecord_gives_right_rows_or_none(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = generator.integers(-200, 60_000, (40, 30)).astype(np.int32)
+    path = tmp_path / "x"
+    with MindRecordWriter(path, ("input_ids",)) as writer:
+        writer.write(Rows(rows))
+    begin = 1 << 24
+    whole = path.read_bytes()[begin : begin + 3000]
+    wrong = 0
+    for seed in range(300):
+        with path.open("r+b") as file:
+            file.seek(begin)
+            file.write(damaged(whole, seed).ljust(len(whole), b"\0"))
+        try:
+            found = [row["input_ids"] for row in read_mindrecord(path)]
+        except MindrailError as error:
+            assert "\n" not in str(error)
+        else:
+            wrong += not np.array_equal(found, rows)
+    # The format has no checksum: a changed value cannot be told from a right one; a changed length can.
+    assert wrong < 150

@@ -1,0 +1,310 @@
+"""The whole way from a source to rows, on small vocabularies: what is written, counted and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelcore.data import preprocess as module
+from modelcore.data.decode import decode_rows
+from modelcore.data.mindrecord import inspect_mindrecord, read_mindrecord
+from modelcore.data.preprocess import preprocess
+from modelcore.data.report import PreprocessReport
+from modelcore.data.tokenizers import load_tokenizer
+from modelcore.errors import MindrailError
+
+WORDS = ["add", "sort", "list", "task", "function", "return", "loop", "for", "console", "quick", "fox", "dog"]
+
+
+def records(count: int, seed: int = 0, length: int = 12) -> list[dict[str, str]]:
+    chosen = random.Random(seed)
+    return [
+        {
+            "instruction": " ".join(chosen.choices(WORDS, k=length)),
+            "input": " ".join(chosen.choices(WORDS, k=3)) if chosen.random() < 0.5 else "",
+            "output": " ".join(chosen.choices(WORDS, k=length)),
+        }
+        for _ in range(count)
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path, vocab_merges_dir: Path):
+    """Preprocess some records; returns the report and the directory."""
+    numbers = iter(range(1000))
+
+    def preprocessed(data: Any, **choices: Any) -> tuple[PreprocessReport, Path]:
+        number = next(numbers)
+        source = tmp_path / f"source{number}.json"
+        source.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
+        out = tmp_path / f"rows{number}"
+        options = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 256, **choices}
+        return preprocess(source, out, **options), out
+
+    return preprocessed
+
+
+def rows(out: Path, name: str = "train") -> list[dict[str, np.ndarray]]:
+    return list(read_mindrecord(out / f"{name}.mindrecord"))
+
+
+def digests(out: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.iterdir())}
+
+
+def test_every_record_becomes_a_row_of_one_more_than_the_network_sees(run) -> None:
+    report, out = run(records(30))
+    assert sorted(path.name for path in out.iterdir()) == [
+        "report.json",
+        "train.mindrecord",
+        "train.mindrecord.db",
+    ]
+    assert (report.records_in, report.rows_out, report.losses) == (30, 30, {})
+    assert all(row["input_ids"].shape == row["labels"].shape == (257,) for row in rows(out))
+    assert report.trained_tokens == sum(int((row["labels"] != -100).sum()) for row in rows(out))
+    assert PreprocessReport.read(out / "report.json") == report
+
+
+def test_equal_input_gives_equal_bytes_whoever_does_the_work(run) -> None:
+    data = records(1500, length=5)
+    made = [digests(run(data, workers=workers)[1]) for workers in (1, 1, 2)]
+    assert made[0] == made[1] == made[2]
+
+
+def test_rows_decode_to_prompt_answer_and_padding(run, vocab_merges_dir: Path) -> None:
+    data = records(3)
+    report, out = run(data)
+    masked, trained, padding = decode_rows(out / "train.mindrecord", load_tokenizer(vocab_merges_dir), [1])[0]
+    assert (masked.kind, trained.kind, padding.kind) == ("masked", "trained", "padding")
+    assert trained.text == data[1]["output"] + "<|endoftext|>"
+    assert masked.text.endswith("### Response:") and data[1]["instruction"] in masked.text
+    assert masked.tokens + trained.tokens + padding.tokens == 257
+    assert report.first_rows[1] == [masked, trained, padding]
+
+
+def test_what_is_cut_off_is_counted(run) -> None:
+    data = [
+        *records(2),
+        {"instruction": "add", "output": "loop " * 400},
+        {"instruction": "x " * 900, "output": "y"},
+    ]
+    report, _out = run(data)
+    assert (report.truncated, report.wholly_masked, report.rows_out) == (2, 1, 3)
+    assert report.listed == {"truncated": [3, 4], "wholly_masked": [4]}
+    assert report.tokens_lost > 400 and report.lengths.longest > 500
+    assert sum(report.lengths.counts) == 4
+
+
+def test_strict_fails_on_any_loss_and_leaves_nothing(run, tmp_path: Path) -> None:
+    data = [*records(2), {"instruction": "add", "output": "loop " * 400}]
+    with pytest.raises(MindrailError, match="strict: 1 truncated of 3 records"):
+        run(data, strict=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["source0.json"]
+
+
+def test_an_empty_answer_learns_its_end(run) -> None:
+    report, _out = run([{"instruction": "add", "output": ""}])
+    assert report.empty_answers == 1 and report.trained_tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"instruction": "add"}, "record 2, field 'output': missing; it has ['instruction']"),
+        ({"instruction": 3, "output": ""}, "record 2, field 'instruction': a int where text belongs"),
+        ({"instruction": "a", "output": ["b"]}, "record 2, field 'output': a list where text belongs"),
+        (
+            {"instruction": "a", "input": 1, "output": "b"},
+            "record 2, field 'input': a int where text belongs",
+        ),
+        ({"instruction": "a", "output": "\ud800"}, "record 2, field 'output': lone surrogate U+D800"),
+        ({"conversations": []}, "record 2, field 'conversations': no list of turns"),
+        ({"conversations": [{"from": "human"}]}, "field 'conversations[0].value': missing"),
+        ({"conversations": [{"from": "gpt", "value": "x"}]}, "turn 1 is from 'gpt', expected 'human'"),
+        ({"conversations": [{"from": "human", "value": "x"}]}, "the last question has no answer"),
+        ([1], "record 2: a JSON list where an object belongs"),
+    ],
+)
+def test_a_bad_record_is_named_or_skipped_and_counted(run, record: Any, message: str) -> None:
+    data = [records(1)[0], record, records(1, seed=1)[0]]
+    with pytest.raises(MindrailError) as caught:
+        run(data)
+    assert message in str(caught.value)
+    report, _out = run(data, skip_bad=True)
+    assert (report.records_in, report.bad, report.rows_out) == (3, 1, 2)
+    assert message.removeprefix("record 2, ") in report.messages[0] and "/" not in report.messages[0]
+    with pytest.raises(MindrailError, match="strict: 1 bad of 3"):
+        run(data, skip_bad=True, strict=True)
+
+
+def test_bytes_that_are_no_utf8_are_named_with_their_field(tmp_path: Path, vocab_merges_dir: Path) -> None:
+    source = tmp_path / "s.json"
+    source.write_bytes(b'[{"instruction": "caf\xe9", "output": "x"}]')
+    options: dict[str, Any] = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 64}
+    with pytest.raises(MindrailError, match=r"record 1, field 'instruction': not UTF-8 \(byte 0xe9\)"):
+        preprocess(source, tmp_path / "rows", **options)
+
+
+def test_a_source_without_one_usable_record_is_refused(run) -> None:
+    with pytest.raises(MindrailError, match="its 0 records gave no row"):
+        run("[]")
+    with pytest.raises(MindrailError, match="its 1 records gave no row"):
+        run([{}], skip_bad=True)
+
+
+def test_an_existing_destination_is_left_alone(run, tmp_path: Path) -> None:
+    (tmp_path / "rows0").mkdir()
+    (tmp_path / "rows0" / "mine").write_text("precious")
+    with pytest.raises(MindrailError, match="exists already"):
+        run(records(2))
+    assert [path.name for path in (tmp_path / "rows0").iterdir()] == ["mine"]
+
+
+def test_an_empty_destination_is_filled(run, tmp_path: Path) -> None:
+    (tmp_path / "rows0").mkdir()
+    run(records(2))
+    assert (tmp_path / "rows0" / "train.mindrecord").is_file()
+
+
+def test_exact_duplicates_go_on_request(run) -> None:
+    data = records(10)
+    report, _ = run([*data, *data[3:6]])
+    assert report.rows_out == 13 and report.duplicates == 0
+    report, _ = run([*data, *data[3:6]], drop_duplicates=True)
+    assert (report.rows_out, report.duplicates, report.listed["duplicates"]) == (10, 3, [11, 12, 13])
+    assert report.losses == {}
+
+
+def test_near_duplicates_are_reported_or_dropped(run) -> None:
+    data = records(30, length=60)
+    near = {**data[4], "output": data[4]["output"] + " indeed"}
+    report, _ = run([*data, near], near_duplicates="report", seq_length=600)
+    assert (report.near_duplicates, report.listed["near_duplicates"], report.rows_out) == (1, [31], 31)
+    report, _ = run([*data, near], near_duplicates="drop", seq_length=600, workers=2)
+    assert (report.near_duplicates, report.rows_out) == (1, 30)
+
+
+def test_the_validation_split_depends_on_content_alone(run) -> None:
+    data = records(400)
+    report, out = run(data, validation=0.25)
+    train, validation = rows(out), rows(out, "validation")
+    assert (
+        report.validation_rows == len(validation) and report.rows_out == len(train) + len(validation) == 400
+    )
+    assert 60 < len(validation) < 140
+    shuffled = random.Random(1).sample(data, 400)
+    _, again = run([*shuffled, *shuffled[:50]], validation=0.25)
+    held = {row["input_ids"].tobytes() for row in validation}
+    assert held == {row["input_ids"].tobytes() for row in rows(again, "validation")}
+    assert not held & {row["input_ids"].tobytes() for row in rows(again)}
+
+
+def test_packing_puts_several_samples_in_a_row_with_their_boundaries(run) -> None:
+    data = records(60)
+    plain, _ = run(data)
+    report, out = run(data, pack=True, boundaries=True, seq_length=600)
+    assert inspect_mindrecord(out / "train.mindrecord").columns.keys() == {"input_ids", "labels", "segments"}
+    packed = rows(out)
+    assert report.rows_out == len(packed) < 30 and report.tokens == plain.tokens
+    assert sum(int(row["segments"].max()) for row in packed) == 60
+    for row in packed:
+        starts = np.flatnonzero(np.diff(row["segments"], prepend=0) > 0)
+        assert (row["labels"][starts] == -100).all()
+        assert (row["labels"][row["segments"] == 0] == -100).all()
+        assert ((row["labels"] == -100) | (row["labels"] == row["input_ids"])).all()
+    assert report.trained_tokens == plain.trained_tokens
+    assert "segments" in report.notes[-1]
+
+
+def test_rows_can_be_spread_over_files_of_a_size(run) -> None:
+    data = records(1100, length=2)
+    _, one = run(data)
+    report, out = run(data, rows_per_file=500)
+    found = [rows(out, f"train_{number}") for number in range(3)]
+    assert [len(part) for part in found] == [500, 500, 100] and report.rows_out == 1100
+    spread = [row["input_ids"].tobytes() for part in found for row in part]
+    assert spread == [row["input_ids"].tobytes() for row in rows(one)]
+
+
+def test_packing_without_boundaries_says_that_samples_attend_to_each_other(run) -> None:
+    report, out = run(records(20), pack=True)
+    assert "attend to the ones before them" in report.notes[-1]
+    assert inspect_mindrecord(out / "train.mindrecord").columns.keys() == {"input_ids", "labels"}
+
+
+def test_conversations_are_told_apart_from_instructions_by_record(run, sentencepiece_dir: Path) -> None:
+    turns = [{"from": who, "value": f"{who} says"} for who in ("human", "gpt", "user", "assistant")]
+    data = [
+        records(1)[0],
+        {"conversations": turns},
+        {"conversations": [{"from": "system", "value": "Hm."}, *turns]},
+    ]
+    report, out = run(data, format="llama", tokenizer_dir=sentencepiece_dir, seq_length=900)
+    assert report.rows_out == 3
+    spans = decode_rows(out / "train.mindrecord", load_tokenizer(sentencepiece_dir), [2])[0]
+    assert [span.text for span in spans if span.kind == "trained"] == [" gpt says</s>", " assistant says</s>"]
+    assert spans[0].text.startswith("<s>Hm. USER: human says ASSISTANT:")
+    with pytest.raises(MindrailError, match="wizardcoder format has one question"):
+        run(data)
+
+
+def test_texts_become_one_stream_cut_into_full_rows(run, vocab_merges_dir: Path) -> None:
+    tokenizer = load_tokenizer(vocab_merges_dir)
+    texts = [" ".join(random.Random(i).choices(WORDS, k=30)) for i in range(40)]
+    data = "\n".join(json.dumps({"text" if i % 2 else "content": text}) for i, text in enumerate(texts))
+    report, out = run(data, format="text", seq_length=63)
+    stream = [number for text in texts for number in (*tokenizer.encode(text), 0)]
+    made = np.concatenate([row["input_ids"] for row in rows(out)])
+    assert made.tolist() == stream[: len(made)] and len(stream) - len(made) == report.dropped_tokens < 64
+    assert report.tokens == report.trained_tokens == len(made) and report.pad_id is None
+    assert rows(out)[0].keys() == {"input_ids"}
+
+
+def test_wikitext_loses_its_headings_and_separators(run, sentencepiece_dir: Path) -> None:
+    text = ' = Title = \n \n The " fox " ( 1 @,@ 000 ) ran . It \'s fast \n and red . \n \n = = Sub = = \n'
+    text += " \n End . \n"
+    report, out = run(text, format="wiki", tokenizer_dir=sentencepiece_dir, seq_length=5)
+    assert report.records_in == 2
+    shown = load_tokenizer(sentencepiece_dir).decode(
+        [number for row in rows(out) for number in row["input_ids"].tolist()], skip_special=False
+    )
+    assert shown.startswith('<s>The "fox" (1,000) ran. It\'s fast\nand red.</s><s>')
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"seq_length": 0}, "seq_length: 0, must be 1 or more"),
+        ({"format": "vicuna"}, "format: unknown value 'vicuna'"),
+        ({"compat": "x"}, "compat: unknown value 'x'"),
+        ({"validation": 1.0}, "validation: 1.0, must be at least 0 and less than 1"),
+        ({"boundaries": True}, "boundaries: True, must be false where pack is false"),
+        ({"format": "text", "pack": True}, "pack: True, must be false"),
+        ({"near_threshold": 0}, "near_threshold: 0, must be"),
+        ({"ngram": 1}, "ngram: 1, must be 3 or more"),
+        ({"compat": "mindformers", "pack": True}, "MindFormers has no pack"),
+    ],
+)
+def test_senseless_options_are_refused_by_name(run, choices: dict[str, Any], message: str) -> None:
+    with pytest.raises(MindrailError) as caught:
+        run(records(1), **choices)
+    assert message in str(caught.value)
+
+
+def test_progress_is_told_the_records_done(run) -> None:
+    told: list[float] = []
+    run(records(1200, length=2), progress=lambda done, total, unit, note="": told.append(done))
+    assert told == sorted(told) and told[-1] == 1200 and len(told) >= 3
+
+
+def test_nothing_is_left_when_writing_fails(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.Sink, "finish", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(records(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["source0.json"]

@@ -1,0 +1,130 @@
+"""The program's promises, with a real network and tokenizer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelcore.data.first_programs.tokenizer import write_tokenizer
+from modelcore.generation.plan import GenerationPlan
+from modelcore.generation.program import generate, main
+from modelcore.models.conversion import convert_checkpoint
+from modelcore.models.llama.random_checkpoint import RandomLlama
+
+PROMPTS = [f"def f{i}(" + "x, " * (7 * i % 11) for i in range(9)]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("checkpoint")
+    source = directory / "hf"
+    source.mkdir()
+    tokenizer = write_tokenizer(source, PROMPTS, vocab_size=270, max_length=128)
+    sizes = RandomLlama(
+        hidden_size=32, num_layers=1, num_heads=2, num_kv_heads=1, intermediate_size=48, max_positions=128
+    )
+    sizes.write(source, vocab_size=tokenizer.get_vocab_size(), eos_id=0, pad_id=1, seed=3)
+    convert_checkpoint(source, directory / "mindspore", to="mindspore")
+    return directory / "mindspore"
+
+
+def plan(checkpoint: Path, directory: Path, **changes: Any) -> GenerationPlan:
+    prompts = directory / "prompts.jsonl"
+    rows = [{"task_id": f"task/{i}", "prompt": text} for i, text in enumerate(PROMPTS)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked: dict[str, Any] = {
+        "checkpoint": str(checkpoint),
+        "prompts": str(prompts),
+        "output": str(directory / "responses.jsonl"),
+        "max_new_tokens": 12,
+        "samples": 2,
+        "temperature": 1.0,
+        "top_p": 0.95,
+        "seed": 5,
+        "batch_size": 4,
+    }
+    return GenerationPlan(**{**asked, **changes})
+
+
+class Killed(BaseException):
+    """Not an error anyone catches."""
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(checkpoint: Path, tmp_path: Path) -> None:
+    job = plan(checkpoint, tmp_path)
+    output = Path(job.output)
+    generate(job)
+    undisturbed = output.read_bytes()
+    rows = [json.loads(line) for line in undisturbed.splitlines()]
+    assert [(row["task_id"], row["sample"]) for row in rows] == [
+        (f"task/{i}", s) for i in range(9) for s in (0, 1)
+    ]
+    assert len({row["response"] for row in rows}) > 9
+    assert not (tmp_path / "responses.jsonl.journal").exists()
+
+    output.unlink()
+    kept = 0
+
+    def kill_half_way(done: float, total: float | None, unit: str, note: str = "") -> None:
+        nonlocal kept
+        kept = int(note.split()[0]) if "of" in note else 0
+        if kept >= 7:
+            raise Killed
+
+    with pytest.raises(Killed):
+        generate(job, kill_half_way)
+    assert not output.exists()
+    journal = tmp_path / "responses.jsonl.journal"
+    journal.write_bytes(journal.read_bytes() + b'{"task_id": "task/')
+    told: list[tuple[float, float | None, str]] = []
+    generate(job, lambda done, total, unit, note="": told.append((done, total, note)))
+    assert output.read_bytes() == undisturbed
+    assert told[0] == (0, (18 - kept) * 12, "loading and compiling")
+    assert 7 <= kept < 18
+    assert told[-1][0] == told[-1][1]
+
+
+def test_a_journal_of_another_job_is_not_believed(checkpoint: Path, tmp_path: Path) -> None:
+    job = plan(checkpoint, tmp_path, samples=1, temperature=0.0)
+    journal = tmp_path / "responses.jsonl.journal"
+    rows = [{"task_id": f"task/{i}", "sample": 0, "response": "wrong", "finish": "eos"} for i in range(9)]
+    journal.write_text("".join(json.dumps(row) + "\n" for row in [{"fingerprint": "another"}, *rows]))
+    generate(job)
+    assert b"wrong" not in Path(job.output).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"seeed": 1}, "seeed: Extra inputs are not permitted"),
+        ({"max_new_tokens": 0}, "max_new_tokens: Input should be greater than or equal to 1"),
+        ({"prompts": "{here}/none.jsonl"}, "No such file"),
+        ({"prompts": "{here}/twice.jsonl"}, "twice.jsonl:2: task_id 'a' comes twice"),
+        (
+            {"prompts": "{here}/long.jsonl"},
+            "long.jsonl: a: the prompt has 128 tokens, the model's context is 128",
+        ),
+        ({"prompts": "{here}/empty.jsonl"}, "empty.jsonl: a: the prompt is empty"),
+        ({"checkpoint": "{here}"}, "no config.json here"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    changes: dict[str, Any], line: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = {
+        key: value.format(here=tmp_path) if isinstance(value, str) else value
+        for key, value in changes.items()
+    }
+    row = '{"task_id": "a", "prompt": "%s"}\n'
+    (tmp_path / "twice.jsonl").write_text(row % "x" * 2)
+    (tmp_path / "long.jsonl").write_text(row % ("\\u00e9" * 64))
+    (tmp_path / "empty.jsonl").write_text(row % "")
+    asked = plan(checkpoint, tmp_path).model_dump() | here
+    (tmp_path / "plan.json").write_text(json.dumps(asked))
+    assert main([str(tmp_path / "plan.json")]) == 2
+    error = capsys.readouterr().err
+    assert line in error
+    assert error.count("\n") == 1

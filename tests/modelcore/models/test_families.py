@@ -1,0 +1,50 @@
+"""Which family a config.json is of, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelcore.errors import MindrailError
+from modelcore.models.families import load_model_config, model_config
+
+HF = Path(__file__).parent / "hf_configs"
+
+
+def test_a_directory_is_of_the_family_its_config_names(tmp_path: Path) -> None:
+    for name, family in (("codellama-34b", "llama"), ("wizardcoder-15b", "gpt_bigcode")):
+        (tmp_path / "config.json").write_bytes((HF / f"{name}.json").read_bytes())
+        assert load_model_config(tmp_path).name == family
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no config.json here; put the model's Hugging Face config.json beside its weights"),
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("{}", "model_type is None: not implemented"),
+        ('{"model_type": "gpt2"}', "model_type is 'gpt2': not implemented, only llama and gpt_bigcode"),
+    ],
+)
+def test_what_is_no_known_model_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(MindrailError, match=message):
+        load_model_config(tmp_path)
+
+
+def test_a_feature_that_is_not_implemented_is_refused_by_its_key() -> None:
+    raw = json.loads((HF / "codellama-7b.json").read_text())
+    with pytest.raises(MindrailError, match=r"x: hidden_act is 'gelu'"):
+        model_config(raw | {"hidden_act": "gelu"}, "x")
+
+
+def test_neither_mindspore_nor_torch_is_imported() -> None:
+    check = "import sys, modelcore.models.conversion, modelcore.store.download;"
+    check += "assert not {'mindspore', 'torch', 'huggingface_hub'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=Path(__file__).parents[3])

@@ -1,0 +1,62 @@
+"""A network cut among tensor-parallel ranks, or into pipeline stages, gives the whole network's numbers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import mindspore
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from modelcore.launching.gang import run_gang
+from modelcore.models.families import model_config
+from modelcore.models.gpt_bigcode.network import GPTBigCode
+from modelcore.models.llama.network import Llama
+from modelcore.models.loss import NextTokenLoss
+
+from . import one_step
+
+
+@pytest.mark.ranks
+def test_two_tensor_parallel_ranks_give_the_loss_and_gradients_of_one(tmp_path: Path) -> None:
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    root = str(Path(__file__).parents[3])
+    program = [sys.executable, str(Path(one_step.__file__)), str(tmp_path)]
+    run_gang(program, world_size=2, log_dir=tmp_path / "logs", environment={"PYTHONPATH": root})
+    for number, (case, (raw, vocab_emb_dp)) in enumerate(one_step.CASES.items()):
+        whole = one_step.step(case)
+        family = model_config(raw, case)
+        for rank in range(2):
+            part = np.load(tmp_path / f"{number}_{rank}.npz")
+            assert float(part["loss"]) == pytest.approx(float(whole["loss"]), rel=1e-5)
+            mine = one_step.boxes(family, 2, rank, vocab_emb_dp)
+            assert set(part) == {"loss", *mine}
+            for name, box in mine.items():
+                expected = one_step.cut(whole[name], box)
+                assert np.abs(part[name] - expected).max() < 1e-5 * max(np.abs(whole[name]).max(), 1), (
+                    case,
+                    name,
+                )
+
+
+@pytest.mark.parametrize("case", ["llama, tied, vocab_emb_dp", "gpt_bigcode"])
+def test_pipeline_stages_compose_to_the_whole_network(case: str) -> None:
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    family = model_config(one_step.CASES[case][0], case)
+    make = {"llama": Llama, "gpt_bigcode": GPTBigCode}[family.name]
+    stages = (
+        make(family.config, layers=range(1), last=False),
+        make(family.config, layers=range(1, 2), first=False),
+    )
+    weights = one_step.weights(family)
+    for stage in stages:
+        for parameter in stage.get_parameters():
+            parameter.set_data(Tensor(weights[parameter.name]))
+    ids, labels = one_step.batch()
+    total, _ = NextTokenLoss(stages[1])(stages[0](Tensor(ids)), Tensor(labels))
+    assert float(total.asnumpy()) == pytest.approx(float(one_step.step(case)["loss"]), rel=1e-6)
+    names = [{parameter.name for parameter in stage.get_parameters()} for stage in stages]
+    assert names[0] | names[1] == set(weights)
+    assert len(names[0] & names[1]) == 1  # the tied embedding

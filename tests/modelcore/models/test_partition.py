@@ -1,0 +1,167 @@
+"""Both families' tables on the layouts of the model cards: shapes follow without weights or devices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from modelcore.config.reading import read_config
+from modelcore.config.schema import Pipeline
+from modelcore.errors import MindrailError
+from modelcore.models.families import model_config
+from modelcore.models.gpt_bigcode import partition as gpt_bigcode
+from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
+from modelcore.models.llama import partition as llama
+from modelcore.parallel.memory import Inference, LayerWidths, Training, inference_memory, training_memory
+from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Partition, Rule
+
+CODELLAMA_34B = {
+    "model_type": "llama",
+    "vocab_size": 32000,
+    "hidden_size": 8192,
+    "intermediate_size": 22016,
+    "num_hidden_layers": 48,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+}
+DEEPSEEK_7B = {
+    "model_type": "llama",
+    "vocab_size": 102400,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 32,
+}
+WIZARDCODER_15B = {
+    "model_type": "gpt_bigcode",
+    "vocab_size": 49153,
+    "n_embd": 6144,
+    "n_inner": 24576,
+    "n_layer": 40,
+    "n_head": 48,
+    "n_positions": 8192,
+}
+CARDS = [
+    (WIZARDCODER_15B, Layout(1, 4, 2)),
+    (CODELLAMA_34B, Layout(1, 8, 2)),
+    (CODELLAMA_34B, Layout(4, 4, 2)),
+    (CODELLAMA_34B, Layout(1, 2, 1)),
+    (CODELLAMA_34B, Layout(1, 8, 1)),
+    (DEEPSEEK_7B, Layout(1, 4, 2)),
+    (DEEPSEEK_7B, Layout(8, 1, 1)),
+]
+
+
+def partition(raw: dict[str, object], layout: Layout) -> Partition:
+    return model_config(raw, "config.json").partition(layout)
+
+
+def layer_widths(raw: dict[str, object]) -> LayerWidths:
+    config = model_config(raw, "config.json").config
+    if isinstance(config, GPTBigCodeConfig):
+        return gpt_bigcode.layer_widths(config)
+    return llama.layer_widths(config)
+
+
+@pytest.mark.parametrize(("raw", "layout"), CARDS, ids=[f"{raw['model_type']} {lay}" for raw, lay in CARDS])
+def test_the_ranks_of_a_card_hold_the_whole_model_evenly(raw: dict[str, object], layout: Layout) -> None:
+    cut = partition(raw, layout)
+    held: dict[str, int] = dict.fromkeys(cut.placements, 0)
+    for rank in range(layout.world_size):
+        for name, shape in cut.shapes(rank).items():
+            held[name] += math.prod(shape)
+    for name, placement in cut.placements.items():
+        copies = layout.data_parallel * len(placement.stages)
+        copies *= layout.model_parallel if placement.axis is None else 1
+        assert held[name] == copies * math.prod(placement.shape), name
+    assert all(len(layers) == cut.layers[0].stop for layers in cut.layers)
+
+
+def test_codellama_34b_on_16_ranks() -> None:
+    shapes = partition(CODELLAMA_34B, Layout(1, 8, 2)).shapes(3)
+    assert shapes["model.tok_embeddings.embedding_weight"] == (4000, 8192)
+    assert shapes["model.layers.0.attention.wk.weight"] == (128, 8192)
+    assert shapes["model.layers.23.feed_forward.w2.weight"] == (8192, 2752)
+    assert "model.layers.24.attention.wq.weight" not in shapes and "lm_head.weight" not in shapes
+    assert partition(CODELLAMA_34B, Layout(1, 8, 2)).shapes(11)["lm_head.weight"] == (4000, 8192)
+
+
+def test_wizardcoder_15b_keeps_its_49153_rows_whole_with_a_note_and_its_table_at_both_ends() -> None:
+    cut = partition(WIZARDCODER_15B, Layout(1, 4, 2))
+    table = "backbone.embedding.word_embedding.embedding_table"
+    assert cut.notes == (f"{table}: 49153 rows kept whole on every rank (no multiple of model_parallel 4)",)
+    assert cut.shapes(0)[table] == cut.shapes(7)[table] == (49153, 6144)
+    assert cut.shapes(0)["backbone.blocks.0.attention.dense1.bias"] == (1536,)
+    assert cut.shapes(0)["backbone.blocks.0.attention.dense2.weight"] == (128, 6144)
+    assert cut.shapes(0)["backbone.blocks.0.output.mapping.weight"] == (6144, 6144)
+    assert cut.shapes(0)["backbone.blocks.0.output.projection.weight"] == (6144, 6144)
+
+
+@pytest.mark.parametrize(
+    ("raw", "layout", "message"),
+    [
+        (CODELLAMA_34B, Layout(1, 16, 1), r"num_key_value_heads 8 of config\.json does not divide by .* 16"),
+        (
+            WIZARDCODER_15B,
+            Layout(1, 32, 1),
+            r"n_head 48 of config\.json does not divide by .* 32",
+        ),
+        (DEEPSEEK_7B, Layout(1, 1, 4), r"30 layers do not divide into 4 stages"),
+    ],
+)
+def test_what_cannot_divide_is_refused_by_its_key(
+    raw: dict[str, object], layout: Layout, message: str
+) -> None:
+    with pytest.raises(MindrailError, match=message):
+        partition(raw, layout)
+
+
+UNTIED = {**WIZARDCODER_15B, "tie_word_embeddings": False}
+
+
+@pytest.mark.parametrize(("raw", "rules"), [(CODELLAMA_34B, llama.RULES), (UNTIED, gpt_bigcode.RULES)])
+def test_the_table_has_a_rule_for_every_parameter_and_no_other(
+    raw: dict[str, object], rules: dict[str, Rule]
+) -> None:
+    names = [name.split(".") for name in partition(raw, Layout()).placements]
+    assert {".".join("{}" if part.isdigit() else part for part in name) for name in names} == set(rules)
+
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+DEVICE = 64 << 30
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "spared"),
+    [
+        ("finetune_wizardcoder_15b_8p", WIZARDCODER_15B, False),
+        ("finetune_codellama_34b_16p", CODELLAMA_34B, False),
+        ("finetune_codellama_34b_32p", CODELLAMA_34B, True),
+        ("finetune_deepseek_coder_7b_8p", DEEPSEEK_7B, False),
+    ],
+)
+def test_the_config_of_a_card_is_valid_and_its_fullest_rank_fits_a_device(
+    name: str, raw: dict[str, object], spared: bool
+) -> None:
+    run = read_config(CONFIGS / f"{name}.yaml", Pipeline)
+    layout = Layout(run.parallel.data_parallel, run.parallel.model_parallel, run.parallel.pipeline_stage)
+    plain = Training(run.train.batch_size, run.preprocess.seq_length, run.train.accumulate)
+    sparing = replace(plain, shard_optimizer=True, recompute=True)
+    cut, widths = partition(raw, layout), layer_widths(raw)
+    ranks = range(layout.world_size)
+    assert (max(training_memory(cut, rank, widths, plain).total for rank in ranks) < DEVICE) is not spared
+    assert max(training_memory(cut, rank, widths, sparing).total for rank in ranks) < DEVICE
+
+
+@pytest.mark.parametrize("model_parallel", [2, 4, 8])
+def test_codellama_34b_generates_on_2_4_and_8_devices(model_parallel: int) -> None:
+    cut = partition(CODELLAMA_34B, Layout(1, model_parallel, 1))
+    job = Inference(batch_size=16, seq_length=2048)
+    need = inference_memory(cut, 0, layer_widths(CODELLAMA_34B), job)
+    assert need.total < DEVICE
+    assert need.cache * model_parallel == 2 * 48 * 16 * 2048 * 1024 * 2

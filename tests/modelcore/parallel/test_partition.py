@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from modelcore.errors import MindrailError
+from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Rule, partition_model, stage_layers
+
+
+def test_layers_are_shared_out_evenly_or_by_offsets() -> None:
+    assert stage_layers(8, 2) == (range(0, 4), range(4, 8))
+    assert stage_layers(7, 2, [0, 1]) == (range(0, 3), range(3, 7))
+    assert stage_layers(8, 2, [-1, 1]) == (range(0, 3), range(3, 8))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "message"),
+    [
+        ((), r"pipeline_stage: 7 layers do not divide into 2 stages; give offset, e\.g\. \[0, 1\]"),
+        ((1, 1), r"offset: \[1, 1\] makes stages of \[4, 4\] layers; wanted: 7 layers in 2 stages"),
+        ((1,), r"offset: \[1\] makes stages of \[4\]"),
+        ((-3, 4), r"makes stages of \[0, 7\]"),
+    ],
+)
+def test_layers_that_do_not_divide_are_refused(offsets: tuple[int, ...], message: str) -> None:
+    with pytest.raises(MindrailError, match=message):
+        stage_layers(7, 2, offsets)
+
+
+RULES = {
+    "table": Rule(axis=0, place="ends", vocabulary=True),
+    "layers.{}.w": Rule(axis=1, counts="heads"),
+    "norm": Rule(place="last"),
+}
+SHAPES = {"table": (10, 4), "layers.0.w": (4, 8), "layers.1.w": (4, 8), "norm": (4,)}
+
+
+def test_each_rank_holds_its_slices_of_its_stage() -> None:
+    cut = partition_model(SHAPES, RULES, {"heads": 2}, Layout(2, 2, 2), num_layers=2)
+    assert cut.boxes(1) == {"table": ((5, 10), (0, 4)), "layers.0.w": ((0, 4), (4, 8))}
+    assert cut.shapes(6) == {"table": (5, 4), "layers.1.w": (4, 4), "norm": (4,)}
+    assert cut.boxes(0) == cut.boxes(2) and cut.boxes(0) != cut.boxes(4)
+    assert not cut.notes
+
+
+@pytest.mark.parametrize(
+    ("model_parallel", "vocab_emb_dp", "reason"),
+    [(4, False, "no multiple of model_parallel 4"), (2, True, "vocab_emb_dp")],
+)
+def test_a_vocabulary_is_kept_whole_with_a_note(model_parallel: int, vocab_emb_dp: bool, reason: str) -> None:
+    layout = Layout(1, model_parallel, 1)
+    cut = partition_model(SHAPES, RULES, {"heads": 4}, layout, num_layers=2, vocab_emb_dp=vocab_emb_dp)
+    assert cut.shapes(1)["table"] == (10, 4)
+    assert cut.notes == (f"table: 10 rows kept whole on every rank ({reason})",)
+
+
+def test_heads_that_do_not_divide_are_refused_by_their_key() -> None:
+    with pytest.raises(MindrailError, match=r"model_parallel: heads 2 of config\.json does not divide"):
+        partition_model(SHAPES, RULES, {"heads": 2}, Layout(1, 4, 1), num_layers=2)
+
+
+def test_a_parameter_without_a_rule_is_refused_by_name() -> None:
+    with pytest.raises(MindrailError, match=r"layers\.0\.bias: this family's partition table"):
+        partition_model({"layers.0.bias": (4,)}, RULES, {"heads": 2}, Layout(), num_layers=2)
