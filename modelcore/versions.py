@@ -21,6 +21,7 @@ _BOUNDS = {
     "safetensors": ("<0.8", "0.8 writes wrong bytes for arrays that are not contiguous"),
     "prefect": ("==3.8.*", "another release migrates the server's database or renames its settings"),
     "fastapi": ("<0.151", "Prefect 3.8 fails at import with later ones"),
+    "sqlalchemy": ("<2.1", "Prefect 3.8's scheduler fails with later ones, seen only in its log"),
 }
 _PYTHONS = ((3, 10), (3, 12))
 

@@ -24,21 +24,22 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess, made: Step | 
         made: the demo's artifact, where the input names it.
     """
     source, digest = local_file(resolve(config.input, made), key="preprocess.input")
+    benchmarks = [
+        local_file(resolve(place, made), key="preprocess.benchmarks") for place in config.benchmarks
+    ]
+    choices = config.model_dump(exclude={"input", "benchmarks"})
     return build_step(
         store,
         "preprocess",
         lambda directory, progress: write_rows(
             source,
             directory,
-            format=config.format,
             tokenizer_dir=checkpoint.path,
-            seq_length=config.seq_length,
-            compat=config.compat,
-            strict=config.strict,
-            skip_bad=config.skip_bad,
+            benchmarks=tuple(path for path, _ in benchmarks),
             progress=progress,
+            **choices,
         ),
         version=_VERSION,
         inputs={"data": digest, "tokenizer": tokenizer_digest(checkpoint)},
-        parameters=config.model_dump(exclude={"input"}),
+        parameters=choices | {"benchmarks": [found for _, found in benchmarks]},
     )

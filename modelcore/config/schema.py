@@ -45,7 +45,7 @@ class SmallLlama(Section):
     intermediate_size: Whole = Field(384, description="Width of the feed-forward layer")
     num_layers: Whole = Field(4, description="Transformer blocks")
     num_heads: Whole = Field(4, description="Attention heads")
-    num_kv_heads: Whole = Field(4, description="Key and value heads (fewer: grouped-query attention)")
+    num_kv_heads: Whole = Field(2, description="Key and value heads (fewer: grouped-query attention)")
     max_positions: Whole = Field(512, description="Longest prompt and answer together, in tokens")
 
     @model_validator(mode="after")
@@ -92,7 +92,7 @@ class Preprocess(Section):
     """How instruction data becomes MindRecord rows."""
 
     input: str = Field(description="Alpaca-format JSON or JSON lines, .gz too")
-    format: Literal["wizardcoder", "llama", "codellama-instruct", "deepseek", "wiki"] = Field(
+    format: Literal["wizardcoder", "llama", "codellama-instruct", "deepseek", "wiki", "text"] = Field(
         "wizardcoder", description="Row format: prompt text, what is trained and what is masked"
     )
     seq_length: Whole = Field(512, description="Tokens a row; rows are one longer, for the shifted labels")
@@ -101,6 +101,21 @@ class Preprocess(Section):
     )
     strict: bool = Field(False, description="Fail if any record is truncated, dropped or wholly masked")
     skip_bad: bool = Field(False, description="Leave out records that cannot be read, and count them")
+    pack: bool = Field(False, description="Put several samples into a row; they then attend to each other")
+    drop_duplicates: bool = Field(False, description="Keep only the first of samples with equal content")
+    near_duplicates: Literal["ignore", "report", "drop"] = Field(
+        "ignore", description="What to do with samples that are nearly equal (MinHash)"
+    )
+    near_threshold: Share = Field(
+        0.8, description="Share of word shingles that makes two samples nearly equal"
+    )
+    benchmarks: list[str] = Field(
+        default_factory=list, description="Benchmark files that the data must not contain"
+    )
+    contaminated: Literal["report", "drop", "fail"] = Field(
+        "report", description="What to do with samples that share text with a benchmark"
+    )
+    ngram: Annotated[int, Field(ge=3)] = Field(13, description="Words in a row that count as shared text")
 
 
 class Parallel(Section):

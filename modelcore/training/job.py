@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import mindspore
 from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
@@ -41,6 +42,7 @@ class Job:
     """
 
     def __init__(self, plan: TrainPlan, rank: int, progress: Progress) -> None:
+        mindspore.set_context(mode=mindspore.GRAPH_MODE)
         self.plan, self.rank = plan, rank
         mesh = Mesh(plan.layout)
         self.replica = mesh.coordinates(rank).data

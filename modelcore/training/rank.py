@@ -44,13 +44,11 @@ def _set_up(plan: TrainPlan) -> None:
 
 
 def _train(plan: TrainPlan) -> None:
-    import mindspore
     from mindspore.communication import init
 
     from modelcore.training.job import Job
 
     rank = int(os.environ.get("RANK_ID", "0"))
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
     if plan.layout.world_size > 1:
         plan.layout.check_world_size(int(os.environ.get("MS_WORKER_NUM", "1")))
         init()

@@ -12,10 +12,11 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 REDUCED = (
-    "first_programs.programs=400",
+    "first_programs.programs=240",
     "first_programs.problems=8",
-    "first_programs.vocab_size=512",
-    "first_programs.model={hidden_size: 64, intermediate_size: 128, num_layers: 2, num_heads: 4}",
+    "first_programs.vocab_size=640",
+    "first_programs.model={hidden_size: 32, intermediate_size: 64, num_layers: 2, num_heads: 2}",
+    "preprocess.seq_length=160",
     "train.steps=12",
     "train.batch_size=4",
     "train.checkpoint_every=4",

@@ -1,7 +1,7 @@
 """The levels of isolation and how a process is put under each. Does not choose one; `pool` does.
 
-    namespaces         root: own pid, mount, network, IPC and host name namespaces, an unused user id
-    user_namespaces    not root: the same inside a user namespace
+    namespaces         root only: own pid, mount, network, IPC and host name namespaces, an unused user id
+    user_namespaces    others only: the same inside a user namespace
     landlock           neither allowed: Landlock for files, and a stricter seccomp filter: no child
                        processes, signals to itself only
 

@@ -192,16 +192,20 @@ def _checked(worker: WorkerProcess) -> WorkerProcess:
 
 
 def _candidates(minimum: str | None, level: str | None) -> list[str]:
-    """Return the levels to try, strongest first."""
+    """Return the levels to try, strongest first.
+
+    Root in a user namespace would still be root to the kernel's limit on processes.
+    """
     for name in (minimum, level):
         if name is not None and name not in LEVELS:
             raise MindrailError(f"isolation level {name!r}, known are {', '.join(LEVELS)}")
+    usable = ["landlock", "namespaces" if os.geteuid() == 0 else "user_namespaces"]
+    if level is not None and level not in usable:
+        raise MindrailError(f"isolation level {level} for this user", fix=f"use {' or '.join(usable)}")
     if level is not None:
         return [level]
-    usable = LEVELS if os.geteuid() == 0 else [name for name in LEVELS if name != "namespaces"]
-    return [
-        name for name in reversed(usable) if minimum is None or LEVELS.index(name) >= LEVELS.index(minimum)
-    ]
+    lowest = LEVELS.index(minimum) if minimum is not None else 0
+    return [name for name in reversed(usable) if LEVELS.index(name) >= lowest]
 
 
 def _readable(workers: list[WorkerProcess]) -> list[WorkerProcess]:

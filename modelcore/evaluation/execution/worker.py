@@ -136,9 +136,9 @@ class _Worker:
         ours, theirs = socket.socketpair()
         socket.send_fds(self._commands, [FORK], [theirs.fileno()])
         theirs.close()
-        completion = int.from_bytes(self._commands.recv(4), "big")
-        verdict_pipe, child = self._fork_trial(trial, ours.fileno())
+        verdict_pipe, child = self._fork_trial(trial, ours.fileno())  # while the zygote forks, too
         ours.close()
+        completion = int.from_bytes(self._commands.recv(4), "big")
         try:
             return self._judge(verdict_pipe, child, completion)
         finally:
@@ -212,7 +212,8 @@ class _Worker:
         theirs = processes(self._table) - own if isolation.in_namespaces(self._level) else {completion}
         used = usage(self._table, theirs)
         tests = usage(self._table, [trial])
-        if used.memory > limits.memory:
+        shared = usage(self._table, [self._zygote]).memory  # what each of them has in common with it
+        if used.memory - shared * (used.processes - 1) > limits.memory:
             return outcome(verdicts.OUT_OF_MEMORY, f"more than {limits.memory >> 20} MiB resident")
         if used.processes > limits.processes:
             return outcome(verdicts.KILLED, f"more than {limits.processes} processes")

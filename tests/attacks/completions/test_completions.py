@@ -134,7 +134,7 @@ def test_the_shared_attacks_get_their_verdict(shared_cases: list[Case]) -> None:
 @pytest.mark.long
 @pytest.mark.usefixtures("targets")
 @pytest.mark.parametrize("workers", [1, 8])
-@pytest.mark.parametrize("level", ["namespaces", "user_namespaces", "landlock"])
+@pytest.mark.parametrize("level", [strongest(), "landlock"])
 def test_all_attacks_get_their_verdict_twice(shared_cases: list[Case], level: str, workers: int) -> None:
     cases = shared_cases + own_cases(level, slow_honest=True)
     run_all(cases, level, workers, DEFAULT_LIMITS, rounds=2)

@@ -120,6 +120,11 @@ class Helpers:
     """What tests do with a plan."""
 
     @staticmethod
+    def family(name: str) -> dict:
+        """Return the config.json of a small model."""
+        return {"llama": LLAMA, "gpt_bigcode": GPT_BIGCODE}[name]
+
+    @staticmethod
     def run_ranks(plan: TrainPlan) -> None:
         """Run every rank of a job as a process of its own."""
         Path(plan.output).mkdir(exist_ok=True)
