@@ -11,6 +11,7 @@ from modelcore.progress import Progress
 from modelcore.store.store import Store
 from modelcore.training.plan import TrainPlan
 from tasks.layout import layout_of
+from tasks.preprocess import ROWS
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["launch"]
@@ -41,7 +42,7 @@ def _train(directory: Path, shards: Step, rows: Step, config: Pipeline, progress
     plan = logs / "plan.json"
     TrainPlan(
         model=str(shards.path),
-        data=str(rows.path / "train.mindrecord"),
+        data=str(rows.path / ROWS / "train.mindrecord"),
         output=str(directory),
         layout=layout_of(config.parallel),
         seed=config.seed,

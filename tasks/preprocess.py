@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from modelcore.config.schema import Preprocess
 from modelcore.data.preprocess import preprocess as write_rows
 from modelcore.store.store import Store
 from tasks.places import local_file, resolve, tokenizer_digest
 from tasks.step import Outcome, Step, build_step, step_task
 
-__all__ = ["preprocess"]
+__all__ = ["ROWS", "preprocess"]
 
 _VERSION = 1
+ROWS = "rows"
+"""The directory of an artifact that holds train.mindrecord, its index and report.json."""
 
 
 @step_task("preprocess")
@@ -33,7 +38,7 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess, made: Step | 
         "preprocess",
         lambda directory, progress: write_rows(
             source,
-            directory,
+            _emptied(directory) / ROWS,
             tokenizer_dir=checkpoint.path,
             benchmarks=tuple(path for path, _ in benchmarks),
             progress=progress,
@@ -43,3 +48,10 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess, made: Step | 
         inputs={"data": digest, "tokenizer": tokenizer_digest(checkpoint)},
         parameters=choices | {"benchmarks": [found for _, found in benchmarks]},
     )
+
+
+def _emptied(directory: Path) -> Path:
+    """Remove what an attempt that died left behind: rows are made whole or not at all."""
+    for path in directory.iterdir():
+        shutil.rmtree(path)
+    return directory

@@ -27,6 +27,7 @@ from modelcore.report.words import bytes_in_words
 from modelcore.store.store import Store
 from tasks.dashboard import show_markdown, show_table
 from tasks.places import resolve
+from tasks.preprocess import ROWS
 from tasks.step import Step
 
 __all__ = ["Scores", "report", "scores_of"]
@@ -111,7 +112,7 @@ def _facts(config: Pipeline, score: ScoreReport, steps: dict[str, Step]) -> Iter
         f"{config.parallel.world_size} rank(s): data_parallel {config.parallel.data_parallel}, "
         f"model_parallel {config.parallel.model_parallel}, pipeline_stage {config.parallel.pipeline_stage}."
     )
-    rows = json.loads((steps["preprocess"].path / "report.json").read_bytes())
+    rows = json.loads((steps["preprocess"].path / ROWS / "report.json").read_bytes())
     yield (
         f"{rows['records_in']:,} records gave {rows['rows_out']:,} rows: {rows['truncated']} truncated, "
         f"{rows['wholly_masked']} wholly masked, {rows['bad']} unreadable."
@@ -144,7 +145,7 @@ def _figures(steps: dict[str, Step]) -> Iterator[Figure]:
         line_plot({"lr": (at, [row["lr"] for row in metrics])}, x_label="step", y_label="learning rate"),
         "Linear warm-up, then a cosine.",
     )
-    lengths = json.loads((steps["preprocess"].path / "report.json").read_bytes())["lengths"]
+    lengths = json.loads((steps["preprocess"].path / ROWS / "report.json").read_bytes())["lengths"]
     edges = [lengths["step"] * i for i in range(len(lengths["counts"]) + 1)]
     yield Figure(
         "Length of the training samples",

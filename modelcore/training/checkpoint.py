@@ -1,10 +1,9 @@
 """The checkpoints of a running job: saved, agreed upon by all ranks, found again, thinned out.
 
-    <output>/checkpoints/step_00000100/rank_<r>/{checkpoint_<r>.ckpt, state.json}
+    <output>/checkpoints/<layout>/step_00000100/rank_<r>/{checkpoint_<r>.ckpt, state.json}
 
 Each rank reads and writes its own part only, so hosts need not share a disk. A checkpoint counts when every
-rank's part is there and undamaged; the ranks find that out together. Resuming at another layout is not done
-here: `modelcore.training.relayout` makes a checkpoint of the new layout first.
+rank's part is there and undamaged; the ranks find that out together. Knows one layout only.
 """
 
 from __future__ import annotations

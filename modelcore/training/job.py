@@ -29,7 +29,7 @@ from modelcore.training.step import MicroBatch, Step, StepResult
 __all__ = ["Job"]
 
 # What may change between two runs of the same job without changing its result.
-_FREE = ("model", "data", "output", "validation", "layout", "checkpoint_every", "keep", "recompute")
+_FREE = ("model", "data", "output", "layout", "checkpoint_every", "keep", "recompute")
 
 
 class Job:
@@ -55,9 +55,9 @@ class Job:
         self.step = Step(plan, network.loss, groups, network.sliced)
         self.scale, self.health = LossScale(plan.precision == "fp16"), Health(network.vocab_size)
         self.output = Path(plan.output)
-        self.checkpoints = Checkpoints(
-            self.output / "checkpoints", rank, plan.keep, self.agreement.least, self._say
-        )
+        self.saved = self.output / "checkpoints"
+        place = self.saved / str(plan.layout).replace(" ", "_")
+        self.checkpoints = Checkpoints(place, rank, plan.keep, self.agreement.least, self._say)
         self.progress = progress
 
     def run(self) -> None:
@@ -85,6 +85,7 @@ class Job:
         found = self.checkpoints.newest()
         weights = {p.name: p for p in self.step.parameters}
         if found is None:
+            _refuse_other_layouts(self.saved, self.plan)
             source = part_file(Path(self.plan.model), self.rank)
             if not source.is_file():
                 raise MindrailError("is missing", where=source, fix="shard the model for this layout first")
@@ -135,6 +136,8 @@ class Job:
         self.agreement.barrier()
         self.checkpoints.remove_all()
         self.agreement.barrier()
+        if self.rank == 0 and self.saved.is_dir():
+            shutil.rmtree(self.saved)
 
     def _say(self, line: str) -> None:
         print(f"[rank {self.rank}] {line}", flush=True)
@@ -149,6 +152,16 @@ def _check_same_plan(before: dict[str, Any], now: dict[str, Any], output: Path) 
                 where=output,
                 fix="choose another output directory, or the old value",
             )
+
+
+def _refuse_other_layouts(saved: Path, plan: TrainPlan) -> None:
+    others = sorted(path.name for path in saved.glob("dp*") if any(path.glob("step_*")))
+    if others:
+        raise MindrailError(
+            f"its checkpoints are of {others[0].replace('_', ' ')}, the plan's layout is {plan.layout}",
+            where=saved,
+            fix="go on with the old layout, or choose another output directory",
+        )
 
 
 def _copy_description(model: Path, output: Path) -> None:

@@ -42,6 +42,10 @@ def build_network(plan: TrainPlan, groups: Groups) -> RankNetwork:
     Raises:
         MindrailError: the model does not divide, or its family is not known.
     """
+    if plan.layout.pipeline_stage > 1:
+        raise MindrailError(
+            "training in a pipeline is not implemented yet", where="pipeline_stage", fix="use 1"
+        )
     family = load_model_config(Path(plan.model))
     partition = family.partition(plan.layout, vocab_emb_dp=plan.vocab_emb_dp, offsets=plan.offsets)
     module = importlib.import_module(f"modelcore.models.{family.name}.network")

@@ -29,7 +29,7 @@ class TrainPlan:
         steps: optimizer steps of the whole job.
         batch_size: rows a data-parallel replica takes at once.
         layout: ranks along each axis.
-        accumulate: how many such batches make a step (with a pipeline: its micro-batches).
+        accumulate: how many such batches make a step.
         seed: of the order of samples.
         learning_rate: peak of the cosine.
         warmup_steps: steps of linear warm-up.
@@ -41,11 +41,8 @@ class TrainPlan:
         vocab_emb_dp: embedding and head are whole on every rank.
         offsets: layers more or fewer in each pipeline stage.
         recompute: compute activations again in the backward pass instead of keeping them.
-        shard_optimizer: ZeRO-1: every data-parallel replica keeps its part of the optimizer's states.
         checkpoint_every: steps between two checkpoints.
         keep: checkpoints kept while training.
-        validation: MindRecord file of held-out rows, or "".
-        validate_every: steps between two validations; 0: never.
     """
 
     model: str
@@ -68,16 +65,13 @@ class TrainPlan:
     vocab_emb_dp: bool = False
     offsets: tuple[int, ...] = ()
     recompute: bool = False
-    shard_optimizer: bool = False
     checkpoint_every: int = 100
     keep: int = 2
-    validation: str = ""
-    validate_every: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "checkpoint_every", "keep"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("seed", "warmup_steps", "weight_decay", "validate_every"):
+        for name in ("seed", "warmup_steps", "weight_decay"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "epsilon", "clip_norm"):
             self._require(name, 0 < getattr(self, name) < math.inf, "above 0")

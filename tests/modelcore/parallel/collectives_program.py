@@ -8,6 +8,7 @@ from pathlib import Path
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
+
 from modelcore.parallel.collectives import FromTensorParallel, GroupMax, GroupSum, ToTensorParallel
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Layout, Mesh

@@ -22,6 +22,7 @@ from modelcore.launching.gang import run_gang
 from modelcore.models.families import model_config
 from modelcore.models.resharding import shard_checkpoint
 from modelcore.parallel.mesh import Layout
+from modelcore.progress import Progress, silent
 from modelcore.training.parts import write_tensors
 from modelcore.training.plan import TrainPlan
 
@@ -125,7 +126,7 @@ class Helpers:
         return {"llama": LLAMA, "gpt_bigcode": GPT_BIGCODE}[name]
 
     @staticmethod
-    def run_ranks(plan: TrainPlan) -> None:
+    def run_ranks(plan: TrainPlan, progress: Progress = silent) -> None:
         """Run every rank of a job as a process of its own."""
         Path(plan.output).mkdir(exist_ok=True)
         path = Path(plan.output).parent / f"{Path(plan.output).name}.json"
@@ -134,7 +135,22 @@ class Helpers:
             [sys.executable, "-m", "modelcore.training.rank", str(path)],
             world_size=plan.layout.world_size,
             log_dir=Path(plan.output) / "logs",
+            progress=progress,
         )
+
+    @staticmethod
+    def kill_ranks_at(plan: TrainPlan, step: int) -> None:
+        """Run the job's ranks and end them all when rank 0 has told of `step`."""
+
+        class Enough(Exception):
+            pass
+
+        def watch(done: float, total: float | None, unit: str, note: str = "") -> None:
+            if done >= step:
+                raise Enough
+
+        with pytest.raises(Enough):
+            Helpers.run_ranks(plan, watch)
 
     @staticmethod
     def start_alone(plan: TrainPlan) -> subprocess.Popen:

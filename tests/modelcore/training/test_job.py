@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(make_plan: Callable):
 
 def test_an_exploding_loss_stops_the_run_and_keeps_the_checkpoint(exploded: tuple[TrainPlan, str]):
     plan, message = exploded
-    kept = [int(path.name[5:]) for path in sorted((Path(plan.output) / "checkpoints").iterdir())]
+    kept = [int(path.name[5:]) for path in sorted(Path(plan.output).glob("checkpoints/dp1_mp1_pp1/*"))]
     assert "the loss has exploded" in message
     assert f"the checkpoint of step {kept[-1]} is kept" in message
     assert len(kept) == plan.keep
@@ -109,6 +110,18 @@ def test_an_exploding_loss_stops_the_run_and_keeps_the_checkpoint(exploded: tupl
 def test_other_settings_do_not_go_on_from_these_checkpoints(exploded: tuple[TrainPlan, str]):
     with pytest.raises(MindrailError, match=r"made with learning_rate 3\.0, now it is 0\.02"):
         run(replace(exploded[0], learning_rate=0.02))
+
+
+def test_checkpoints_of_another_layout_are_not_overlooked(
+    exploded: tuple[TrainPlan, str], make_plan: Callable
+):
+    plan = make_plan("elsewhere")
+    saved = Path(exploded[0].output) / "checkpoints"
+    shutil.copytree(saved / "dp1_mp1_pp1", Path(plan.output) / "checkpoints" / "dp2_mp1_pp1")
+    with pytest.raises(
+        MindrailError, match="checkpoints are of dp2 mp1 pp1, the plan's layout is dp1 mp1 pp1"
+    ):
+        run(plan)
 
 
 def test_a_model_sharded_for_another_layout_is_refused(make_plan: Callable):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +64,18 @@ def test_every_layout_trains_to_the_numbers_of_one_process(
 ):
     plan = make_plan(f"{family} {layout}", LAYOUTS[layout], family=helpers.family(family))
     assert_same_numbers(alone(family), trained(helpers, plan))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("layout", ["dp2", "tp2"])
+def test_killed_ranks_go_on_and_end_with_the_bytes_of_undisturbed_ones(
+    make_plan: Callable, helpers, layout: str
+):
+    plan = make_plan(f"killed {layout}", LAYOUTS[layout], steps=60)
+    undisturbed = replace(plan, output=plan.output + " not")
+    helpers.run_ranks(undisturbed)
+    helpers.kill_ranks_at(plan, 12)
+    helpers.run_ranks(plan)
+    log = (Path(plan.output) / "logs" / "worker_1.log").read_text()
+    assert "resumed from the checkpoint of step" in log
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)

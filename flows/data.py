@@ -1,0 +1,163 @@
+"""Commands on training data: `preprocess`, `data report`, `data decode` and `tokenize`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from flows.cli import as_json, command_line, emit
+
+__all__ = ["data", "preprocess", "tokenize"]
+
+FORMATS = ("wizardcoder", "llama", "codellama-instruct", "deepseek", "wiki", "text")
+any_path = click.Path(path_type=Path)
+
+
+@command_line.command()
+@click.argument("source", metavar="INPUT", type=any_path)
+@click.option("--format", type=click.Choice(FORMATS), required=True, help="Row format.")
+@click.option("--tokenizer", type=any_path, required=True, help="Directory with the model's tokenizer files.")
+@click.option("--seq-length", type=click.IntRange(1), default=512, show_default=True)
+@click.option("--output", type=any_path, required=True, help="Directory to make.")
+@click.option("--compat", type=click.Choice(["model", "mindformers"]), default="model", show_default=True)
+@click.option("--strict", is_flag=True, help="Fail if anything is truncated, dropped or wholly masked.")
+@click.option("--skip-bad", is_flag=True, help="Leave out records that cannot be read, and count them.")
+@click.option("--pack", is_flag=True, help="Put several samples into a row; they attend to each other.")
+@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
+@click.option("--drop-duplicates", is_flag=True, help="Keep only the first of samples with equal content.")
+@click.option(
+    "--near-duplicates", type=click.Choice(["ignore", "report", "drop"]), default="ignore", show_default=True
+)
+@click.option("--against", type=any_path, multiple=True, help="A benchmark file the data must not contain.")
+@click.option(
+    "--contaminated", type=click.Choice(["report", "drop", "fail"]), default="report", show_default=True
+)
+@click.option("--ngram", type=click.IntRange(3), default=13, show_default=True)
+@click.option("--workers", type=click.IntRange(1), help="Processes; chosen by the input's size if not given.")
+@as_json
+def preprocess(
+    source: Path,
+    tokenizer: Path,
+    output: Path,
+    against: tuple[Path, ...],
+    workers: int | None,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Turn INPUT into MindRecord rows of seq_length + 1 tokens, with a report of what happened to it.
+
+    INPUT is a JSON list or JSON lines (Alpaca, conversations, texts; .gz too) or wikitext. It is only
+    read. The output directory holds train.mindrecord, its index `.db` and report.json, all or nothing.
+    """
+    from modelcore.data.preprocess import preprocess as write_rows
+    from tasks.show import shown_progress
+
+    if not source.is_file():
+        raise click.BadParameter(f"{source}: there is no such file", param_hint="INPUT")
+    with shown_progress("preprocess") as progress:
+        report = write_rows(
+            source,
+            output,
+            tokenizer_dir=tokenizer,
+            benchmarks=against,
+            workers=workers,
+            progress=progress,
+            **choices,
+        )
+    result = {"output": str(output / "train.mindrecord"), **json.loads(report.to_json())}
+    emit(result, as_json, _show_report)
+
+
+@command_line.group()
+def data() -> None:
+    """Look at preprocessed data: what happened to it, and what its rows say."""
+
+
+@data.command()
+@click.argument("path", type=any_path)
+@as_json
+def report(path: Path, as_json: bool) -> None:
+    """Print what happened to the records: PATH is a report.json, its directory or a MindRecord beside it."""
+    from modelcore.data.report import PreprocessReport
+
+    found = path if path.name == "report.json" else (path if path.is_dir() else path.parent) / "report.json"
+    emit(json.loads(PreprocessReport.read(found).to_json()), as_json, _show_report)
+
+
+@data.command()
+@click.argument("path", type=any_path)
+@click.option("--tokenizer", type=any_path, required=True, help="Directory with the tokenizer files.")
+@click.option("--rows", type=click.IntRange(1), default=3, show_default=True)
+@as_json
+def decode(path: Path, tokenizer: Path, rows: int, as_json: bool) -> None:
+    """Decode the first rows of the MindRecord PATH, masked and trained parts told apart."""
+    from modelcore.data.decode import decode_rows
+    from modelcore.data.tokenizers import load_tokenizer
+
+    decoded = decode_rows(path, load_tokenizer(tokenizer), rows)
+    emit({"rows": [[span._asdict() for span in row] for row in decoded]}, as_json, _show_rows)
+
+
+@command_line.command()
+@click.argument("directory", type=any_path)
+@click.option("--text", help="The text to encode.")
+@click.option("--file", type=any_path, help="A UTF-8 file to encode.")
+@as_json
+def tokenize(directory: Path, text: str | None, file: Path | None, as_json: bool) -> None:
+    """Encode a text with the tokenizer in DIRECTORY: ids, pieces, and whether it comes back the same."""
+    from modelcore.data.tokenizers import load_tokenizer
+    from modelcore.errors import MindrailError
+
+    if (text is None) == (file is None):
+        raise click.UsageError("give one of --text and --file")
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MindrailError(f"cannot be read: {error}", where=file) from error
+    assert text is not None
+    tokenizer = load_tokenizer(directory)
+    ids = tokenizer.encode(text)
+    back = tokenizer.decode(ids, skip_special=False)
+    result = {"ids": ids, "pieces": tokenizer.pieces(ids), "decoded": back, "round_trip": back == text}
+    emit(result, as_json, _show_tokens)
+
+
+def _show_report(result: dict[str, Any]) -> None:
+    for key in (
+        "records_in",
+        "rows_out",
+        "validation_rows",
+        "bad",
+        "empty_answers",
+        "truncated",
+        "tokens_lost",
+    ):
+        click.echo(f"{key.replace('_', ' '):<18}{result[key]:>12,}")
+    for key in ("wholly_masked", "duplicates", "near_duplicates", "contaminated", "tokens", "trained_tokens"):
+        click.echo(f"{key.replace('_', ' '):<18}{result[key]:>12,}")
+    click.echo(f"{'trained share':<18}{result['trained_share']:>12.1%}")
+    for note in (*result["notes"], *result["messages"]):
+        click.echo(f"note: {note}")
+    if "output" in result:
+        click.echo(f"rows: {result['output']}")
+
+
+def _show_rows(result: dict[str, Any]) -> None:
+    colours: dict[str, Literal["green", "bright_black"]] = {"trained": "green", "masked": "bright_black"}
+    for number, row in enumerate(result["rows"]):
+        click.echo(f"--- row {number}")
+        for span in row:
+            click.echo(f"[{span['kind']}, {span['tokens']} tokens]")
+            if span["text"]:
+                click.secho(span["text"], fg=colours.get(span["kind"]))
+
+
+def _show_tokens(result: dict[str, Any]) -> None:
+    for number, piece in zip(result["ids"], result["pieces"], strict=True):
+        click.echo(f"{number:>8}  {piece!r}")
+    same = "the same text" if result["round_trip"] else f"another text: {result['decoded']!r}"
+    click.echo(f"{len(result['ids'])} tokens; decoded again: {same}")
