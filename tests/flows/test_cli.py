@@ -78,7 +78,7 @@ def test_help_imports_nothing_heavy():
                 "--set",
                 "launch.world_size=4",
             ],
-            "num_attention_heads 6 of config.json does not divide by model_parallel 4",
+            "num_attention_heads 4 of config.json does not divide by model_parallel 8",
         ),
         (["bogus"], "No such command"),
         (["demo", "--stor", "x"], "No such option"),
