@@ -74,9 +74,9 @@ def test_help_imports_nothing_heavy():
             [
                 "demo",
                 "--set",
-                "parallel={data_parallel: 1, model_parallel: 4}",
+                "parallel={data_parallel: 1, model_parallel: 8}",
                 "--set",
-                "launch.world_size=4",
+                "launch.world_size=8",
             ],
             "num_attention_heads 4 of config.json does not divide by model_parallel 8",
         ),
