@@ -8,6 +8,7 @@ rank's part is there and undamaged; the ranks find that out together. Knows one 
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -78,8 +79,7 @@ class Checkpoints:
     def remove_all(self) -> None:
         """Remove this rank's parts and, with the last of them, the directory."""
         self._remove_after(0)
-        if self._directory.is_dir() and not any(self._directory.iterdir()):
-            _remove_empty(self._directory)
+        _remove_empty(self._directory)
 
     def _newest_good(self, bound: int, states: dict[int, dict[str, Any]]) -> int:
         for step in sorted(self._steps(), reverse=True):
@@ -115,6 +115,6 @@ def _remove_empty(directory: Path) -> None:
     """Remove a directory unless another rank still has something in it, or has removed it already."""
     try:
         directory.rmdir()
-    except OSError:
-        if directory.is_dir() and not any(directory.iterdir()):
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
             raise
