@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -44,11 +45,24 @@ def test_killed_in_every_step_it_ends_with_the_digests_of_an_undisturbed_run(dem
 
 def test_training_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
     store = tmp_path / "store"
-    kill_in("launch", store, when="checkpoints/*")
+    kill_in("launch", store, when="checkpoints/*/step_8*")
     again = run_demo(store)
     (trained,) = (Path(step["path"]) for step in again.result["steps"] if step["name"] == "launch")
-    assert "step 4" in (trained / "logs" / "worker_0.log").read_text()
+    assert "resumed from the checkpoint of step" in (trained / "logs" / "worker_0.log").read_text()
     assert again.digests == demo.digests
+
+
+def test_a_lost_rank_is_named_and_the_job_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
+    store = tmp_path / "store"
+    with start(store, "launch.retry_delay=0") as run:
+        wait_for(store / "launch", "checkpoints/*/step_8*", run)
+        (rank,) = (process for process in ranks(store) if process.environ().get("RANK_ID") == "1")
+        rank.kill()
+        printed, said = run.communicate(timeout=180)
+    assert "launch: attempt 1 failed: rank 1 died (killed by SIGKILL" in said.decode()
+    assert run.returncode == 0
+    digests = {step["name"]: step["digest"] for step in json.loads(printed)["steps"]}
+    assert digests == demo.digests
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -79,9 +93,25 @@ def kill_in(step: str, store: Path, when: str = "*") -> None:
     raise AssertionError(f"{step} was never caught at work")
 
 
-def start(store: Path) -> subprocess.Popen[bytes]:
+def ranks(store: Path) -> list[psutil.Process]:
+    """Return the training processes that work in this store."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if (
+            "modelcore.training.rank" in line
+            and any(str(store) in part for part in line)
+            and "--" not in line
+        ):
+            found.append(process)
+    return found
+
+
+def start(store: Path, *changes: str) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
-    return subprocess.Popen(demo_command(store), cwd=ROOT, stdout=pipe, stderr=pipe, start_new_session=True)
+    return subprocess.Popen(
+        demo_command(store, *changes), cwd=ROOT, stdout=pipe, stderr=pipe, start_new_session=True
+    )
 
 
 def wait_for(step: Path, when: str, run: subprocess.Popen[bytes]) -> Path:

@@ -151,9 +151,7 @@ def test_slices_whose_shapes_disagree_are_refused(tiny: Any, tmp_path: Path) -> 
         strategy_file(tmp_path, rank).parent.mkdir(exist_ok=True)
         layout = Strategy(0, {"w": TensorLayout((1, 2), ((0,),))})
         strategy_file(tmp_path, rank).write_bytes(encode_strategy(layout))
-    with pytest.raises(
-        MindrailError, match=r"1/x\.ckpt: w: its slice makes the whole \[10\], .* \[8\]"
-    ):
+    with pytest.raises(MindrailError, match=r"1/x\.ckpt: w: its slice makes the whole \[10\], .* \[8\]"):
         merge_checkpoint(tmp_path, tmp_path / "merged")
 
 

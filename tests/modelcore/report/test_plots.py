@@ -1,0 +1,24 @@
+"""Plots are inline SVG and the same bytes for the same numbers."""
+
+from xml.etree import ElementTree
+
+from modelcore.report.plots import bar_plot, line_plot
+
+
+def test_a_plot_is_svg_that_repeats_exactly():
+    draw = {"loss": ([1, 2, 3], [3.0, 2.0, 1.5])}
+    first, second = (line_plot(draw, x_label="step", y_label="loss") for _ in range(2))
+    assert first == second
+    assert ElementTree.fromstring(first).tag.endswith("svg")
+    assert "step" in first
+
+
+def test_several_lines_are_told_apart_by_a_legend():
+    series = {"train": ([1, 2], [2.0, 1.0]), "validation": ([1, 2], [2.5, 1.5])}
+    drawn = line_plot(series, x_label="step", y_label="loss")
+    assert "train" in drawn
+    assert "validation" in drawn
+
+
+def test_bars_are_drawn_between_their_edges():
+    assert bar_plot([0, 10, 20], [3, 1], x_label="tokens", y_label="samples").startswith("<svg")
