@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def console_lines(*programs: str) -> list[str]:
 
 @pytest.mark.parametrize("line", console_lines("mindrail"))
 def test_every_mindrail_command_that_is_shown_exists_with_its_options(line):
-    words = line.split()[1:]
+    words = shlex.split(line)[1:]
     group = command_line
     while words and words[0] in getattr(group, "commands", {}):
         group = group.commands[words.pop(0)]
