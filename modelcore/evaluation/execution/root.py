@@ -5,7 +5,7 @@ Built on a tmpfs in a mount namespace of its own, every mount read-only. Home di
 """
 
 # The worker does not load pathlib, which takes longer than all of this.
-# ruff: noqa: PTH103, PTH112, PTH120, PTH123, PTH211
+# ruff: noqa: PTH103, PTH112, PTH115, PTH120, PTH123, PTH211
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from collections.abc import Collection, Sequence
 
 from modelcore.evaluation.execution import kernel
 
-__all__ = ["SCRATCH", "change_root", "mount_scratch"]
+__all__ = ["change_root", "mount_scratch"]
 
-SCRATCH = "/tmp"
+_SCRATCHES = ("/tmp", "/var/tmp")  # the first that hides nothing a completion must read
+_SCRATCH_LINK = "/dev/shm"  # leads to the one that was chosen
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/run", "/tmp", "/home", "/var")
 _SEALED = kernel.MS_NOSUID | kernel.MS_NODEV
@@ -35,7 +36,7 @@ def change_root(read: Sequence[str], masked: Sequence[str], packages: Sequence[s
         OSError: the kernel refuses one of the steps.
     """
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    root = _mount_point([*read, *packages])
+    root = _outside([*read, *packages], [point for point in _MOUNT_POINTS if os.path.isdir(point)])
     older = _mounts("/proc").keys()
     kernel.mount("root", root, "tmpfs", _SEALED, "size=4m,mode=755")
     for path in (*read, *_DEVICES):
@@ -44,17 +45,19 @@ def change_root(read: Sequence[str], masked: Sequence[str], packages: Sequence[s
         kernel.mount("mask", root + path, "tmpfs", _SEALED, "size=1m,mode=755")
     for path in packages:
         _bind(path, root + path)
-    for directory in ("/proc", SCRATCH):
+    scratch = _outside([*read, *packages], _SCRATCHES)
+    for directory in ("/proc", scratch):
         os.makedirs(root + directory, exist_ok=True)
-    os.symlink(SCRATCH, root + "/dev/shm")
+    os.symlink(scratch, root + _SCRATCH_LINK)
     return _enter(root, older)
 
 
 def mount_scratch(size: int) -> None:
     """Mount an empty, writable scratch directory of `size` bytes and go there."""
     options = f"size={size},nr_inodes=16384,mode=1777"
-    kernel.mount("scratch", SCRATCH, "tmpfs", _SEALED | kernel.MS_NOEXEC, options)
-    os.chdir(SCRATCH)
+    scratch = os.readlink(_SCRATCH_LINK)
+    kernel.mount("scratch", scratch, "tmpfs", _SEALED | kernel.MS_NOEXEC, options)
+    os.chdir(scratch)
 
 
 def _enter(root: str, older: Collection[str]) -> int:
@@ -78,11 +81,12 @@ def _mounts(proc: str) -> dict[str, str]:
     return {row[0]: row[4].encode().decode("unicode_escape") for row in rows}
 
 
-def _mount_point(sources: Sequence[str]) -> str:
-    for point in _MOUNT_POINTS:
-        if os.path.isdir(point) and not any(source.startswith(point + "/") for source in sources):
-            return point
-    raise OSError(f"none of {', '.join(_MOUNT_POINTS)} is free to mount on")
+def _outside(sources: Sequence[str], places: Sequence[str]) -> str:
+    """Return the first of `places` that holds none of `sources`."""
+    for place in places:
+        if not any(source.startswith(place + "/") for source in sources):
+            return place
+    raise OSError(f"python and its packages lie in {', '.join(places)}: none of them is free to mount on")
 
 
 def _bind(source: str, target: str) -> None:
