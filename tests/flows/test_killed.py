@@ -45,7 +45,7 @@ def test_killed_in_every_step_it_ends_with_the_digests_of_an_undisturbed_run(dem
 
 def test_training_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
     store = tmp_path / "store"
-    kill_in("launch", store, when="checkpoints/*/step_8*")
+    kill_in("launch", store, "train.checkpoint_every=1", when="checkpoints/*/step_*4")
     again = run_demo(store)
     (trained,) = (Path(step["path"]) for step in again.result["steps"] if step["name"] == "launch")
     assert "resumed from the checkpoint of step" in (trained / "logs" / "worker_0.log").read_text()
@@ -54,9 +54,10 @@ def test_training_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
 
 def test_a_lost_rank_is_named_and_the_job_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
     store = tmp_path / "store"
-    with start(store, "launch.retry_delay=0") as run:
-        wait_for(store / "launch", "checkpoints/*/step_8*", run)
+    with start(store, "launch.retry_delay=0", "train.checkpoint_every=1") as run:
+        wait_for(store / "launch", "logs/progress_1.json", run)
         (rank,) = (process for process in ranks(store) if process.environ().get("RANK_ID") == "1")
+        wait_for(store / "launch", "checkpoints/*/step_*4", run)
         rank.kill()
         printed, said = run.communicate(timeout=180)
     assert "launch: attempt 1 failed: rank 1 died (killed by SIGKILL" in said.decode()
@@ -77,13 +78,13 @@ def test_an_interrupted_run_says_so_and_leaves_no_process(how: signal.Signals, t
     assert survivors(store) == []
 
 
-def kill_in(step: str, store: Path, when: str = "*") -> None:
+def kill_in(step: str, store: Path, *changes: str, when: str = "*") -> None:
     """Run the demo and kill all of its process group while `step` is at work.
 
     A step of a few milliseconds may be over before the signal arrives; then it is undone and tried again.
     """
     for _ in range(TRIES):
-        with start(store) as run:
+        with start(store, *changes) as run:
             partial = wait_for(store / step, when, run)
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
