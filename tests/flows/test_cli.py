@@ -80,6 +80,10 @@ def test_help_imports_nothing_heavy():
             ],
             "num_attention_heads 4 of config.json does not divide by model_parallel 8",
         ),
+        (
+            ["demo", "--set", "parallel={data_parallel: 1, pipeline_stage: 2}"],
+            "parallel.pipeline_stage: training over several pipeline stages is not implemented",
+        ),
         (["bogus"], "No such command"),
         (["demo", "--stor", "x"], "No such option"),
     ],
