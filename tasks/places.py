@@ -54,19 +54,28 @@ def local_directory(source: str, *, key: str) -> Path | None:
 
 
 def tree_digest(directory: Path) -> str:
-    """Return a digest of the names, sizes and times of a directory's files, without reading them."""
+    """Return a digest of the names, sizes and times of all files below a directory, without reading them."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in directory.iterdir() if path.is_file()):
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         state = path.stat()
-        digest.update(f"{path.name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+        name = path.relative_to(directory).as_posix()
+        digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
 def tokenizer_digest(checkpoint: Step) -> str:
-    """Return the digest of all that a checkpoint holds but its weights: tokenizer and config."""
+    """Return the digest of all that a checkpoint holds but its weights: tokenizer and config.
+
+    Of a directory that is no artifact, these small files are read.
+    """
     manifest = Manifest.read(checkpoint.path)
     if manifest is None:
-        raise MindrailError("its manifest is gone", where=checkpoint.path, fix="run the flow again")
-    return content_digest(
-        tuple(entry for entry in manifest.files if not entry.path.endswith((*_WEIGHTS, "conversion.json")))
-    )
+        files = (path for path in sorted(checkpoint.path.iterdir()) if path.is_file())
+        return hashlib.sha256(
+            "".join(f"{path.name} {file_sha256(path)}\n" for path in files if _no_weights(path.name)).encode()
+        ).hexdigest()
+    return content_digest(tuple(entry for entry in manifest.files if _no_weights(entry.path)))
+
+
+def _no_weights(name: str) -> bool:
+    return not name.endswith((*_WEIGHTS, "conversion.json"))

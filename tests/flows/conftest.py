@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.server import QUIET
 from modelcore.launching.leash import leash_command
@@ -40,7 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         subprocess.Popen(leash_command(command), stdout=log, stderr=log) as running,
     ):
         wait_until_up(running, f"http://127.0.0.1:{port}/api/health", home / "server.log")
-        yield
+        with temporary_settings({PREFECT_API_URL: settings["PREFECT_API_URL"]}):  # flows called in here
+            yield
         running.terminate()
     os.environ.clear()
     os.environ.update(before)

@@ -37,6 +37,10 @@ class Demo:
         """The digest of every step's output, by the step's name."""
         return {step["name"]: step["digest"] for step in self.result["steps"]}
 
+    def path(self, name: str) -> Path:
+        """Return where a step's output lies."""
+        return next(Path(step["path"]) for step in self.result["steps"] if step["name"] == name)
+
 
 def demo_command(store: Path, *changes: str) -> list[str]:
     sets = [part for change in (*REDUCED, *changes) for part in ("--set", change)]
