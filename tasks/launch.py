@@ -30,7 +30,7 @@ def launch(store: Store, shards: Step, rows: Step, config: Pipeline) -> Outcome:
         inputs={"shards": shards.digest, "rows": rows.digest},
         parameters={
             "train": config.train.model_dump(exclude={"checkpoint_every", "keep"}),
-            "parallel": config.parallel.model_dump(),
+            "parallel": config.parallel.model_dump(exclude={"recompute"}),
             "seed": config.seed,
         },
     )
@@ -40,17 +40,22 @@ def _train(directory: Path, shards: Step, rows: Step, config: Pipeline, progress
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     plan = logs / "plan.json"
+    cut = config.parallel
     TrainPlan(
         model=str(shards.path),
         data=str(rows.path / ROWS / "train.mindrecord"),
         output=str(directory),
-        layout=layout_of(config.parallel),
+        layout=layout_of(cut),
+        vocab_emb_dp=cut.vocab_emb_dp,
+        offsets=tuple(cut.offset),
+        shard_optimizer=cut.shard_optimizer,
+        recompute=cut.recompute,
         seed=config.seed,
-        **config.train.model_dump(),
+        **config.train.model_dump() | {"accumulate": config.micro_batches},
     ).write(plan)
     run_gang(
         [sys.executable, "-m", "modelcore.training.rank", str(plan)],
-        world_size=config.parallel.world_size,
+        world_size=cut.world_size,
         log_dir=logs,
         start_timeout=config.launch.start_timeout,
         hang_timeout=config.launch.hang_timeout,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from modelcore.config.schema import Parallel
-from modelcore.models.families import load_model_config
+from modelcore.models.families import Family, load_model_config
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Partition
 
-__all__ = ["check_layout", "layout_of"]
+__all__ = ["check_layout", "layout_of", "partition_of"]
 
 
 def layout_of(config: Parallel) -> Layout:
@@ -16,10 +17,19 @@ def layout_of(config: Parallel) -> Layout:
     return Layout(config.data_parallel, config.model_parallel, config.pipeline_stage)
 
 
-def check_layout(checkpoint: Path, config: Parallel) -> None:
+def partition_of(family: Family, config: Parallel) -> Partition:
+    """Return what each rank holds of a model.
+
+    Raises:
+        MindrailError: it cannot be divided so; the keys of the layout and of config.json are named.
+    """
+    return family.partition(layout_of(config), vocab_emb_dp=config.vocab_emb_dp, offsets=config.offset)
+
+
+def check_layout(checkpoint: Path, config: Parallel) -> Partition:
     """Check that the model in a Hugging Face directory can be divided as `config` asks.
 
     Raises:
         MindrailError: it cannot; the key of the layout and that of config.json are named.
     """
-    load_model_config(checkpoint).partition(layout_of(config))
+    return partition_of(load_model_config(checkpoint), config)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from modelcore.config.schema import FIRST_PROGRAMS, Pipeline
 from modelcore.errors import MindrailError
+from modelcore.models.families import Family
 from modelcore.models.llama.config import LlamaConfig
-from modelcore.models.llama.partition import partition
-from tasks.layout import check_layout, layout_of
+from modelcore.models.llama.names import NAMES
+from tasks.layout import check_layout, partition_of
 from tasks.places import local_directory, local_file
 
 __all__ = ["preflight"]
@@ -44,4 +45,4 @@ def _check_small_llama(config: Pipeline) -> None:
     made = config.first_programs
     assert made is not None  # the schema saw to it
     sizes = LlamaConfig(vocab_size=made.vocab_size, norm_eps=1e-5, **made.model.model_dump())
-    partition(sizes, layout_of(config.parallel))
+    partition_of(Family("llama", sizes, NAMES), config.parallel)

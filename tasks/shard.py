@@ -20,9 +20,15 @@ def shard(store: Store, checkpoint: Step, config: Parallel) -> Outcome:
         store,
         "shard",
         lambda directory, progress: shard_checkpoint(
-            checkpoint.path, directory, layout=layout_of(config), progress=progress
+            checkpoint.path,
+            directory,
+            layout=layout_of(config),
+            vocab_emb_dp=config.vocab_emb_dp,
+            offsets=config.offset,
+            shard_optimizer=config.shard_optimizer,
+            progress=progress,
         ),
         version=_VERSION,
         inputs={"checkpoint": checkpoint.digest},
-        parameters=config.model_dump(),
+        parameters=config.model_dump(exclude={"micro_batch_num", "recompute"}),
     )

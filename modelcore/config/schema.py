@@ -124,11 +124,38 @@ class Parallel(Section):
     data_parallel: Whole = Field(1, description="Replicas, each with its part of the batch")
     model_parallel: Whole = Field(1, description="Ranks that share every layer's matrices (tensor parallel)")
     pipeline_stage: Whole = Field(1, description="Stages that share the layers")
+    offset: list[int] = Field(
+        default_factory=list,
+        description="For each stage how many layers more (or fewer) than layers // pipeline_stage it takes",
+    )
+    micro_batch_num: Whole = Field(
+        1, description="Micro-batches a step with several stages; with one stage: train.accumulate"
+    )
+    vocab_emb_dp: bool = Field(False, description="Keep embedding and head whole on every rank")
+    shard_optimizer: bool = Field(
+        False,
+        description="Replicas share the optimizer's states (ZeRO-1; MindFormers: enable_parallel_optimizer)",
+    )
+    recompute: bool = Field(
+        False, description="Compute activations again in the backward pass instead of keeping them"
+    )
 
     @property
     def world_size(self) -> int:
         """Ranks in all."""
         return self.data_parallel * self.model_parallel * self.pipeline_stage
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> Parallel:
+        if self.offset and len(self.offset) != self.pipeline_stage:
+            raise ValueError(
+                f"offset has {len(self.offset)} numbers, pipeline_stage is {self.pipeline_stage}"
+            )
+        if self.micro_batch_num > 1 and self.pipeline_stage == 1:
+            raise ValueError(
+                f"micro_batch_num {self.micro_batch_num} is for several stages; with one: train.accumulate"
+            )
+        return self
 
 
 class Launch(Section):
@@ -146,7 +173,9 @@ class Train(Section):
 
     steps: Whole = Field(description="Optimizer steps")
     batch_size: Whole = Field(8, description="Rows a data-parallel replica takes at once")
-    accumulate: Whole = Field(1, description="How many such batches make a step")
+    accumulate: Whole = Field(
+        1, description="How many such batches make a step; with several stages: parallel.micro_batch_num"
+    )
     learning_rate: Positive = Field(2e-5, description="Peak learning rate")
     warmup_steps: Count = Field(0, description="Steps of linear warm-up before the cosine")
     final_rate: Share = Field(0.1, description="The cosine ends at this share of the peak")
@@ -222,6 +251,11 @@ class Pipeline(Section):
                 f"model_parallel {layout.model_parallel} × pipeline_stage {layout.pipeline_stage} = "
                 f"{layout.world_size}"
             )
+        if layout.pipeline_stage > 1 and self.train.accumulate > 1:
+            raise ValueError(
+                f"train.accumulate is {self.train.accumulate}, but with {layout.pipeline_stage} stages it is "
+                "parallel.micro_batch_num that says how many batches make a step"
+            )
         if max(self.score.k) > self.generate.samples:
             raise ValueError(
                 f"score.k has {max(self.score.k)}, but generate.samples is {self.generate.samples}"
@@ -230,6 +264,17 @@ class Pipeline(Section):
             if FIRST_PROGRAMS in place and self.first_programs is None:
                 raise ValueError(f"{key} names {FIRST_PROGRAMS}, but there is no first_programs section")
         return self
+
+    @property
+    def micro_batches(self) -> int:
+        """Batches that a data-parallel replica takes in a step, one after the other."""
+        layout = self.parallel
+        return layout.micro_batch_num if layout.pipeline_stage > 1 else self.train.accumulate
+
+    @property
+    def global_batch(self) -> int:
+        """Rows of a step: batch_size × data_parallel × micro_batch_num (or accumulate, with one stage)."""
+        return self.train.batch_size * self.parallel.data_parallel * self.micro_batches
 
     def places(self) -> dict[str, str]:
         """Return the keys whose value may name the demo's own source, with their values."""

@@ -29,7 +29,7 @@ class TrainPlan:
         steps: optimizer steps of the whole job.
         batch_size: rows a data-parallel replica takes at once.
         layout: ranks along each axis.
-        accumulate: how many such batches make a step.
+        accumulate: how many such batches make a step; with several pipeline stages, its micro-batches.
         seed: of the order of samples.
         learning_rate: peak of the cosine.
         warmup_steps: steps of linear warm-up.
@@ -40,6 +40,7 @@ class TrainPlan:
             a dynamic loss scale.
         vocab_emb_dp: embedding and head are whole on every rank.
         offsets: layers more or fewer in each pipeline stage.
+        shard_optimizer: the replicas share the optimizer's states (ZeRO-1).
         recompute: compute activations again in the backward pass instead of keeping them.
         checkpoint_every: steps between two checkpoints.
         keep: checkpoints kept while training.
@@ -64,6 +65,7 @@ class TrainPlan:
     precision: str = "fp32"
     vocab_emb_dp: bool = False
     offsets: tuple[int, ...] = ()
+    shard_optimizer: bool = False
     recompute: bool = False
     checkpoint_every: int = 100
     keep: int = 2

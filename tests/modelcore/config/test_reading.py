@@ -32,6 +32,8 @@ DEMO = Path(__file__).parents[3] / "configs" / "demo" / "pipeline.yaml"
             "parallel.model_parallel=2",
             "launch.world_size is 2, but parallel gives data_parallel 2 × model_parallel 2",
         ),
+        ("parallel.offset=[1,-1]", "parallel: offset has 2 numbers, pipeline_stage is 1"),
+        ("parallel.micro_batch_num=4", "micro_batch_num 4 is for several stages; with one: train.acc"),
         ("score.k=[1,10]", "score.k has 10, but generate.samples is 1"),
         ("first_programs=null", "download.source names {first_programs}"),
         ("train.warmup_steps=100000", "train: warmup_steps 100000 leaves nothing"),
@@ -93,3 +95,14 @@ def test_words_stay_words_and_numbers_are_numbers(tmp_path):
     path = written(tmp_path, "a: yes\nb: on\nc: 1e-4\nd: true\ne: 12\nf: 1.\ng: .5e3\nh: 1_000\n")
     expected = {"a": "yes", "b": "on", "c": 1e-4, "d": True, "e": 12, "f": 1.0, "g": 500.0}
     assert {key: value for key, value in read_yaml(path).items() if key != "h"} == expected
+
+
+def test_a_step_is_made_of_micro_batches_with_stages_and_of_accumulated_batches_without():
+    without = read_config(DEMO, Pipeline, ["train.accumulate=3", "train.batch_size=2"])
+    replicas = without.parallel.data_parallel
+    assert (without.micro_batches, without.global_batch) == (3, 2 * replicas * 3)
+    stages = ["parallel.data_parallel=2", "parallel.pipeline_stage=2", "launch.world_size=4"]
+    staged = read_config(DEMO, Pipeline, [*stages, "parallel.micro_batch_num=8", "train.batch_size=2"])
+    assert (staged.micro_batches, staged.global_batch) == (8, 2 * 2 * 8)
+    with pytest.raises(MindrailError, match=r"train.accumulate is 3, but with 2 stages it is parallel.micro"):
+        read_config(DEMO, Pipeline, [*stages, "train.accumulate=3"])

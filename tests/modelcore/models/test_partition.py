@@ -150,7 +150,7 @@ def test_the_config_of_a_card_is_valid_and_its_fullest_rank_fits_a_device(
 ) -> None:
     run = read_config(CONFIGS / f"{name}.yaml", Pipeline)
     layout = Layout(run.parallel.data_parallel, run.parallel.model_parallel, run.parallel.pipeline_stage)
-    plain = Training(run.train.batch_size, run.preprocess.seq_length, run.train.accumulate)
+    plain = Training(run.train.batch_size, run.preprocess.seq_length, run.micro_batches)
     sparing = replace(plain, shard_optimizer=True, recompute=True)
     cut, widths = partition(raw, layout), layer_widths(raw)
     ranks = range(layout.world_size)
