@@ -8,7 +8,6 @@ No Prefect here: the command line looks before it starts a server.
 from __future__ import annotations
 
 from modelcore.config.schema import FIRST_PROGRAMS, Pipeline
-from modelcore.errors import MindrailError
 from modelcore.models.families import Family
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.names import NAMES
@@ -22,15 +21,8 @@ def preflight(config: Pipeline) -> None:
     """Check a run before its first step.
 
     Raises:
-        MindrailError: an input is missing, several pipeline stages are asked for, or heads, layers or
-            widths do not divide as the layout asks.
+        MindrailError: an input is missing, or heads, layers or widths do not divide as the layout asks.
     """
-    if config.parallel.pipeline_stage > 1:
-        raise MindrailError(
-            "training over several pipeline stages is not implemented",
-            where="parallel.pipeline_stage",
-            fix="set it to 1; shard, merge and reshard know stages",
-        )
     if FIRST_PROGRAMS not in config.preprocess.input:
         local_file(config.preprocess.input, key="preprocess.input")
     if FIRST_PROGRAMS in config.download.source:

@@ -29,12 +29,18 @@ class Groups:
         data: ranks that hold the same slices and see other data.
         pipeline: ranks a micro-batch passes through, by stage.
         world: all of them.
+        before: this rank and its neighbour in the stage before; a group of one in the first stage.
+        after: the same with the stage after; a group of one in the last stage.
+        ends: the ranks of the first and the last stage; a group of one in the stages between.
     """
 
     tensor: TensorGroup
     data: TensorGroup
     pipeline: TensorGroup
     world: TensorGroup
+    before: TensorGroup = WHOLE
+    after: TensorGroup = WHOLE
+    ends: TensorGroup = WHOLE
 
 
 def create_groups(mesh: Mesh, rank: int) -> Groups:
@@ -44,12 +50,33 @@ def create_groups(mesh: Mesh, rank: int) -> Groups:
         mesh: the layout's ranks.
         rank: this one.
     """
+    world_size = len(mesh.ranks)
+    stages = mesh.pipeline_group(rank)
+    pipeline = make_group("pipeline", stages, rank, world_size)
+    before, after, ends = _neighbours(stages, rank, pipeline, world_size)
     return Groups(
-        tensor=make_group("tensor", mesh.tensor_group(rank), rank, len(mesh.ranks)),
-        data=make_group("data", mesh.data_group(rank), rank, len(mesh.ranks)),
-        pipeline=make_group("pipeline", mesh.pipeline_group(rank), rank, len(mesh.ranks)),
-        world=make_group("world", list(mesh.ranks), rank, len(mesh.ranks)),
+        tensor=make_group("tensor", mesh.tensor_group(rank), rank, world_size),
+        data=make_group("data", mesh.data_group(rank), rank, world_size),
+        pipeline=pipeline,
+        world=make_group("world", list(mesh.ranks), rank, world_size),
+        before=before,
+        after=after,
+        ends=ends,
     )
+
+
+def _neighbours(
+    stages: Sequence[int], rank: int, pipeline: TensorGroup, world_size: int
+) -> tuple[TensorGroup, TensorGroup, TensorGroup]:
+    """Return the pairs (before, after, ends) of one rank of a pipeline; two stages are a pair already."""
+    at, last = list(stages).index(rank), len(stages) - 1
+    if len(stages) == 2:
+        return (pipeline if at else WHOLE), (WHOLE if at else pipeline), pipeline
+    before = make_group("pair", stages[at - 1 : at + 1], rank, world_size) if at else WHOLE
+    after = make_group("pair", stages[at : at + 2], rank, world_size)
+    outer = [stages[0], stages[-1]]
+    ends = make_group("ends", outer, rank, world_size) if rank in outer and last else WHOLE
+    return before, after, ends
 
 
 def make_group(kind: str, ranks: Sequence[int], rank: int, world_size: int) -> TensorGroup:

@@ -5,40 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import mindspore
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-__all__ = ["Gradients", "Sum"]
+__all__ = ["Accumulation", "Gradients", "MicroBatch", "Sum", "Sums"]
+
+MicroBatch = tuple[np.ndarray, np.ndarray]
+"""input_ids and labels, int32 [batch_size, seq_length]; a label is what comes after its token, or -100."""
+
+Sums = tuple[Tensor, Tensor, tuple[Tensor, ...]]
+"""Of some micro-batches: the loss summed over tokens, their number, the gradients of loss x loss scale."""
 
 
 class Gradients(nn.Cell):
     """The loss of a micro-batch and its gradients.
 
     Args:
-        loss: a cell with construct(input_ids, labels) -> (loss summed over tokens, number of tokens).
+        loss: a cell with construct(x, labels) -> (loss summed over tokens, number of tokens).
         parameters: what the gradients are of.
+        of_input: whether x, too, has a gradient; it then comes first.
     """
 
-    def __init__(self, loss: nn.Cell, parameters: Sequence[Parameter]) -> None:
+    def __init__(self, loss: nn.Cell, parameters: Sequence[Parameter], *, of_input: bool = False) -> None:
         super().__init__(auto_prefix=False)
         self.loss = loss
+        self.of_input = of_input
         weights = mindspore.ParameterTuple(parameters)
-        self.backward = mindspore.value_and_grad(self._scaled, None, weights, has_aux=True)
+        position = 0 if of_input else None
+        self.backward = mindspore.value_and_grad(self._scaled, position, weights, has_aux=True)
 
-    def construct(
-        self, input_ids: Tensor, labels: Tensor, loss_scale: Tensor
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    def construct(self, x: Tensor, labels: Tensor, loss_scale: Tensor) -> Sums:
         """Return the loss summed over the tokens, their number and the gradients of loss x `loss_scale`.
 
         Args:
-            input_ids: int32 [rows, seq_length].
+            x: int32 ids [rows, seq_length], or the hidden states that the stage before gave.
             labels: int32 [rows, seq_length], what comes after each token; -100 where nothing is learnt.
             loss_scale: fp32 scalar.
         """
-        (_, loss_sum, tokens), gradients = self.backward(input_ids, labels, loss_scale)
+        (_, loss_sum, tokens), gradients = self.backward(x, labels, loss_scale)
+        if self.of_input:
+            return loss_sum, tokens, (gradients[0], *gradients[1])
         return loss_sum, tokens, gradients
 
-    def _scaled(self, input_ids: Tensor, labels: Tensor, loss_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        loss_sum, tokens = self.loss(input_ids, labels)
+    def _scaled(self, x: Tensor, labels: Tensor, loss_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        loss_sum, tokens = self.loss(x, labels)
         return loss_sum * loss_scale, loss_sum, ops.cast(tokens, mindspore.float32)
 
 
@@ -52,3 +62,24 @@ class Sum(nn.Cell):
         for i in range(half):
             summed += (tensors[i] + tensors[half + i],)
         return summed
+
+
+class Accumulation:
+    """The sums over a step's micro-batches of a whole model, or of one tensor-parallel slice.
+
+    Args:
+        loss: as of `Gradients`.
+        parameters: as of `Gradients`.
+    """
+
+    def __init__(self, loss: nn.Cell, parameters: Sequence[Parameter]) -> None:
+        self._gradients, self._sum = Gradients(loss, parameters), Sum()
+
+    def run(self, batches: Sequence[MicroBatch], loss_scale: Tensor) -> Sums:
+        """Return the sums over `batches`."""
+        total: tuple[Tensor, ...] = ()
+        for input_ids, labels in batches:
+            loss_sum, tokens, gradients = self._gradients(Tensor(input_ids), Tensor(labels), loss_scale)
+            new = (loss_sum, tokens, *gradients)
+            total = self._sum(*total, *new) if total else new
+        return total[0], total[1], total[2:]

@@ -17,6 +17,7 @@ from modelcore.parallel.mesh import Mesh
 from modelcore.progress import Progress
 from modelcore.training.agreement import Agreement
 from modelcore.training.checkpoint import Checkpoints
+from modelcore.training.gradients import MicroBatch
 from modelcore.training.health import Health, LossScale, not_finite
 from modelcore.training.network import build_network, fill
 from modelcore.training.order import rows_of_step
@@ -24,7 +25,7 @@ from modelcore.training.parts import part_file, read_tensors, write_tensors
 from modelcore.training.plan import TrainPlan
 from modelcore.training.reporting import Reporter
 from modelcore.training.rows import micro_batches, read_rows
-from modelcore.training.step import MicroBatch, Step, StepResult
+from modelcore.training.step import Step, StepResult
 
 __all__ = ["Job"]
 
@@ -52,7 +53,7 @@ class Job:
         progress(0, plan.steps, "steps", "reading")
         network = build_network(plan, groups)
         self.rows = read_rows(Path(plan.data), network.vocab_size)
-        self.step = Step(plan, network.loss, groups, network.sliced)
+        self.step = Step(plan, network, groups)
         self.scale, self.health = LossScale(plan.precision == "fp16"), Health(network.vocab_size)
         self.output = Path(plan.output)
         self.saved = self.output / "checkpoints"

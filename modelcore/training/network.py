@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from mindspore import Parameter, Tensor, nn
 from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import Family, load_model_config
 from modelcore.parallel.groups import Groups
 from modelcore.training.plan import TrainPlan
 
@@ -24,14 +24,19 @@ class RankNetwork:
     """What one rank trains.
 
     Attributes:
-        loss: construct(input_ids, labels) -> (loss summed over tokens, number of tokens).
+        cell: construct(x, labels) -> (loss summed over tokens, number of tokens); in a pipeline's stages
+            before the last construct(x) -> hidden states.
+        hidden: width and dtype of the hidden states.
         sliced: names of the parameters that are a tensor-parallel slice.
+        shared: names of the parameters that the first and the last stage both hold.
         vocab_size: of the model.
         parameter_count: of the whole model.
     """
 
-    loss: nn.Cell
+    cell: nn.Cell
+    hidden: tuple[int, mindspore.Type]
     sliced: frozenset[str]
+    shared: frozenset[str]
     vocab_size: int
     parameter_count: int
 
@@ -42,28 +47,39 @@ def build_network(plan: TrainPlan, groups: Groups) -> RankNetwork:
     Raises:
         MindrailError: the model does not divide, or its family is not known.
     """
-    if plan.layout.pipeline_stage > 1:
-        raise MindrailError(
-            "training in a pipeline is not implemented yet", where="pipeline_stage", fix="use 1"
-        )
     family = load_model_config(Path(plan.model))
     partition = family.partition(plan.layout, vocab_emb_dp=plan.vocab_emb_dp, offsets=plan.offsets)
-    module = importlib.import_module(f"modelcore.models.{family.name}.network")
-    loss = module.build_loss(
-        family.config,
-        groups.tensor,
-        vocab_emb_dp=plan.vocab_emb_dp,
-        compute=_compute_type(plan.precision),
-        recompute=plan.recompute,
-    )
+    compute = _compute_type(plan.precision)
     cut = {name for name, placement in partition.placements.items() if placement.axis is not None}
     shapes = family.config.parameter_shapes().values()
+    placements = partition.placements.items()
     return RankNetwork(
-        loss=loss,
+        cell=_stage(family, partition.layers, plan, groups, compute),
+        hidden=(family.config.hidden_size, compute),
         sliced=frozenset(cut if groups.tensor.size > 1 else ()),
+        shared=frozenset(name for name, placement in placements if len(placement.stages) > 1),
         vocab_size=family.config.vocab_size,
         parameter_count=sum(_elements(shape) for shape in shapes),
     )
+
+
+def _stage(
+    family: Family, layers: Sequence[range], plan: TrainPlan, groups: Groups, compute: mindspore.Type
+) -> nn.Cell:
+    stage = groups.pipeline.index
+    last = stage == groups.pipeline.size - 1
+    module = importlib.import_module(f"modelcore.models.{family.name}.network")
+    build = module.build_loss if last else module.build_stage
+    cell: nn.Cell = build(
+        family.config,
+        groups.tensor,
+        layers=layers[stage],
+        first=stage == 0,
+        vocab_emb_dp=plan.vocab_emb_dp,
+        compute=compute,
+        recompute=plan.recompute,
+    )
+    return cell
 
 
 def fill(parameters: Mapping[str, Parameter], tensors: Mapping[str, NDArray], where: object) -> None:

@@ -1,7 +1,7 @@
 """What the ranks must agree on between the backward pass and the update: gradients, loss, tokens, norm.
 
 Data-parallel replicas sum their gradients in flat buckets. The global norm counts every parameter of the
-model once: a tensor-parallel slice on its own rank, a replicated tensor on the group's first rank only.
+model once; the caller says which of them are this rank's to count.
 Everything stays a sum over tokens here; the caller divides by the global count.
 """
 
@@ -59,7 +59,7 @@ class Reduction(nn.Cell):
 
     Args:
         shapes: of the gradients on this rank.
-        sliced: which of them are a tensor-parallel slice.
+        counted: which of them this rank counts for the global norm.
         groups: this rank's.
         bucket_bytes: size of a flat bucket.
     """
@@ -67,7 +67,7 @@ class Reduction(nn.Cell):
     def __init__(
         self,
         shapes: Sequence[tuple[int, ...]],
-        sliced: Sequence[bool],
+        counted: Sequence[bool],
         groups: Groups,
         bucket_bytes: int = BUCKET_BYTES,
     ) -> None:
@@ -79,7 +79,7 @@ class Reduction(nn.Cell):
         self.alone = groups.data.size == 1
         self.over_data, self.over_tensor = over_data, GroupSum(groups.tensor)
         self.over_pipeline = GroupSum(groups.pipeline)
-        self.counted = tuple(cut or groups.tensor.index == 0 for cut in sliced)
+        self.counted = tuple(counted)
         self.half_square = ops.L2Loss()
 
     def construct(

@@ -11,20 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mindspore
-import numpy as np
-from mindspore import Parameter, Tensor, nn
+from mindspore import Parameter, Tensor
 
+from modelcore.parallel.collectives import GroupSum
 from modelcore.parallel.groups import Groups
-from modelcore.training.gradients import Gradients, Sum
+from modelcore.training.gradients import Accumulation, MicroBatch
+from modelcore.training.network import RankNetwork
 from modelcore.training.optimizer import AdamW, corrected
+from modelcore.training.pipeline import Pipeline
 from modelcore.training.plan import TrainPlan
 from modelcore.training.reduction import Reduction
 from modelcore.training.schedule import learning_rate
 
-__all__ = ["MicroBatch", "Step", "StepResult"]
-
-MicroBatch = tuple[np.ndarray, np.ndarray]
-"""input_ids and labels, int32 [batch_size, seq_length]; a label is what comes after its token, or -100."""
+__all__ = ["Step", "StepResult"]
 
 
 @dataclass(frozen=True)
@@ -57,21 +56,25 @@ class Step:
 
     Args:
         plan: the job.
-        loss: construct(input_ids, labels) -> (loss summed over tokens, number of tokens).
+        network: this rank's.
         groups: this rank's.
-        sliced: names of the parameters that are a tensor-parallel slice here.
 
     Attributes:
         updates: how often the weights were changed; less than the steps where fp16 gradients overflowed.
     """
 
-    def __init__(self, plan: TrainPlan, loss: nn.Cell, groups: Groups, sliced: frozenset[str]) -> None:
+    def __init__(self, plan: TrainPlan, network: RankNetwork, groups: Groups) -> None:
         self.plan = plan
-        self.parameters: list[Parameter] = list(loss.trainable_params())
-        self._gradients = Gradients(loss, self.parameters)
-        self._sum = Sum()
-        cuts = [p.name in sliced for p in self.parameters]
-        self._reduction = Reduction([p.shape for p in self.parameters], cuts, groups)
+        self.parameters: list[Parameter] = list(network.cell.trainable_params())
+        self._micro_batches = (
+            Accumulation(network.cell, self.parameters)
+            if groups.pipeline.size == 1
+            else Pipeline(network.cell, self.parameters, groups, network.hidden)
+        )
+        self._shared = [i for i, p in enumerate(self.parameters) if p.name in network.shared]
+        self._over_ends = GroupSum(groups.ends)
+        shapes = [p.shape for p in self.parameters]
+        self._reduction = Reduction(shapes, _counted(self.parameters, network, groups), groups)
         self.optimizer = AdamW(self.parameters, plan.beta1, plan.beta2)
         self.updates = 0
 
@@ -83,8 +86,8 @@ class Step:
             micro_batches: this rank's.
             loss_scale: the loss is multiplied with it before the backward pass, the gradients divided after.
         """
-        loss_sum, tokens, gradients = self._micro_batches(micro_batches, _scalar(loss_scale))
-        summed, sums = self._reduction(loss_sum, tokens, *gradients)
+        loss_sum, tokens, gradients = self._micro_batches.run(micro_batches, _scalar(loss_scale))
+        summed, sums = self._reduction(loss_sum, tokens, *self._with_other_end(gradients))
         global_loss, global_tokens, squares = (float(x) for x in sums.asnumpy())
         mean = 1 / (max(global_tokens, 1.0) * loss_scale)
         norm = math.sqrt(squares) * mean if squares >= 0 else math.nan
@@ -97,15 +100,12 @@ class Step:
         own_finite = math.isfinite(float(loss_sum.asnumpy()))
         return StepResult(step + 1, loss, norm, rate, int(global_tokens), positions, own_finite, finite)
 
-    def _micro_batches(
-        self, batches: Sequence[MicroBatch], loss_scale: Tensor
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        total: tuple[Tensor, ...] = ()
-        for input_ids, labels in batches:
-            loss_sum, tokens, gradients = self._gradients(Tensor(input_ids), Tensor(labels), loss_scale)
-            new = (loss_sum, tokens, *gradients)
-            total = self._sum(*total, *new) if total else new
-        return total[0], total[1], total[2:]
+    def _with_other_end(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Add the gradients of what the first and the last stage share; both then do the same update."""
+        summed = list(gradients)
+        for i in self._shared:
+            summed[i] = self._over_ends(summed[i])
+        return tuple(summed)
 
     def _rate(self, step: int) -> float:
         plan = self.plan
@@ -123,6 +123,15 @@ class Step:
         arguments = (scale, fused.rate, fused.epsilon, fused.decay)
         self.optimizer(*(_scalar(x) for x in arguments), *gradients)
         self.updates += 1
+
+
+def _counted(parameters: Sequence[Parameter], network: RankNetwork, groups: Groups) -> list[bool]:
+    """Say of each parameter whether its gradient counts for the global norm here: once over all ranks."""
+    again = groups.pipeline.index > 0
+    return [
+        (p.name in network.sliced or groups.tensor.index == 0) and not (again and p.name in network.shared)
+        for p in parameters
+    ]
 
 
 def _scalar(value: float) -> Tensor:

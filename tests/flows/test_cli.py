@@ -81,8 +81,14 @@ def test_help_imports_nothing_heavy():
             "num_attention_heads 4 of config.json does not divide by model_parallel 8",
         ),
         (
-            ["demo", "--set", "parallel={data_parallel: 1, pipeline_stage: 2}"],
-            "parallel.pipeline_stage: training over several pipeline stages is not implemented",
+            [
+                "demo",
+                "--set",
+                "parallel={data_parallel: 1, pipeline_stage: 3}",
+                "--set",
+                "launch.world_size=3",
+            ],
+            "4 layers do not divide into 3 stages; give offset, e.g. [0, 0, 1]",
         ),
         (["bogus"], "No such command"),
         (["demo", "--stor", "x"], "No such option"),

@@ -28,7 +28,7 @@ from modelcore.models.layers import (
 from modelcore.models.loss import NextTokenLoss
 from modelcore.parallel.collectives import WHOLE, TensorGroup, ToTensorParallel
 
-__all__ = ["GPTBigCode", "build_loss"]
+__all__ = ["GPTBigCode", "build_loss", "build_stage"]
 
 
 class Attention(NamedCell):
@@ -182,3 +182,8 @@ class GPTBigCode(NamedCell):
 def build_loss(config: GPTBigCodeConfig, tensor: TensorGroup = WHOLE, **stage: Any) -> NextTokenLoss:
     """Return the loss of a network; `stage` as of `GPTBigCode`."""
     return NextTokenLoss(GPTBigCode(config, tensor, **stage))
+
+
+def build_stage(config: GPTBigCodeConfig, tensor: TensorGroup = WHOLE, **stage: Any) -> GPTBigCode:
+    """Return the network of a pipeline stage that is not the last; `stage` as of `GPTBigCode`."""
+    return GPTBigCode(config, tensor, last=False, **stage)

@@ -29,7 +29,7 @@ from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.loss import NextTokenLoss
 from modelcore.parallel.collectives import WHOLE, TensorGroup, ToTensorParallel
 
-__all__ = ["Llama", "build_loss", "rotary_tables"]
+__all__ = ["Llama", "build_loss", "build_stage", "rotary_tables"]
 
 
 def rotary_tables(config: LlamaConfig, positions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -209,3 +209,8 @@ class Llama(NamedCell):
 def build_loss(config: LlamaConfig, tensor: TensorGroup = WHOLE, **stage: Any) -> NextTokenLoss:
     """Return the loss of a network; `stage` as of `Llama`."""
     return NextTokenLoss(Llama(config, tensor, **stage))
+
+
+def build_stage(config: LlamaConfig, tensor: TensorGroup = WHOLE, **stage: Any) -> Llama:
+    """Return the network of a pipeline stage that is not the last; `stage` as of `Llama`."""
+    return Llama(config, tensor, last=False, **stage)

@@ -16,10 +16,15 @@ from modelcore.training.plan import TrainPlan
 pytestmark = pytest.mark.ranks
 
 FAMILIES = ("llama", "gpt_bigcode")
-LAYOUTS = {
-    "dp2": Layout(data_parallel=2),
-    "tp2": Layout(model_parallel=2),
-    "dp2 tp2": Layout(data_parallel=2, model_parallel=2),
+IN_FOUR = {"batch_size": 2, "accumulate": 4}
+LAYOUTS: dict[str, tuple[Layout, dict[str, object]]] = {
+    "dp2": (Layout(data_parallel=2), {}),
+    "tp2": (Layout(model_parallel=2), {}),
+    "pp2": (Layout(pipeline_stage=2), IN_FOUR),
+    "dp2 tp2": (Layout(data_parallel=2, model_parallel=2), {}),
+    "tp2 pp2": (Layout(model_parallel=2, pipeline_stage=2), IN_FOUR),
+    "dp2 pp2": (Layout(data_parallel=2, pipeline_stage=2), {"batch_size": 2, "accumulate": 2}),
+    "accumulation": (Layout(), IN_FOUR),
 }
 
 
@@ -51,27 +56,38 @@ def trained(helpers, plan: TrainPlan) -> list[dict]:
     return helpers.metrics(plan)
 
 
-def test_two_replicas_train_to_the_numbers_of_one_process(make_plan: Callable, helpers, alone):
-    plan = make_plan("dp2", LAYOUTS["dp2"])
-    assert_same_numbers(alone("llama"), trained(helpers, plan))
+@pytest.fixture
+def plan_of(make_plan: Callable, helpers) -> Callable[..., TrainPlan]:
+    """Make the plan of a layout by its name."""
+
+    def make(name: str, layout: str, family: str = "llama", **given: object) -> TrainPlan:
+        ranks, choices = LAYOUTS[layout]
+        return make_plan(name, ranks, family=helpers.family(family), **{**choices, **given})
+
+    return make
+
+
+@pytest.mark.parametrize("layout", ["pp2", "tp2 pp2"])
+def test_a_pipeline_trains_to_the_numbers_of_one_process(plan_of: Callable, helpers, alone, layout: str):
+    assert_same_numbers(alone("llama"), trained(helpers, plan_of(layout, layout)))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_every_layout_trains_to_the_numbers_of_one_process(
-    make_plan: Callable, helpers, alone, family: str, layout: str
+    plan_of: Callable, helpers, alone, family: str, layout: str
 ):
-    plan = make_plan(f"{family} {layout}", LAYOUTS[layout], family=helpers.family(family))
+    plan = plan_of(f"{family} {layout}", layout, family)
     assert_same_numbers(alone(family), trained(helpers, plan))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("layout", ["dp2", "tp2"])
+@pytest.mark.parametrize("layout", ["dp2", "tp2", "pp2"])
 def test_killed_ranks_go_on_and_end_with_the_bytes_of_undisturbed_ones(
-    make_plan: Callable, helpers, layout: str
+    plan_of: Callable, helpers, layout: str
 ):
-    plan = make_plan(f"killed {layout}", LAYOUTS[layout], steps=60)
+    plan = plan_of(f"killed {layout}", layout, steps=60)
     undisturbed = replace(plan, output=plan.output + " not")
     helpers.run_ranks(undisturbed)
     helpers.kill_ranks_at(plan, 12)
