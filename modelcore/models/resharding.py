@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Literal
 
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import Family, load_model_config
 from modelcore.parallel.holdings import Holdings, holdings_of_shards, holdings_of_whole, is_state
 from modelcore.parallel.mesh import Layout, Mesh
-from modelcore.parallel.partition import Partition
-from modelcore.parallel.shards import find_shards
-from modelcore.parallel.slicing import device_box, state_layout, strategy_of
+from modelcore.parallel.partition import Cut, Partition
+from modelcore.parallel.shards import Shards, find_shards, rank_files
+from modelcore.parallel.slicing import device_box, strategy_of, with_states
 from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
 from modelcore.progress import Progress, silent
+from modelcore.weights.checkpoints import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.companions import copy_companions
 from modelcore.weights.layout import FileLayout, TensorSpec
@@ -31,7 +32,7 @@ from modelcore.weights.reshard_files import Target, write_targets
 from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensors import LazyTensor
 
-__all__ = ["ReshardReport", "merge_checkpoint", "reshard_checkpoint", "shard_checkpoint"]
+__all__ = ["ReshardReport", "merge_checkpoint", "reshard_checkpoint", "reshard_step", "shard_checkpoint"]
 
 Format = Literal["ckpt", "safetensors"]
 
@@ -110,6 +111,51 @@ def reshard_checkpoint(
     return _write_shards(held, described, destination, partition, shard_optimizer, ranks, format, progress)
 
 
+def reshard_step(
+    source: Path,
+    destination: Path,
+    *,
+    model: Path,
+    before: Cut,
+    after: Cut,
+    ranks: Sequence[int] | None = None,
+    progress: Progress = silent,
+) -> ReshardReport:
+    """Make a training step's checkpoint, which has no strategy files, one of another layout.
+
+    Weights and the optimizer's states (`adam_m.<parameter>`, `adam_v.<parameter>`; cut alike with
+    `shard_optimizer`, or shared by the replicas as `state_layout` says) are cut anew; single values that no
+    parameter knows (a step number) must be the same on every rank and go to all. Only tensors are looked
+    at here: `state.json` and its checksums are the caller's, on both sides.
+
+    Args:
+        source: rank_<r>/checkpoint_<r>.ckpt of every rank of `before.layout`.
+        destination: gets rank_<r>/checkpoint_<r>.ckpt and nothing else.
+        model: directory of config.json.
+        before: how `source` is cut.
+        after: how the result shall be cut.
+        ranks: make only these ranks' files (each rank may make its own); all by default.
+        progress: told the bytes done.
+
+    Raises:
+        MindrailError: a rank's part is missing, or is not of this model and `before`.
+        StepFailed: the disk is full.
+
+    Example:
+        reshard_step(output / "checkpoints/dp2_mp1_pp1/step_00000100",
+                     output / "checkpoints/dp1_mp2_pp1/step_00000100",
+                     model=shards, before=Cut(Layout(2)), after=Cut(Layout(1, 2)), ranks=[rank])
+    """
+    _check_destination(destination, source)
+    family = load_model_config(model)
+    held = holdings_of_shards(_stated_shards(source, _partition(family, before), before.shard_optimizer))
+    partition = _partition(family, after)
+    _check_model(held, partition, source)
+    stages = _stages(partition, held.shapes, after.shard_optimizer)
+    targets = _targets(destination, held, stages, after.layout, ranks, "ckpt")
+    return _write(targets, held, destination, "ckpt", partition.notes, progress)
+
+
 def merge_checkpoint(
     source: Path,
     destination: Path,
@@ -138,13 +184,16 @@ def merge_checkpoint(
     described = description or source
     _check_destination(destination, source, described)
     held = _held(source, described, newest, weights_only)
+    names = dict.fromkeys(held.shapes)
     if (described / "config.json").exists():
-        _check_model(held, load_model_config(described).partition(Layout()), described)
-    tensors = {
-        name: assemble(name, whole_box(shape), held.pieces[name]) for name, shape in held.shapes.items()
-    }
+        partition = load_model_config(described).partition(Layout())
+        _check_model(held, partition, described)
+        names = dict.fromkeys([*_stages(partition, held.shapes, False)[0].layouts, *names])
+    tensors = {name: assemble(name, whole_box(held.shapes[name]), held.pieces[name]) for name in names}
     target = {destination / f"model.{format}": tensors}
-    return _write(target, held, described, destination, format, (), progress)
+    report = _write(target, held, destination, format, (), progress)
+    copy_companions(described, destination)
+    return report
 
 
 def _check_destination(destination: Path, *sources: Path) -> None:
@@ -156,6 +205,21 @@ def _held(source: Path, described: Path, newest: bool, weights_only: bool) -> Ho
     beside = described / "strategy"
     shards = find_shards(source, strategy=beside if beside.is_dir() else None, newest=newest)
     return holdings_of_shards(shards, weights_only=weights_only)
+
+
+def _partition(family: Family, cut: Cut) -> Partition:
+    return family.partition(cut.layout, vocab_emb_dp=cut.vocab_emb_dp, offsets=cut.offsets)
+
+
+def _stated_shards(source: Path, partition: Partition, shard_optimizer: bool) -> Shards:
+    """Return the shards of a directory whose strategies follow from a partition and its files."""
+    devices = _devices(partition.layout)
+    files = rank_files(source, Mesh(partition.layout).ranks)
+    shapes = {name: placement.shape for name, placement in partition.placements.items()}
+    names = dict.fromkeys(name for first in list(files)[::devices] for name in open_file(files[first]))
+    states = {name: shapes[name.partition(".")[2]] for name in names if is_state(name, shapes)}
+    stages = _stages(partition, states, shard_optimizer)
+    return Shards(files, {rank: stages[rank // devices] for rank in files}, devices)
 
 
 def _whole(directory: Path) -> Path:
@@ -178,6 +242,10 @@ def _check_model(held: Holdings, partition: Partition, where: Path) -> None:
         if name in partition.placements or is_state(name, partition.placements) or held.is_counter(name):
             continue
         raise MindrailError(f"the checkpoint has {name}, config.json implies none", where=where)
+    for name, shape in held.shapes.items():
+        whole = held.shapes.get(name.partition(".")[2], shape)
+        if shape != whole:
+            raise MindrailError(f"{name} is {list(shape)}, its parameter {list(whole)}", where=where)
 
 
 def _write_shards(
@@ -191,34 +259,45 @@ def _write_shards(
     progress: Progress,
 ) -> ReshardReport:
     _check_model(held, partition, described)
-    mesh = Mesh(partition.layout)
-    devices = partition.layout.data_parallel * partition.layout.model_parallel
-    stages = [
-        _with_states(strategy_of(partition, rank), held, described, shard_optimizer)
-        for rank in mesh.ranks[::devices]
-    ]
-    _write_strategies(destination, stages, devices)
+    stages = _stages(partition, held.shapes, shard_optimizer)
+    targets = _targets(destination, held, stages, partition.layout, ranks, format)
+    _write_strategies(destination, stages, _devices(partition.layout))
+    report = _write(targets, held, destination, format, partition.notes, progress)
+    copy_companions(described, destination)
+    return report
+
+
+def _devices(layout: Layout) -> int:
+    """Return the ranks of one pipeline stage."""
+    return layout.data_parallel * layout.model_parallel
+
+
+def _stages(
+    partition: Partition, shapes: Mapping[str, tuple[int, ...]], shard_optimizer: bool
+) -> list[Strategy]:
+    """Return each pipeline stage's strategy, the optimizer's states among `shapes` included."""
+    first_ranks = Mesh(partition.layout).ranks[:: _devices(partition.layout)]
+    strategies = [strategy_of(partition, rank) for rank in first_ranks]
+    return [with_states(one, shapes, shard_optimizer=shard_optimizer) for one in strategies]
+
+
+def _targets(
+    destination: Path,
+    held: Holdings,
+    stages: Sequence[Strategy],
+    layout: Layout,
+    ranks: Sequence[int] | None,
+    format: Format,
+) -> dict[Path, dict[str, LazyTensor]]:
+    """Return what is to be written: for each of the ranks its file and the slices in it."""
+    mesh, devices = Mesh(layout), _devices(layout)
     targets = {}
     for rank in mesh.ranks if ranks is None else ranks:
         mesh.coordinates(rank)
         targets[destination / f"rank_{rank}" / f"checkpoint_{rank}.{format}"] = _slices(
             held, stages[rank // devices], rank % devices
         )
-    return _write(targets, held, described, destination, format, partition.notes, progress)
-
-
-def _with_states(strategy: Strategy, held: Holdings, where: Path, shard_optimizer: bool) -> Strategy:
-    """Return the strategy with the optimizer's states laid out like the parameters they belong to."""
-    layouts = dict(strategy.layouts)
-    for name, shape in held.shapes.items():
-        parameter = name.partition(".")[2]
-        if parameter not in strategy.layouts:
-            continue
-        if shape != held.shapes[parameter]:
-            raise MindrailError(f"{name} has the shape {list(shape)}, unlike its parameter", where=where)
-        layout = strategy.layouts[parameter]
-        layouts[name] = state_layout(layout, shape) if shard_optimizer else layout
-    return Strategy(strategy.stage, layouts)
+    return targets
 
 
 def _slices(held: Holdings, strategy: Strategy, device: int) -> dict[str, LazyTensor]:
@@ -254,7 +333,6 @@ def _write_strategies(destination: Path, stages: Sequence[Strategy], devices: in
 def _write(
     targets: Mapping[Path, Mapping[str, LazyTensor]],
     held: Holdings,
-    described: Path,
     destination: Path,
     format: Format,
     notes: Sequence[str],
@@ -263,7 +341,6 @@ def _write(
     destination.mkdir(parents=True, exist_ok=True)
     files = {path: Target(_file_layout(tensors, format), tensors) for path, tensors in targets.items()}
     write_targets(files, _origin(held), progress=progress)
-    copy_companions(described, destination)
     return ReshardReport(tuple(files), sum(file.layout.size for file in files.values()), tuple(notes))
 
 

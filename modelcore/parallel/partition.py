@@ -16,9 +16,27 @@ from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.weights.reshard import Box
 
-__all__ = ["Partition", "Placement", "Rule", "partition_model", "stage_layers"]
+__all__ = ["Cut", "Partition", "Placement", "Rule", "partition_model", "stage_layers"]
 
 _LAYER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Everything that decides which part of which tensor is on which rank.
+
+    Attributes:
+        layout: the ranks.
+        vocab_emb_dp: embedding and head are whole on every rank.
+        offsets: layers more or fewer in each pipeline stage.
+        shard_optimizer: the replicas share the optimizer's states (ZeRO-1): each has an equal part of the
+            rows of its slice, or all of them where they do not divide (`modelcore.parallel.slicing`).
+    """
+
+    layout: Layout
+    vocab_emb_dp: bool = False
+    offsets: tuple[int, ...] = ()
+    shard_optimizer: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from modelcore.errors import MindrailError
 from modelcore.parallel.strategy import Strategy, read_strategy
 
-__all__ = ["Shards", "find_shards", "read_strategies"]
+__all__ = ["Shards", "find_shards", "rank_files", "read_strategies"]
 
 _RANK = re.compile(r"rank_(\d+)")
 _STRATEGY = re.compile(r"rank_(\d+)\.ckpt$")
@@ -51,17 +51,26 @@ def find_shards(directory: Path, *, strategy: Path | None = None, newest: bool =
         MindrailError: something is missing, double or contradictory; the file or directory is named.
     """
     base = directory if _rank_directories(directory) else directory / "checkpoint"
-    ranks = _rank_directories(base)
-    if not ranks:
+    if not _rank_directories(base):
         raise MindrailError("holds no rank_0/, rank_1/, … with checkpoints", where=directory)
     strategies, devices = read_strategies(strategy or _strategy_directory(directory))
-    _check_world(directory, set(ranks), set(strategies))
-    files = {rank: _checkpoint(ranks[rank], newest) for rank in sorted(ranks)}
+    return Shards(rank_files(base, range(len(strategies)), newest=newest), strategies, devices)
+
+
+def rank_files(directory: Path, ranks: range, *, newest: bool = False) -> dict[int, Path]:
+    """Find the one checkpoint of each rank in `directory`/rank_<r>/.
+
+    Raises:
+        MindrailError: a rank has none or several, or there are more ranks; the directory is named.
+    """
+    places = _rank_directories(directory)
+    _check_world(directory, set(places), set(ranks))
+    files = {rank: _checkpoint(places[rank], newest) for rank in ranks}
     if newest:
         _check_steps(files)
     if len({path.suffix for path in files.values()}) > 1:
         raise MindrailError("some ranks have .ckpt files, others .safetensors", where=directory)
-    return Shards(files, strategies, devices)
+    return files
 
 
 def read_strategies(directory: Path) -> tuple[dict[int, Strategy], int]:

@@ -7,6 +7,7 @@ against which the tests compare it bit for bit.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from modelcore.errors import MindrailError
@@ -15,7 +16,7 @@ from modelcore.parallel.partition import Partition
 from modelcore.parallel.strategy import Strategy, TensorLayout
 from modelcore.weights.reshard import Box
 
-__all__ = ["device_box", "state_layout", "strategy_of", "whole_shape"]
+__all__ = ["device_box", "state_layout", "strategy_of", "whole_shape", "with_states"]
 
 
 def strategy_of(partition: Partition, rank: int) -> Strategy:
@@ -47,6 +48,28 @@ def state_layout(layout: TensorLayout, whole: tuple[int, ...]) -> TensorLayout:
         return replace(layout, shard_step=slices, shard_size=replicas) if fits else layout
     fits = whole[0] % replicas == 0
     return replace(layout, tensor_map=((1,), *layout.tensor_map[1:])) if fits else layout
+
+
+def with_states(
+    strategy: Strategy, states: Mapping[str, tuple[int, ...]], *, shard_optimizer: bool
+) -> Strategy:
+    """Return the strategy with the optimizer's states laid out like the parameters they belong to.
+
+    Each kind of state follows in the order of the parameters, whatever the order of `states`.
+
+    Args:
+        strategy: of the parameters alone.
+        states: the whole shapes of the states by name, `adam_m.<parameter>`; others are passed over.
+        shard_optimizer: whether the data-parallel replicas share them, see `state_layout`.
+    """
+    layouts = dict(strategy.layouts)
+    kinds = dict.fromkeys(name.partition(".")[0] for name in states)
+    for kind in kinds:
+        for parameter, layout in strategy.layouts.items():
+            name = f"{kind}.{parameter}"
+            if name in states:
+                layouts[name] = state_layout(layout, states[name]) if shard_optimizer else layout
+    return Strategy(strategy.stage, layouts)
 
 
 def whole_shape(name: str, layout: TensorLayout, held: tuple[int, ...]) -> tuple[int, ...]:

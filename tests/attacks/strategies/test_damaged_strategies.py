@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelcore.errors import MindrailError
@@ -56,6 +56,7 @@ def damaged(kind: str, at: int, value: int) -> bytes:
     return CONTENT[:at] + middle + CONTENT[at + 1 :]
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(["change", "insert", "remove"]),
     at=st.integers(0, len(CONTENT) - 1),

@@ -21,6 +21,7 @@ def test_a_checkpoint_cut_and_put_together_is_the_same(
     shard_checkpoint(tmp_path / "whole", tmp_path / "shards", layout=layout)
     merge_checkpoint(tmp_path / "shards", tmp_path / "merged")
     tiny.assert_same(tiny.read(tmp_path / "merged" / "model.ckpt"), wanted)
+    assert (tmp_path / "merged/model.ckpt").read_bytes() == (tmp_path / "whole/model.ckpt").read_bytes()
 
 
 @pytest.mark.parametrize("source", LAYOUTS, ids=str)
