@@ -8,6 +8,7 @@ Resharding is not done here.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from modelcore.models.matching import match_hf, match_mindspore
 from modelcore.models.verification import verify_conversion
 from modelcore.models.vocabulary import check_vocabulary
 from modelcore.progress import Progress, silent
+from modelcore.store.durable import sync_tree
 from modelcore.weights.casting import cast
 from modelcore.weights.checkpoints import open_checkpoint
 from modelcore.weights.companions import copy_companions
@@ -134,6 +136,7 @@ def convert_checkpoint(
         warnings=tuple(warnings),
         verified=verify,
     )
+    sync_tree(destination)
     _write_report(destination / CONVERSION, report, written, to=to, dtype=dtype)
     forget_journals(destination, outputs)
     return report
@@ -219,5 +222,8 @@ def _write_report(
         "tensors": tensors,
     }
     scratch = path.with_name(path.name + ".writing")
-    scratch.write_text(json.dumps(content, indent=1) + "\n")
+    with scratch.open("w") as file:
+        file.write(json.dumps(content, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     scratch.rename(path)

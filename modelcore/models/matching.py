@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from modelcore.errors import MindrailError
 from modelcore.models.families import Family
 from modelcore.weights.dtypes import BF16, FP16, FP32
-from modelcore.weights.tensors import LazyTensor, sha256
+from modelcore.weights.tensors import LazyTensor, StoredTensor, sha256
 
 __all__ = ["Matched", "match_hf", "match_mindspore"]
 
@@ -43,7 +43,8 @@ def match_hf(family: Family, source: Mapping[str, LazyTensor], where: object) ->
     layers = family.config.num_layers
     rows = family.names.expand(layers, shapes)
     expected = {row.hf: row.hf_shape([shapes[part] for part in row.parts]) for row in rows}
-    dropped = [name for name in source if name in family.names.buffer_names(layers)]
+    buffers = family.names.buffer_names(layers)
+    dropped = [name for name in source if name in buffers]
     dropped += _tied_head(family.names.tied, expected, source, where)
     _check(expected, source, dropped, where, other=shapes, to="hf")
     tensors: dict[str, LazyTensor] = {}
@@ -85,13 +86,19 @@ def _tied_head(
     embedding, head = tied
     if head in expected or head not in source or embedding not in source:
         return []
-    if source[head].shape != source[embedding].shape or sha256(source[head]) != sha256(source[embedding]):
+    if not _equal(source[head], source[embedding]):
         raise MindrailError(
             f"{head} differs from {embedding}, but config.json ties them",
             where=where,
             fix="set tie_word_embeddings to false in config.json if the head is meant to be its own",
         )
     return [head]
+
+
+def _equal(one: LazyTensor, other: LazyTensor) -> bool:
+    if isinstance(one, StoredTensor) and isinstance(other, StoredTensor) and one.extents == other.extents:
+        return one.shape == other.shape and one.dtype == other.dtype
+    return one.shape == other.shape and sha256(one) == sha256(other)
 
 
 def _check(

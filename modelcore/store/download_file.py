@@ -8,6 +8,7 @@ version of the original it is, so that two versions are never mixed.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -166,6 +167,8 @@ def _receive(
                 file.write(block)
                 at += len(block)
                 received(len(block), opened.size)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modelcore.errors import MindrailError
+from modelcore.store.durable import sync_tree
 from modelcore.store.manifest import as_plain
 
 __all__ = ["place"]
@@ -50,6 +51,7 @@ def place(destination: Path, build: Callable[[Path], Result], *, origin: Mapping
             raise MindrailError("another command is making this right now", where=destination) from error
         try:
             result = build(partial)
+            sync_tree(partial)
             partial.rename(destination)
         finally:
             _leave_nothing_empty(partial, Path(lock.name))

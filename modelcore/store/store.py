@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.errors import MindrailError, StepFailed
+from modelcore.store.durable import sync_tree
 from modelcore.store.manifest import (
     FileEntry,
     Manifest,
@@ -133,6 +134,7 @@ class Store:
         return partial
 
     def _commit(self, partial: Path, manifest: Manifest) -> Artifact:
+        sync_tree(partial)
         manifest.write(partial)
         final = partial.with_suffix("")
         if final.exists():  # damaged, or `find` would have believed it

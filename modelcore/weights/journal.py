@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.weights.layout import FileLayout, Place
@@ -51,13 +51,13 @@ class Journal:
 
     def start(self, records: Iterable[TensorRecord]) -> None:
         """Begin the file anew with these records."""
-        lines = [json.dumps(self._subject), *(json.dumps(asdict(record)) for record in records)]
+        lines = [json.dumps(self._subject), *(json.dumps(vars(record)) for record in records)]
         self._path.write_text("".join(line + "\n" for line in lines))
 
     def add(self, record: TensorRecord) -> None:
         """Append one record."""
         with self._path.open("a") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+            file.write(json.dumps(vars(record)) + "\n")
 
 
 def still_there(

@@ -36,8 +36,9 @@ __all__ = [
     "transposed",
 ]
 
-# Large enough that Python's share of the time vanishes, small enough to stay in a core's cache.
-CHUNK = 1 << 20
+# Large enough that Python's share of the time vanishes, small enough to stay in a core's cache together
+# with what the kernel copies (measured: 1 MiB is a third slower).
+CHUNK = 1 << 18
 
 # Whole tensors that may be in memory at a time, whatever the number of threads.
 _WHOLE = threading.BoundedSemaphore(2)

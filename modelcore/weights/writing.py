@@ -26,6 +26,8 @@ from modelcore.weights.tensors import LazyTensor
 __all__ = ["journal_path", "scratch_path", "write_file"]
 
 _THREADS = min(8, max(2, os.cpu_count() or 1))
+# Tensors from this size on are sent on to the disk as soon as they are written, while others are hashed.
+_SENT_ON = 16 << 20
 
 
 def write_file(
@@ -119,9 +121,10 @@ def _write_all(
             wrote(count)
 
     with ThreadPoolExecutor(_THREADS) as pool:
+        # The largest first, so that no thread is left alone with one at the end.
         pending = {
             pool.submit(_write_tensor, descriptor, spec, layout.places[spec.name], tensors[spec.name], done)
-            for spec in specs
+            for spec in sorted(specs, key=lambda spec: -spec.nbytes)
         }
         try:
             while pending:
@@ -156,6 +159,10 @@ def _write_tensor(
         done(len(data))
     if at != spec.nbytes:
         raise RuntimeError(f"{spec.name}: {at} bytes came for {spec.nbytes}")
+    if spec.nbytes >= _SENT_ON:
+        for place in places:
+            # Starts to write the dirty pages out and returns; nothing is lost by it.
+            os.posix_fadvise(descriptor, place.offset, place.length, os.POSIX_FADV_DONTNEED)
     return TensorRecord(spec.name, spec.shape, spec.dtype.name, sha.hexdigest(), nan, infinite)
 
 

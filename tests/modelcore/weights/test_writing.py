@@ -15,7 +15,7 @@ from modelcore.weights import writing
 from modelcore.weights.dtypes import FP32
 from modelcore.weights.layout import TensorSpec
 from modelcore.weights.safetensors_file import read_safetensors, safetensors_layout
-from modelcore.weights.tensors import DerivedTensor, LazyTensor, from_array, read, transposed
+from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, from_array, read, transposed
 from modelcore.weights.writing import journal_path, scratch_path, write_file
 
 ARRAYS = {name: np.full((4, 3), at, np.float32) for at, name in enumerate("abc")}
@@ -93,5 +93,5 @@ def test_a_large_tensor_comes_in_chunks(tmp_path: Path) -> None:
     write_file(tmp_path / "x.safetensors", layout, {"a": from_array(array)})
     stored = read_safetensors(tmp_path / "x.safetensors")["a"]
     chunks: Iterator[np.ndarray] = stored.chunks()
-    assert max(chunk.nbytes for chunk in chunks) == 1 << 20
+    assert max(chunk.nbytes for chunk in chunks) == CHUNK
     np.testing.assert_array_equal(read(stored), array)
