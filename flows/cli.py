@@ -47,10 +47,7 @@ def main() -> NoReturn:
     """Run the command line and end with its exit code; errors a user can mend are one line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what we started, as on Ctrl-C
     try:
-        command_line.main(standalone_mode=False)
-        code = 0
-    except click.exceptions.Exit as wanted:
-        code = wanted.exit_code
+        code = command_line.main(standalone_mode=False) or 0  # of click.exceptions.Exit, if one was raised
     except click.ClickException as error:
         code = _failed(error.format_message(), MindrailError.exit_code)
     except MindrailError as error:

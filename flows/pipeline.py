@@ -26,6 +26,7 @@ from tasks.preprocess import preprocess
 from tasks.report import Scores, report, scores_of
 from tasks.score import score
 from tasks.shard import shard
+from tasks.show import say
 from tasks.step import Outcome, Step, finished
 
 __all__ = ["Run", "pipeline"]
@@ -64,7 +65,8 @@ def pipeline(config: Pipeline) -> Run:
 
     made = done(first_programs(store, config.first_programs)) if config.first_programs else None
     checkpoint = done(download(store, config.download, made))
-    check_layout(checkpoint.path, config.parallel)
+    for note in check_layout(checkpoint.path, config.parallel).notes:
+        say(f"note: {note}")
     start = done(convert(store, checkpoint, config.convert))
     rows = done(preprocess(store, checkpoint, config.preprocess, made))
     shards = done(shard(store, start, config.parallel))

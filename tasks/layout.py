@@ -1,15 +1,30 @@
-"""From a configuration's layout to the one that modelcore works with, checked against a model."""
+"""From a configuration's layout to the one that modelcore works with, checked against a model.
+
+No Prefect here: the command line looks before it starts a server.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from modelcore.config.schema import Parallel
+from modelcore.config.schema import FIRST_PROGRAMS, FirstPrograms, Parallel, Pipeline, Predict
+from modelcore.errors import MindrailError, StepFailed
+from modelcore.models.dry_run import DryRun, Job, dry_run, ways_to_fit
 from modelcore.models.families import Family, load_model_config
+from modelcore.models.llama.config import LlamaConfig
+from modelcore.models.llama.names import NAMES
+from modelcore.parallel.memory import Inference, Training
 from modelcore.parallel.mesh import Layout
-from modelcore.parallel.partition import Partition
+from modelcore.parallel.partition import Cut, Partition
+from modelcore.store.download import download_config
 
-__all__ = ["check_layout", "layout_of", "partition_of"]
+__all__ = ["check_layout", "cut_of", "family_of", "fitting", "job_of", "layout_of", "rehearse", "small_llama"]
+
+_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
 def layout_of(config: Parallel) -> Layout:
@@ -17,19 +32,84 @@ def layout_of(config: Parallel) -> Layout:
     return Layout(config.data_parallel, config.model_parallel, config.pipeline_stage)
 
 
-def partition_of(family: Family, config: Parallel) -> Partition:
-    """Return what each rank holds of a model.
-
-    Raises:
-        MindrailError: it cannot be divided so; the keys of the layout and of config.json are named.
-    """
-    return family.partition(layout_of(config), vocab_emb_dp=config.vocab_emb_dp, offsets=config.offset)
+def cut_of(config: Parallel) -> Cut:
+    """Return everything in a configuration that decides where which tensor lies."""
+    return Cut(layout_of(config), config.vocab_emb_dp, tuple(config.offset), config.shard_optimizer)
 
 
 def check_layout(checkpoint: Path, config: Parallel) -> Partition:
     """Check that the model in a Hugging Face directory can be divided as `config` asks.
 
     Raises:
-        MindrailError: it cannot; the key of the layout and that of config.json are named.
+        MindrailError: it cannot; the keys of the layout and of config.json are named.
     """
-    return partition_of(load_model_config(checkpoint), config)
+    return load_model_config(checkpoint).divide(cut_of(config))
+
+
+def job_of(config: Pipeline | Predict) -> Job:
+    """Return what decides the memory of a run's ranks; attention here is not one fused kernel."""
+    if isinstance(config, Predict):
+        return Inference(config.batch_size, config.seq_length)
+    return Training(
+        batch_size=config.train.batch_size,
+        seq_length=config.preprocess.seq_length,
+        micro_batches=config.micro_batches,
+        recompute=config.parallel.recompute,
+        shard_optimizer=config.parallel.shard_optimizer,
+        compute_bytes=_BYTES[config.train.precision],
+        flash_attention=False,
+    )
+
+
+def small_llama(made: FirstPrograms) -> Family:
+    """Return the model that the demo makes for itself."""
+    return Family(
+        "llama", LlamaConfig(vocab_size=made.vocab_size, norm_eps=1e-5, **made.model.model_dump()), NAMES
+    )
+
+
+def family_of(config: Pipeline | Predict, model: Path | None = None) -> Family:
+    """Return the model a run is about.
+
+    Args:
+        config: the run's; its source is asked for config.json where `model` is not given.
+        model: directory of a config.json.
+
+    Raises:
+        MindrailError: there is no config.json to be had, or it is of no family that is known.
+    """
+    if model is not None:
+        return load_model_config(model)
+    if isinstance(config, Pipeline) and config.first_programs and FIRST_PROGRAMS in config.download.source:
+        return small_llama(config.first_programs)
+    with _fetched(config) as directory:
+        return load_model_config(directory)
+
+
+def rehearse(config: Pipeline | Predict, family: Family) -> DryRun:
+    """Return what every rank of a run will hold and need; raise MindrailError where it cannot be cut."""
+    return dry_run(family, cut_of(config.parallel), job_of(config))
+
+
+def fitting(config: Pipeline | Predict, family: Family, capacity: int) -> list[str]:
+    """Return changes of a run's keys after which every rank fits a device of `capacity` bytes."""
+    return ways_to_fit(family, cut_of(config.parallel), job_of(config), capacity)
+
+
+@contextmanager
+def _fetched(config: Pipeline | Predict) -> Iterator[Path]:
+    asked = config.download
+    with TemporaryDirectory() as name:
+        try:
+            download_config(
+                asked.source,
+                Path(name),
+                token=os.environ.get("HF_TOKEN"),
+                endpoint=asked.endpoint or os.environ.get("HF_ENDPOINT"),
+                revision=asked.revision,
+            )
+        except (MindrailError, StepFailed) as error:
+            raise MindrailError(
+                f"no config.json to be had: {error}", fix="give a directory that holds it with --model"
+            ) from error
+        yield Path(name)

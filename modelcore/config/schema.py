@@ -18,6 +18,7 @@ __all__ = [
     "Launch",
     "Parallel",
     "Pipeline",
+    "Predict",
     "Preprocess",
     "Score",
     "SmallLlama",
@@ -223,6 +224,25 @@ class Score(Section):
     require_isolation: Literal["landlock", "user_namespaces", "namespaces"] | None = Field(
         None, description="Refuse to execute anything with less isolation than this"
     )
+
+
+class Predict(Section):
+    """A model too large for one device, divided to generate with."""
+
+    name: str = Field("predict", description="Shown as the run's name")
+    store: str = Field("store", description="Directory that holds every step's output")
+    download: Download
+    convert: Convert = Field(default_factory=Convert)
+    parallel: Parallel = Field(default_factory=Parallel)
+    batch_size: Whole = Field(16, description="Answers generated side by side")
+    seq_length: Whole = Field(2048, description="Tokens of a prompt and its answer together")
+
+    @model_validator(mode="after")
+    def _tensor_parallel_only(self) -> Predict:
+        layout = self.parallel
+        if layout.data_parallel > 1 or layout.pipeline_stage > 1:
+            raise ValueError("to generate, a model is divided by parallel.model_parallel only")
+        return self
 
 
 class Pipeline(Section):

@@ -14,12 +14,15 @@ from typing import Any, TypeAlias
 from modelcore.errors import MindrailError
 from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
 from modelcore.models.gpt_bigcode.names import NAMES as GPT_BIGCODE_NAMES
+from modelcore.models.gpt_bigcode.partition import layer_widths as gpt_bigcode_widths
 from modelcore.models.gpt_bigcode.partition import partition as gpt_bigcode_partition
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.names import NAMES as LLAMA_NAMES
+from modelcore.models.llama.partition import layer_widths as llama_widths
 from modelcore.models.llama.partition import partition as llama_partition
+from modelcore.parallel.memory import LayerWidths
 from modelcore.parallel.mesh import Layout
-from modelcore.parallel.partition import Partition
+from modelcore.parallel.partition import Cut, Partition
 from modelcore.weights.name_table import NameTable
 
 __all__ = ["Family", "ModelConfig", "load_model_config", "model_config", "read_config_json"]
@@ -55,6 +58,16 @@ class Family:
         if isinstance(self.config, LlamaConfig):
             return llama_partition(self.config, layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
         return gpt_bigcode_partition(self.config, layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
+
+    def divide(self, cut: Cut) -> Partition:
+        """Return what each rank holds when the model is cut so; errors as of `partition`."""
+        return self.partition(cut.layout, vocab_emb_dp=cut.vocab_emb_dp, offsets=cut.offsets)
+
+    def layer_widths(self) -> LayerWidths:
+        """Return what a token costs in memory in one layer."""
+        if isinstance(self.config, LlamaConfig):
+            return llama_widths(self.config)
+        return gpt_bigcode_widths(self.config)
 
 
 def load_model_config(directory: Path) -> Family:

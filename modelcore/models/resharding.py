@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelcore.errors import MindrailError
-from modelcore.models.families import Family, load_model_config
+from modelcore.models.families import load_model_config
 from modelcore.parallel.holdings import Holdings, holdings_of_shards, holdings_of_whole, is_state
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.parallel.partition import Cut, Partition
@@ -148,8 +148,8 @@ def reshard_step(
     """
     _check_destination(destination, source)
     family = load_model_config(model)
-    held = holdings_of_shards(_stated_shards(source, _partition(family, before), before.shard_optimizer))
-    partition = _partition(family, after)
+    held = holdings_of_shards(_stated_shards(source, family.divide(before), before.shard_optimizer))
+    partition = family.divide(after)
     _check_model(held, partition, source)
     stages = _stages(partition, held.shapes, after.shard_optimizer)
     targets = _targets(destination, held, stages, after.layout, ranks, "ckpt")
@@ -205,10 +205,6 @@ def _held(source: Path, described: Path, newest: bool, weights_only: bool) -> Ho
     beside = described / "strategy"
     shards = find_shards(source, strategy=beside if beside.is_dir() else None, newest=newest)
     return holdings_of_shards(shards, weights_only=weights_only)
-
-
-def _partition(family: Family, cut: Cut) -> Partition:
-    return family.partition(cut.layout, vocab_emb_dp=cut.vocab_emb_dp, offsets=cut.offsets)
 
 
 def _stated_shards(source: Path, partition: Partition, shard_optimizer: bool) -> Shards:

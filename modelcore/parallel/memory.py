@@ -2,8 +2,8 @@
 
 Weights, gradients and optimizer states are exact: they follow from the partition. Activations are an
 estimate: what the backward pass keeps of every layer, counted as in Korthikanti et al. 2022 ("Reducing
-Activation Recomputation in Large Transformer Models", section 4), with attention probabilities unless
-they are recomputed. The framework's own buffers and fragmentation are not in it.
+Activation Recomputation in Large Transformer Models", section 4), with attention probabilities and the
+causal mask unless attention is fused. The framework's own buffers and fragmentation are not in it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Training:
         recompute: keep only each layer's input and run the layer again in the backward pass.
         shard_optimizer: divide the optimizer's states among the data-parallel replicas (ZeRO-1).
         compute_bytes: bytes of an activation: 2 for fp16 and bf16, 4 for fp32.
-        flash_attention: attention probabilities are not kept.
+        flash_attention: one fused kernel; neither probabilities nor a mask are kept.
     """
 
     batch_size: int
@@ -116,15 +116,22 @@ def training_memory(partition: Partition, rank: int, widths: LayerWidths, job: T
 
     With 16-bit arithmetic a 16-bit copy of the weights is counted too.
     """
-    elements = sum(math.prod(shape) for shape in partition.shapes(rank).values())
+    shapes = partition.shapes(rank).values()
+    elements = sum(math.prod(shape) for shape in shapes)
     replicas = partition.layout.data_parallel if job.shard_optimizer else 1
     copy = job.compute_bytes if job.compute_bytes < _FP32 else 0
     return RankMemory(
         weights=elements * (_FP32 + copy),
         gradients=elements * _FP32,
-        optimizer=-(-2 * elements * _FP32 // replicas),
+        optimizer=2 * _FP32 * sum(_state_elements(shape, replicas) for shape in shapes),
         activations=_activations(partition, rank, widths, job),
     )
+
+
+def _state_elements(shape: tuple[int, ...], replicas: int) -> int:
+    """Return the elements of one replica's part of a state: all where the rows do not divide."""
+    divides = bool(shape) and shape[0] % replicas == 0
+    return math.prod(shape) // (replicas if divides else 1)
 
 
 def inference_memory(partition: Partition, rank: int, widths: LayerWidths, job: Inference) -> RankMemory:
@@ -180,10 +187,11 @@ def _activations(partition: Partition, rank: int, widths: LayerWidths, job: Trai
     layers = len(partition.layers[stage])
     tokens = job.batch_size * job.seq_length
     layer = tokens * _kept_by_layer(widths, layout.model_parallel, job)
-    kept = layers * (tokens * widths.hidden if job.recompute else layer)
+    kept = layers * (tokens * widths.hidden * job.compute_bytes if job.recompute else layer)
     under_way = min(job.micro_batches, layout.pipeline_stage - stage)
-    working = layer if job.recompute else 0
-    total = (kept * under_way + working) * job.compute_bytes
+    total = kept * under_way + (layer if job.recompute else 0)
+    if not job.flash_attention:
+        total += tokens * _scores(widths, layout.model_parallel, job) * _FP32
     if stage == layout.pipeline_stage - 1:
         # Logits and their gradient, in fp32.
         columns = widths.vocabulary
@@ -192,16 +200,24 @@ def _activations(partition: Partition, rank: int, widths: LayerWidths, job: Trai
 
 
 def _kept_by_layer(widths: LayerWidths, model_parallel: int, job: Training) -> int:
-    """Return the elements a token leaves for the backward pass in one layer of one rank.
+    """Return the bytes a token leaves for the backward pass in one layer of one rank.
 
     Whole on every rank: the inputs and outputs of the two norms. Cut: queries, keys, values, the attention's
-    result, the feed-forward's inner tensors and, without flash attention, scores and probabilities.
+    result and the feed-forward's inner tensors. Without flash attention the probabilities too, in fp32 as
+    the softmax gives them and, with 16-bit arithmetic, as the product takes them.
     """
     whole = 4 * widths.hidden
     cut = 2 * widths.hidden + widths.inner_kept * widths.inner
-    if not job.flash_attention:
-        cut += 2 * widths.heads * job.seq_length
-    return whole + cut // model_parallel + 2 * _key_value(widths, model_parallel)
+    elements = whole + cut // model_parallel + 2 * _key_value(widths, model_parallel)
+    if job.flash_attention:
+        return elements * job.compute_bytes
+    taken = job.compute_bytes if job.compute_bytes < _FP32 else 0
+    return elements * job.compute_bytes + _scores(widths, model_parallel, job) * (_FP32 + taken)
+
+
+def _scores(widths: LayerWidths, model_parallel: int, job: Training) -> int:
+    """Return the attention scores of one token in one layer of one rank; the mask is as large."""
+    return widths.heads * job.seq_length // model_parallel
 
 
 def _key_value(widths: LayerWidths, model_parallel: int) -> int:

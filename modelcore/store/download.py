@@ -21,7 +21,7 @@ from modelcore.store.download_http import HttpSource
 from modelcore.store.download_index import index_shards, index_size, is_plain_name, parse_sums
 from modelcore.store.hub import HubSource, cached_snapshot, hub_repository
 
-__all__ = ["download"]
+__all__ = ["download", "download_config"]
 
 SUMS = "SHA256SUMS"
 # More reads than such a file can need: a server that never ends is not followed.
@@ -77,6 +77,20 @@ def download(
     destination.mkdir(parents=True, exist_ok=True)
     fetcher = _Fetcher(opened, destination, _sums(opened, sha256 or {}), _Meter(progress))
     return list(fetcher.model())
+
+
+def download_config(
+    source: str,
+    destination: Path,
+    *,
+    token: str | None = None,
+    endpoint: str | None = None,
+    revision: str | None = None,
+) -> Path:
+    """Fetch config.json alone, a few kB that tell a model's sizes; arguments and errors as of `download`."""
+    opened = _source(source, token=token, endpoint=endpoint, revision=revision, offline=False)
+    destination.mkdir(parents=True, exist_ok=True)
+    return _Fetcher(opened, destination, {}, _Meter(silent))._need("config.json")
 
 
 class _Meter:

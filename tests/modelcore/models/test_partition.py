@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from modelcore.config.reading import read_config
-from modelcore.config.schema import Pipeline
 from modelcore.errors import MindrailError
 from modelcore.models.families import model_config
 from modelcore.models.gpt_bigcode import partition as gpt_bigcode
 from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
 from modelcore.models.llama import partition as llama
-from modelcore.parallel.memory import Inference, LayerWidths, Training, inference_memory, training_memory
+from modelcore.parallel.memory import LayerWidths
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Partition, Rule
 
@@ -130,38 +126,3 @@ def test_the_table_has_a_rule_for_every_parameter_and_no_other(
 ) -> None:
     names = [name.split(".") for name in partition(raw, Layout()).placements]
     assert {".".join("{}" if part.isdigit() else part for part in name) for name in names} == set(rules)
-
-
-CONFIGS = Path(__file__).parents[3] / "configs"
-DEVICE = 64 << 30
-
-
-@pytest.mark.parametrize(
-    ("name", "raw", "spared"),
-    [
-        ("finetune_wizardcoder_15b_8p", WIZARDCODER_15B, False),
-        ("finetune_codellama_34b_16p", CODELLAMA_34B, False),
-        ("finetune_codellama_34b_32p", CODELLAMA_34B, True),
-        ("finetune_deepseek_coder_7b_8p", DEEPSEEK_7B, False),
-    ],
-)
-def test_the_config_of_a_card_is_valid_and_its_fullest_rank_fits_a_device(
-    name: str, raw: dict[str, object], spared: bool
-) -> None:
-    run = read_config(CONFIGS / f"{name}.yaml", Pipeline)
-    layout = Layout(run.parallel.data_parallel, run.parallel.model_parallel, run.parallel.pipeline_stage)
-    plain = Training(run.train.batch_size, run.preprocess.seq_length, run.micro_batches)
-    sparing = replace(plain, shard_optimizer=True, recompute=True)
-    cut, widths = partition(raw, layout), layer_widths(raw)
-    ranks = range(layout.world_size)
-    assert (max(training_memory(cut, rank, widths, plain).total for rank in ranks) < DEVICE) is not spared
-    assert max(training_memory(cut, rank, widths, sparing).total for rank in ranks) < DEVICE
-
-
-@pytest.mark.parametrize("model_parallel", [2, 4, 8])
-def test_codellama_34b_generates_on_2_4_and_8_devices(model_parallel: int) -> None:
-    cut = partition(CODELLAMA_34B, Layout(1, model_parallel, 1))
-    job = Inference(batch_size=16, seq_length=2048)
-    need = inference_memory(cut, 0, layer_widths(CODELLAMA_34B), job)
-    assert need.total < DEVICE
-    assert need.cache * model_parallel == 2 * 48 * 16 * 2048 * 1024 * 2
