@@ -1,4 +1,4 @@
-"""Commands on training data: `preprocess`, `data report`, `data decode` and `tokenize`."""
+"""Commands on training data: `preprocess`, `data conversations`, `data report`, `data decode`, `tokenize`."""
 
 from __future__ import annotations
 
@@ -21,53 +21,77 @@ any_path = click.Path(path_type=Path)
 @click.option("--format", type=click.Choice(FORMATS), required=True, help="Row format.")
 @click.option("--tokenizer", type=any_path, required=True, help="Directory with the model's tokenizer files.")
 @click.option("--seq-length", type=click.IntRange(1), default=512, show_default=True)
-@click.option("--output", type=any_path, required=True, help="Directory to make.")
+@click.option("--output", type=any_path, required=True, help="FILE.mindrecord to make.")
 @click.option("--compat", type=click.Choice(["model", "mindformers"]), default="model", show_default=True)
 @click.option("--strict", is_flag=True, help="Fail if anything is truncated, dropped or wholly masked.")
 @click.option("--skip-bad", is_flag=True, help="Leave out records that cannot be read, and count them.")
-@click.option("--pack", is_flag=True, help="Put several samples into a row; they attend to each other.")
-@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
+@click.option(
+    "--pack", is_flag=True, help="Put several samples into a row, told apart by the column segments."
+)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share to hold back, chosen by a hash of the content.",
+)
+@click.option(
+    "--rows-per-file", type=click.IntRange(0), default=0, help="Spread the rows over FILE_0, FILE_1, …"
+)
 @click.option("--drop-duplicates", is_flag=True, help="Keep only the first of samples with equal content.")
 @click.option(
     "--near-duplicates", type=click.Choice(["ignore", "report", "drop"]), default="ignore", show_default=True
 )
-@click.option("--against", type=any_path, multiple=True, help="A benchmark file the data must not contain.")
+@click.option(
+    "--near-threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.8,
+    show_default=True,
+    help="Share of word shingles that makes two samples nearly equal.",
+)
+@click.option(
+    "--against",
+    "benchmarks",
+    type=any_path,
+    multiple=True,
+    help="A benchmark file the data must not contain.",
+)
 @click.option(
     "--contaminated", type=click.Choice(["report", "drop", "fail"]), default="report", show_default=True
 )
-@click.option("--ngram", type=click.IntRange(3), default=13, show_default=True)
+@click.option(
+    "--ngram",
+    type=click.IntRange(3),
+    default=13,
+    show_default=True,
+    help="Words in a row that count as shared text.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes; chosen by the input's size if not given.")
 @as_json
 def preprocess(
     source: Path,
     tokenizer: Path,
     output: Path,
-    against: tuple[Path, ...],
-    workers: int | None,
     as_json: bool,
     **choices: Any,
 ) -> None:
     """Turn INPUT into MindRecord rows of seq_length + 1 tokens, with a report of what happened to it.
 
     INPUT is a JSON list or JSON lines (Alpaca, conversations, texts; .gz too) or wikitext. It is only
-    read. The output directory holds train.mindrecord, its index `.db` and report.json, all or nothing.
+    read. FILE.mindrecord, its index FILE.mindrecord.db and FILE.report.json appear together or not at
+    all; FILE.report.html shows the report. Nothing that exists is replaced.
     """
+    from modelcore.data.output import page_path
+    from modelcore.data.page import write_page
     from modelcore.data.preprocess import preprocess as write_rows
     from tasks.show import shown_progress
 
     if not source.is_file():
         raise click.BadParameter(f"{source}: there is no such file", param_hint="INPUT")
     with shown_progress("preprocess") as progress:
-        report = write_rows(
-            source,
-            output,
-            tokenizer_dir=tokenizer,
-            benchmarks=against,
-            workers=workers,
-            progress=progress,
-            **choices,
-        )
-    result = {"output": str(output / "train.mindrecord"), **json.loads(report.to_json())}
+        report = write_rows(source, output, tokenizer_dir=tokenizer, progress=progress, **choices)
+    write_page(output, report)
+    result = {"output": str(output), "page": str(page_path(output)), **json.loads(report.to_json())}
     emit(result, as_json, _show_report)
 
 
@@ -77,27 +101,47 @@ def data() -> None:
 
 
 @data.command()
+@click.argument("source", metavar="INPUT", type=any_path)
+@click.argument("output", type=any_path)
+@click.option("--skip-bad", is_flag=True, help="Leave out records that cannot be read, and count them.")
+@as_json
+def conversations(source: Path, output: Path, skip_bad: bool, as_json: bool) -> None:
+    """Write the Alpaca records of INPUT as conversations (`from: human/gpt`), one JSON list in OUTPUT."""
+    from modelcore.data.conversations import convert_alpaca
+    from tasks.show import shown_progress
+
+    with shown_progress("conversations") as progress:
+        written, bad = convert_alpaca(source, output, skip_bad=skip_bad, progress=progress)
+    emit({"output": str(output), "conversations": written, "bad": bad}, as_json, _show_conversations)
+
+
+@data.command()
 @click.argument("path", type=any_path)
 @as_json
 def report(path: Path, as_json: bool) -> None:
-    """Print what happened to the records: PATH is a report.json, its directory or a MindRecord beside it."""
+    """Print what happened to the records: PATH is what `preprocess` made, or its FILE.report.json."""
+    from modelcore.data.output import report_path
     from modelcore.data.report import PreprocessReport
 
-    found = path if path.name == "report.json" else (path if path.is_dir() else path.parent) / "report.json"
+    found = path if path.suffix == ".json" else report_path(path)
     emit(json.loads(PreprocessReport.read(found).to_json()), as_json, _show_report)
 
 
 @data.command()
 @click.argument("path", type=any_path)
-@click.option("--tokenizer", type=any_path, required=True, help="Directory with the tokenizer files.")
+@click.option("--tokenizer", type=any_path, help="Directory with the tokenizer files.")
 @click.option("--rows", type=click.IntRange(1), default=3, show_default=True)
 @as_json
-def decode(path: Path, tokenizer: Path, rows: int, as_json: bool) -> None:
-    """Decode the first rows of the MindRecord PATH, masked and trained parts told apart."""
+def decode(path: Path, tokenizer: Path | None, rows: int, as_json: bool) -> None:
+    """Decode the first rows of the MindRecord PATH, masked and trained parts told apart.
+
+    Without a tokenizer, the rows are those that the report beside PATH holds decoded.
+    """
     from modelcore.data.decode import decode_rows
+    from modelcore.data.report import decoded_rows
     from modelcore.data.tokenizers import load_tokenizer
 
-    decoded = decode_rows(path, load_tokenizer(tokenizer), rows)
+    decoded = decode_rows(path, load_tokenizer(tokenizer), rows) if tokenizer else decoded_rows(path, rows)
     emit({"rows": [[span._asdict() for span in row] for row in decoded]}, as_json, _show_rows)
 
 
@@ -144,6 +188,12 @@ def _show_report(result: dict[str, Any]) -> None:
         click.echo(f"note: {note}")
     if "output" in result:
         click.echo(f"rows: {result['output']}")
+        click.echo(f"page: {result['page']}")
+
+
+def _show_conversations(result: dict[str, Any]) -> None:
+    left_out = f", {result['bad']} bad records left out" if result["bad"] else ""
+    click.echo(f"{result['conversations']:,} conversations{left_out}: {result['output']}")
 
 
 def _show_rows(result: dict[str, Any]) -> None:

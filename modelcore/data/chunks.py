@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 
 from modelcore.data.examine import sample_texts
@@ -32,7 +32,7 @@ class Chunk:
         return [sample.number for sample in self.samples]
 
 
-def chunked(samples: Iterable[Sample]) -> Iterator[Chunk]:
+def chunked(samples: Iterable[Sample]) -> Generator[Chunk, None, None]:
     """Yield chunks of up to 512 samples, or as many as make a million characters."""
     chunk, size = Chunk(), 0
     for sample in samples:

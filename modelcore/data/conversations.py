@@ -7,59 +7,74 @@ Byte for byte what MindFormers' converter writes, a record at a time.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from modelcore.data.prompts import alpaca_prompt
-from modelcore.data.records import read_instruction
-from modelcore.data.sources import BadRecord, raise_bad, read_records
-from modelcore.errors import MindrailError
+from modelcore.data.records import Instruction, read_instruction
+from modelcore.data.sources import raise_bad, read_records
+from modelcore.errors import MindrailError, StepFailed
 from modelcore.progress import Progress, silent
 
 __all__ = ["convert_alpaca"]
 
 
 def convert_alpaca(
-    source: Path, destination: Path, *, on_bad: BadRecord = raise_bad, progress: Progress = silent
-) -> int:
+    source: Path, destination: Path, *, skip_bad: bool = False, progress: Progress = silent
+) -> tuple[int, int]:
     """Write the conversations of a file of Alpaca records as one JSON list.
 
     Args:
         source: a JSON list or JSON lines, plain or gzipped.
         destination: the file to write; it appears when complete.
-        on_bad: called for a record that cannot be used; if it returns, the record is left out.
+        skip_bad: leave out records that cannot be used, instead of ending at the first.
         progress: told the records done.
 
     Returns:
-        How many conversations were written.
+        How many conversations were written, and how many bad records left out.
 
     Raises:
-        MindrailError: the source is unusable or `destination` exists; or whatever `on_bad` raises.
+        MindrailError: the source is unusable or has no record, or `destination` exists or cannot be written.
     """
-    if destination.exists():
+    if os.path.lexists(destination):
         raise MindrailError("exists already", where=destination, fix="remove it or choose another name")
+    bad: list[MindrailError] = []
     written = 0
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
-        path = Path(scratch) / destination.name
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            for record in read_records(source, on_bad=on_bad):
-                try:
-                    instruction, context, output = read_instruction(record, source)
-                except MindrailError as error:
-                    on_bad(error)
-                    continue
-                written += 1
-                turns = [("human", alpaca_prompt(instruction, context)), ("gpt", output)]
-                conversation = [{"from": who, "value": value} for who, value in turns]
-                text = json.dumps(
-                    {"id": str(written), "conversations": conversation}, ensure_ascii=False, indent=2
-                )
-                file.write((",\n" if written > 1 else "[\n") + _indented(text))
-                progress(written, None, "records")
-            file.write("\n]" if written else "[]")
-        path.replace(destination)
-    return written
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
+            path = Path(scratch) / destination.name
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                for record in _instructions(source, bad if skip_bad else None):
+                    written += 1
+                    file.write((",\n" if written > 1 else "[\n") + _conversation(written, record))
+                    progress(written, None, "records")
+                file.write("\n]")
+            if not written:
+                raise MindrailError("has no usable record", where=source)
+            os.link(path, destination)
+    except OSError as error:
+        raise StepFailed(
+            f"could not be written ({error.strerror})", where=destination, fix="is the disk full?"
+        ) from error
+    return written, len(bad)
 
 
-def _indented(text: str) -> str:
+def _instructions(source: Path, bad: list[MindrailError] | None) -> Iterator[Instruction]:
+    on_bad = raise_bad if bad is None else bad.append
+    for record in read_records(source, on_bad=on_bad):
+        try:
+            instruction = read_instruction(record, source)
+        except MindrailError as error:
+            on_bad(error)
+            continue
+        yield instruction
+
+
+def _conversation(number: int, record: Instruction) -> str:
+    turns = [("human", alpaca_prompt(record.instruction, record.input)), ("gpt", record.output)]
+    conversation = [{"from": who, "value": value} for who, value in turns]
+    text = json.dumps({"id": str(number), "conversations": conversation}, ensure_ascii=False, indent=2)
     return "\n".join(f"  {line}" for line in text.split("\n"))

@@ -31,10 +31,10 @@ class Options:
         pad_id: what fills rows up; None takes the vocabulary's pad, else the id that ends an answer.
         literal_specials: a special token written out in the data (`</s>`) becomes its id, as in transformers;
             False reads it as ordinary characters.
-        pack: put several samples into a row.
-        boundaries: with `pack`, add the column `segments` that tells samples apart.
-        validation: share of samples, chosen by a hash of their content, that goes to validation.mindrecord.
-        rows_per_file: write train_0.mindrecord, train_1.mindrecord, … of so many rows; 0 writes one file.
+        pack: put several samples into a row, told apart by the column `segments`.
+        validation: share of samples, chosen by a hash of their content, that goes to
+            FILE.validation.mindrecord.
+        rows_per_file: write FILE_0.mindrecord, FILE_1.mindrecord, … of so many rows; 0 writes one file.
         drop_duplicates: keep only the first of samples with equal content.
         near_duplicates: whether nearly equal samples are looked for, and whether they go.
         near_threshold: share of word shingles that makes two samples nearly equal.
@@ -51,7 +51,6 @@ class Options:
     pad_id: int | None = None
     literal_specials: bool = True
     pack: bool = False
-    boundaries: bool = False
     validation: float = 0.0
     rows_per_file: int = 0
     drop_duplicates: bool = False
@@ -79,7 +78,6 @@ class Options:
         self._need(self.rows_per_file >= 0, "rows_per_file", "0 or more")
         self._need(self.ngram >= 3, "ngram", "3 or more")
         self._need(self.pad_id is None or self.pad_id >= 0, "pad_id", "an id")
-        self._need(not self.boundaries or self.pack, "boundaries", "false where pack is false")
         self._need(not self.pack or self.format in FORMATS, "pack", "false: pretraining rows are full anyway")
         if self.compat == "mindformers":
             self._need(self.format in PEER_WAYS, "format", f"one MindFormers has: {', '.join(PEER_WAYS)}")

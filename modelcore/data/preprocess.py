@@ -1,37 +1,31 @@
 """A source to rows in a MindRecord, with a report of all that happened on the way.
 
-Reads, examines and writes a chunk at a time: memory does not grow with the input (but for what looking for
-duplicates must remember). Everything is built in a directory of its own beside the destination, which takes
-the destination's name only when complete.
+Reads, examines and writes a chunk at a time, side by side: memory does not grow with the input (but for what
+looking for duplicates must remember). What exists already is left alone, and what fails leaves nothing
+(`output`).
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelcore.data.chunks import Chunk, chunked
-from modelcore.data.compat import PEER_WAYS
-from modelcore.data.examine import Examined, Examiner, Plan
+from modelcore.data.ahead import ahead
+from modelcore.data.chunks import chunked
+from modelcore.data.examine import Examiner, Plan
 from modelcore.data.formats import FORMATS
 from modelcore.data.options import Options
-from modelcore.data.report import LengthHistogram, PreprocessReport
-from modelcore.data.rows import Assembler, Packer, Padder, StreamCutter
+from modelcore.data.output import built_aside, report_path
+from modelcore.data.report import PreprocessReport
 from modelcore.data.samples import Sample, read_samples, read_texts
 from modelcore.data.selection import Selector
-from modelcore.data.sink import TRAIN, VALIDATION, Files, Sink
-from modelcore.data.workers import examine_all, worker_count
+from modelcore.data.sink import Sinks, open_sinks
+from modelcore.data.workers import examine_all, suitable_workers
 from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
 
 __all__ = ["preprocess"]
-
-SMALL = 16 << 20  # bytes of source below which starting workers costs more than it saves
 
 
 def preprocess(
@@ -45,17 +39,17 @@ def preprocess(
     progress: Progress = silent,
     **choices: Any,
 ) -> PreprocessReport:
-    """Turn a source into `destination/train.mindrecord` (with its `.db`) and `destination/report.json`.
+    """Turn a source into `destination`, its `.db` and its report.
 
     Args:
         source: a JSON list or JSON lines, plain or gzipped; for `wiki` a file of wikitext's. Never written
             to.
-        destination: a directory that does not exist yet or is empty.
+        destination: FILE.mindrecord; `output` tells what else stands beside it.
         format: as in `Options`.
         tokenizer_dir: the model's tokenizer files.
         seq_length: tokens the network sees; rows hold one more.
-        workers: processes to use; None takes one for a small source and all processors for a large one. The
-            rows do not depend on it.
+        workers: processes to use; None chooses by the source's size and the processors. The rows do not
+            depend on it.
         progress: told the records done.
         **choices: the other fields of `Options` (compat, strict, skip_bad, pack, validation, benchmarks, …).
 
@@ -65,103 +59,46 @@ def preprocess(
         StepFailed: a worker died or the disk is full.
 
     Example:
-        >>> preprocess(Path("code_alpaca.json"), Path("rows"), format="wizardcoder",
+        >>> preprocess(Path("code_alpaca.json"), Path("rows.mindrecord"), format="wizardcoder",
         ...            tokenizer_dir=Path("WizardCoder-15B"), seq_length=2048, drop_duplicates=True)
     """
     options = Options(format=format, seq_length=seq_length, **choices)
     plan = Plan(options, tokenizer_dir)
     examiner = Examiner(plan)
-    report = PreprocessReport(
-        format,
-        options.compat,
-        seq_length,
-        None,
-        LengthHistogram.for_width(options.width),
-        notes=_notes(options),
-    )
-    samples = _read(source, options, report)
-    if workers is None:
-        workers = worker_count() if source.is_file() and source.stat().st_size > SMALL else 1
-    with _built_aside(destination) as scratch:
-        with ExitStack() as stack:
-            sinks = _open_sinks(scratch, examiner, options, report, stack)
-            selector = Selector(options, report)
-            chunks = chunked(selector.first_pass(samples))
-            for chunk, found in examine_all(chunks, plan, examiner, workers):
-                _deliver(chunk, found, selector, sinks, report)
-                progress(report.records_in, None, "records")
-            for sink in sinks.all:
-                sink.finish()
+    report = PreprocessReport.empty(options)
+    with built_aside(destination) as path:
+        with open_sinks(path, examiner, options, report) as sinks:
+            _fill(sinks, source, plan, examiner, report, workers or suitable_workers(source), progress)
         _judge(source, report, options)
-        (scratch / "report.json").write_text(report.to_json(), encoding="utf-8")
+        report_path(path).write_text(report.to_json(), encoding="utf-8")
     return report
+
+
+def _fill(
+    sinks: Sinks,
+    source: Path,
+    plan: Plan,
+    examiner: Examiner,
+    report: PreprocessReport,
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Bring the samples of the source to the files they belong to: read, examine and write side by side."""
+    selector = Selector(plan.options, report)
+    samples = selector.first_pass(_read(source, plan.options, report))
+    with ahead(chunked(samples)) as chunks, ahead(examine_all(chunks, plan, examiner, workers)) as examined:
+        for chunk, found in examined:
+            keep, validation = selector.second_pass(chunk, found)
+            report.lengths.add(found.encoded.lengths[keep])
+            sinks.add(chunk, found.encoded, keep, validation)
+            progress(chunk.numbers[-1], None, "records")
+    sinks.finish()
 
 
 def _read(source: Path, options: Options, report: PreprocessReport) -> Iterator[Sample]:
     if options.format in FORMATS:
         return read_samples(source, FORMATS[options.format], report, options)
     return read_texts(source, report, options)
-
-
-def _deliver(
-    chunk: Chunk, found: Examined, selector: Selector, sinks: _Sinks, report: PreprocessReport
-) -> None:
-    """Give the samples that stay to the file they belong to."""
-    keep, validation = selector.second_pass(chunk, found)
-    report.lengths.add(found.encoded.lengths[keep])
-    sinks.train.add(chunk, found.encoded, keep & ~validation)
-    if sinks.validation:
-        sinks.validation.add(chunk, found.encoded, keep & validation)
-
-
-@dataclass
-class _Sinks:
-    train: Sink
-    validation: Sink | None
-
-    @property
-    def all(self) -> list[Sink]:
-        return [self.train, *([self.validation] if self.validation else [])]
-
-
-def _open_sinks(
-    scratch: Path, examiner: Examiner, options: Options, report: PreprocessReport, stack: ExitStack
-) -> _Sinks:
-    def sink(name: str) -> Sink:
-        assembler = _assembler(examiner, options, report)
-        files = Files(scratch, name, assembler.columns, options.rows_per_file)
-        return Sink(stack.enter_context(files), assembler, examiner.tokenizer, options, report)
-
-    return _Sinks(sink(TRAIN), sink(VALIDATION) if options.validation else None)
-
-
-def _assembler(examiner: Examiner, options: Options, report: PreprocessReport) -> Assembler:
-    if options.format not in FORMATS:
-        return StreamCutter(options.width)
-    candidates = (options.pad_id, examiner.tokenizer.pad_id, examiner.encoder.closing)
-    report.pad_id = next(number for number in candidates if number is not None)
-    if options.pack:
-        return Packer(options.width, report.pad_id, options.boundaries)
-    return Padder(options.width, report.pad_id)
-
-
-def _notes(options: Options) -> list[str]:
-    if options.compat == "mindformers":
-        return [f"as MindFormers writes them: {PEER_WAYS[options.format]}"]
-    read = "their ids" if options.literal_specials else "ordinary characters"
-    told = [f"as the model's own tokenizer reads them; special tokens written out in the data are {read}"]
-    return told + _packing_notes(options)
-
-
-def _packing_notes(options: Options) -> list[str]:
-    if not options.pack:
-        return []
-    if options.boundaries:
-        return [
-            "packed: the network must keep samples apart by the column `segments`, "
-            "or they attend to each other"
-        ]
-    return ["packed without boundaries: samples in a row attend to the ones before them"]
 
 
 def _judge(source: Path, report: PreprocessReport, options: Options) -> None:
@@ -174,20 +111,3 @@ def _judge(source: Path, report: PreprocessReport, options: Options) -> None:
         raise MindrailError(
             f"strict: {told} of {report.records_in} records", where=source, fix="raise seq_length"
         )
-
-
-@contextmanager
-def _built_aside(destination: Path) -> Iterator[Path]:
-    """Give a scratch directory that becomes `destination` if the block ends well, and is removed if not."""
-    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise MindrailError("exists already", where=destination, fix="remove it or choose another name")
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(
-        tempfile.mkdtemp(prefix=f".{destination.name}.", suffix=".partial", dir=destination.parent)
-    )
-    try:
-        yield scratch
-        scratch.chmod(0o755)
-        scratch.replace(destination)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

@@ -14,9 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelcore.data.compat import PEER_WAYS
 from modelcore.data.decode import Span
+from modelcore.data.options import Options
+from modelcore.data.output import report_path
+from modelcore.errors import MindrailError
 
-__all__ = ["LengthHistogram", "PreprocessReport"]
+__all__ = ["LISTED", "LengthHistogram", "PreprocessReport", "decoded_rows"]
 
 LISTED = 50  # record numbers and messages kept of each kind
 
@@ -106,6 +110,18 @@ class PreprocessReport:
     contamination: dict[str, list[int]] = field(default_factory=dict)
     first_rows: list[list[Span]] = field(default_factory=list)
 
+    @classmethod
+    def empty(cls, options: Options) -> PreprocessReport:
+        """Return a report on nothing yet, with what is to be known of rows made by these options."""
+        lengths = LengthHistogram.for_width(options.width)
+        notes = _notes(options)
+        return cls(options.format, options.compat, options.seq_length, None, lengths, notes=notes)
+
+    @property
+    def width(self) -> int:
+        """Tokens a row."""
+        return self.seq_length + 1
+
     @property
     def trained_share(self) -> float:
         """The share of tokens that is learnt, 0.0 where there are none."""
@@ -133,14 +149,56 @@ class PreprocessReport:
         """Return the report as JSON, the same text for the same preprocessing."""
         state = asdict(self)
         state["first_rows"] = [[span._asdict() for span in row] for row in self.first_rows]
+        # Threads count side by side: the kinds come in an order of their own.
+        state["listed"] = dict(sorted(self.listed.items()))
         state["trained_share"] = round(self.trained_share, 6)
         return json.dumps(state, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> PreprocessReport:
-        """Read a report that `to_json` wrote."""
-        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        state.pop("trained_share")
-        state["lengths"] = LengthHistogram(**state["lengths"])
-        state["first_rows"] = [[Span(**span) for span in row] for row in state["first_rows"]]
-        return cls(**state)
+        """Read a report that `to_json` wrote.
+
+        Raises:
+            MindrailError: there is none, or the file is something else.
+        """
+        try:
+            state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            state.pop("trained_share")
+            state["lengths"] = LengthHistogram(**state["lengths"])
+            state["first_rows"] = [[Span(**span) for span in row] for row in state["first_rows"]]
+            return cls(**state)
+        except OSError as error:
+            raise MindrailError(
+                f"cannot be read ({error.strerror})", where=path, fix="give what `mindrail preprocess` made"
+            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise MindrailError("not a report on preprocessing", where=path) from error
+
+
+def decoded_rows(path: Path, count: int) -> list[list[Span]]:
+    """Return the first rows of the MindRecord `path` as the report beside it holds them, decoded.
+
+    Raises:
+        MindrailError: there is no report, or it holds fewer rows than `count` of the rows written.
+    """
+    report = PreprocessReport.read(report_path(path))
+    if count > len(report.first_rows) < report.rows_out:
+        raise MindrailError(
+            f"{count} rows asked for, the report holds {len(report.first_rows)} decoded",
+            where=report_path(path),
+            fix="give --tokenizer to decode others",
+        )
+    return report.first_rows[:count]
+
+
+def _notes(options: Options) -> list[str]:
+    if options.compat == "mindformers":
+        return [f"as MindFormers writes them: {PEER_WAYS[options.format]}"]
+    read = "their ids" if options.literal_specials else "ordinary characters"
+    told = [f"as the model's own tokenizer reads them; special tokens written out in the data are {read}"]
+    if options.pack:
+        told.append(
+            "packed: the column segments tells the samples of a row apart; with a network that does not "
+            "read it, samples attend to the ones before them"
+        )
+    return told

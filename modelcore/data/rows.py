@@ -121,18 +121,16 @@ class Packer:
     Attributes:
         width: tokens a row.
         pad_id: what fills rows up.
-        boundaries: add the column `segments`, for a network that keeps samples apart by it.
     """
 
     width: int
     pad_id: int
-    boundaries: bool
     _open: list[_OpenRow] = field(default_factory=list)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """See `Assembler.columns`."""
-        return ("input_ids", "labels", "segments") if self.boundaries else ("input_ids", "labels")
+        return ("input_ids", "labels", "segments")
 
     def add(self, encoded: Encoded) -> Rows:
         """See `Assembler.add`."""
@@ -169,7 +167,7 @@ class Packer:
             labels[index, : row.used] = np.concatenate(row.labels)
             lengths = [len(ids) for ids in row.ids]
             segments[index, : row.used] = np.repeat(np.arange(1, len(lengths) + 1), lengths)
-        return Rows(input_ids, labels, segments if self.boundaries else None)
+        return Rows(input_ids, labels, segments)
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,39 +14,38 @@ import numpy.typing as npt
 from modelcore.data.chunks import Chunk
 from modelcore.data.decode import decode_row
 from modelcore.data.encode import Encoded
+from modelcore.data.examine import Examiner
+from modelcore.data.formats import FORMATS
 from modelcore.data.mindrecord import MindRecordWriter
 from modelcore.data.options import Options
+from modelcore.data.output import rows_path, validation_path
 from modelcore.data.report import PreprocessReport
-from modelcore.data.rows import Assembler, Rows, StreamCutter, cut, learnt, take
+from modelcore.data.rows import Assembler, Packer, Padder, Rows, StreamCutter, cut, learnt, take
 from modelcore.data.tokenizers import Tokenizer
 
-__all__ = ["TRAIN", "VALIDATION", "Files", "Sink"]
+__all__ = ["Files", "Sink", "Sinks", "open_sinks"]
 
-TRAIN, VALIDATION = "train", "validation"
 DECODED = 3  # rows shown in the report
 
 
 class Files:
-    """The MindRecord files of one kind, `name.mindrecord`, or `name_0.mindrecord`, … of so many rows each.
+    """The MindRecord files of one kind: one, or several of so many rows each (`output.rows_path`).
 
     Args:
-        directory: where they are written.
-        name: train or validation.
+        path: the one file's path, of which the others' are made.
         columns: of their rows.
         rows_per_file: rows a file; 0 puts all into one.
     """
 
-    def __init__(self, directory: Path, name: str, columns: Sequence[str], rows_per_file: int) -> None:
-        self.name = name
-        self._directory = directory
+    def __init__(self, path: Path, columns: Sequence[str], rows_per_file: int) -> None:
+        self._path = path
         self._columns = columns
         self._limit = rows_per_file
         self._number = 0
         self._writer = self._open()
 
     def _open(self) -> MindRecordWriter:
-        number = f"_{self._number}" if self._limit else ""
-        return MindRecordWriter(self._directory / f"{self.name}{number}.mindrecord", self._columns)
+        return MindRecordWriter(rows_path(self._path, self._number if self._limit else None), self._columns)
 
     def write(self, rows: Rows) -> None:
         """Append rows, beginning another file where one is full.
@@ -75,13 +75,14 @@ class Files:
 
 @dataclass
 class Sink:
-    """The files of one kind and what leads to them."""
+    """The files of one kind and what leads to them; `held_back` says they are for validation."""
 
     files: Files
     assembler: Assembler
     tokenizer: Tokenizer
     options: Options
     report: PreprocessReport
+    held_back: bool
 
     def add(self, chunk: Chunk, encoded: Encoded, mask: npt.NDArray[np.bool_]) -> None:
         """Take the samples of a chunk for which `mask` is true."""
@@ -121,5 +122,55 @@ class Sink:
             self.report.first_rows.append(spans)
         self.files.write(rows)
         self.report.rows_out += len(rows.input_ids)
-        if self.files.name == VALIDATION:
+        if self.held_back:
             self.report.validation_rows += len(rows.input_ids)
+
+
+@dataclass
+class Sinks:
+    """The rows to learn from, and those held back where that is asked for."""
+
+    train: Sink
+    validation: Sink | None
+
+    def add(
+        self, chunk: Chunk, encoded: Encoded, keep: npt.NDArray[np.bool_], held_back: npt.NDArray[np.bool_]
+    ) -> None:
+        """Take the samples of a chunk that `keep` says, each to its side."""
+        self.train.add(chunk, encoded, keep & ~held_back)
+        if self.validation:
+            self.validation.add(chunk, encoded, keep & held_back)
+
+    def finish(self) -> None:
+        """Write what is still held."""
+        self.train.finish()
+        if self.validation:
+            self.validation.finish()
+
+
+@contextmanager
+def open_sinks(path: Path, examiner: Examiner, options: Options, report: PreprocessReport) -> Iterator[Sinks]:
+    """Open the files of all rows, `path` and those beside it; they are complete after the block.
+
+    Args:
+        path: where the rows to learn from go.
+        examiner: knows the vocabulary and the ids of control tokens.
+        options: what is asked for.
+        report: gets the counts.
+    """
+    with ExitStack() as stack:
+
+        def sink(place: Path, counted: bool) -> Sink:
+            assembler = _assembler(examiner, options, report)
+            files = stack.enter_context(Files(place, assembler.columns, options.rows_per_file))
+            return Sink(files, assembler, examiner.tokenizer, options, report, counted)
+
+        yield Sinks(sink(path, False), sink(validation_path(path), True) if options.validation else None)
+
+
+def _assembler(examiner: Examiner, options: Options, report: PreprocessReport) -> Assembler:
+    if options.format not in FORMATS:
+        return StreamCutter(options.width)
+    candidates = (options.pad_id, examiner.tokenizer.pad_id, examiner.encoder.closing)
+    report.pad_id = next(number for number in candidates if number is not None)
+    return (Packer if options.pack else Padder)(options.width, report.pad_id)

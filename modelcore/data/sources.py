@@ -48,7 +48,11 @@ def open_source(path: Path) -> Iterator[BinaryIO]:
     """
     if not path.is_file():
         raise MindrailError("no such file", where=path, fix="check the path")
-    with path.open("rb") as file:
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise MindrailError(f"cannot be read ({error.strerror})", where=path) from error
+    with opened as file:
         magic = file.read(2)
         if not magic:
             raise MindrailError("the file is empty", where=path)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -24,9 +24,10 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 from modelcore.data.examine import Examined, Examiner, Plan
 from modelcore.errors import MindrailError, StepFailed
 
-__all__ = ["examine_all", "worker_count"]
+__all__ = ["examine_all", "suitable_workers", "worker_count"]
 
 PR_SET_PDEATHSIG = 1
+SMALL = 16 << 20  # bytes of source below which starting workers costs more than it saves
 AHEAD = 2  # chunks given to a worker beyond the one it is at
 
 
@@ -45,9 +46,14 @@ def worker_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def suitable_workers(source: Path) -> int:
+    """Return how many processes a source is worth: one where it is small, else one a processor."""
+    return worker_count() if source.is_file() and source.stat().st_size > SMALL else 1
+
+
 def examine_all(
     chunks: Iterator[ChunkType], plan: Plan, examiner: Examiner, workers: int
-) -> Iterator[tuple[ChunkType, Examined]]:
+) -> Generator[tuple[ChunkType, Examined], None, None]:
     """Yield each chunk with what was found out about it, in order.
 
     Args:

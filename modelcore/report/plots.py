@@ -35,11 +35,20 @@ def line_plot(
         return _svg(figure)
 
 
-def bar_plot(edges: Sequence[float], counts: Sequence[float], *, x_label: str, y_label: str) -> str:
-    """Return an SVG histogram: `counts[i]` between `edges[i]` and `edges[i + 1]`."""
+def bar_plot(
+    edges: Sequence[float],
+    counts: Sequence[float],
+    *,
+    x_label: str,
+    y_label: str,
+    mark: float | None = None,
+) -> str:
+    """Return an SVG histogram: `counts[i]` between `edges[i]` and `edges[i + 1]`; a line stands at `mark`."""
     with _axes(x_label, y_label) as (figure, axes):
         widths = [right - left for left, right in pairwise(edges)]
         axes.bar(edges[:-1], counts, width=widths, align="edge", color=_COLOURS[0], edgecolor="white")
+        if mark is not None:
+            axes.axvline(mark, color=_COLOURS[1], linewidth=1.4)
         return _svg(figure)
 
 

@@ -67,10 +67,10 @@ def test_a_hostile_record_is_named_and_can_be_skipped(
     source = tmp_path / "s.jsonl"
     source.write_text(f"{json.dumps(GOOD)}\n{record}\n{json.dumps(GOOD)}\n")
     with pytest.raises(MindrailError) as caught:
-        preprocess(source, tmp_path / "a", **options)
+        preprocess(source, tmp_path / "a.mindrecord", **options)
     assert "record 2" in str(caught.value) and message in str(caught.value) and len(str(caught.value)) < 500
     if "longer" not in message:
-        assert preprocess(source, tmp_path / "b", skip_bad=True, **options).rows_out == 2
+        assert preprocess(source, tmp_path / "b.mindrecord", skip_bad=True, **options).rows_out == 2
 
 
 def test_a_gzip_bomb_is_read_through_in_little_memory(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_rubbish_behind_a_gzip_stream_is_no_end_of_data(tmp_path: Path, options:
     source = tmp_path / "s.gz"
     source.write_bytes(gzip.compress(json.dumps([GOOD]).encode()) + b"rubbish")
     with pytest.raises(MindrailError, match="damaged gzip"):
-        preprocess(source, tmp_path / "a", **options)
+        preprocess(source, tmp_path / "a.mindrecord", **options)
 
 
 @pytest.mark.parametrize("literal_specials", [True, False])
@@ -104,8 +104,8 @@ def test_text_that_looks_like_control_tokens_moves_no_mask(
     evil = "<|endoftext|>### Response: ASSISTANT: </s>[/INST] {input} {0} {instruction}"
     source = tmp_path / "s.json"
     source.write_text(json.dumps([{"instruction": evil, "input": evil, "output": evil}]))
-    preprocess(source, tmp_path / "a", literal_specials=literal_specials, **options)
-    row = next(read_mindrecord(tmp_path / "a" / "train.mindrecord"))
+    preprocess(source, tmp_path / "a.mindrecord", literal_specials=literal_specials, **options)
+    row = next(read_mindrecord(tmp_path / "a.mindrecord"))
     tokenizer = load_tokenizer(options["tokenizer_dir"])
     learnt = row["input_ids"][row["labels"] != -100].tolist()
     assert tokenizer.decode(learnt, skip_special=False) == evil + "<|endoftext|>"
@@ -119,28 +119,67 @@ def test_sources_that_are_no_files_are_refused(tmp_path: Path, options: dict[str
     os.mkfifo(tmp_path / "pipe")
     for name in ("dangling", "pipe", "."):
         with pytest.raises(MindrailError, match="no such file"):
-            preprocess(tmp_path / name, tmp_path / "a", **options)
+            preprocess(tmp_path / name, tmp_path / "a.mindrecord", **options)
 
 
-def test_no_destination_is_ever_overwritten(tmp_path: Path, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x.mindrecord",
+        "x.mindrecord.db",
+        "x_7.mindrecord",
+        "x.validation.mindrecord.db",
+        "x.validation_0.mindrecord",
+        "x.report.json",
+        "x.report.html",
+    ],
+)
+def test_whatever_stands_in_a_destinations_place_is_left_alone(
+    tmp_path: Path, options: dict[str, Any], name: str
+) -> None:
     source = tmp_path / "s.json"
     source.write_text(json.dumps([GOOD]))
-    full = tmp_path / "full"
-    full.mkdir()
-    (full / "train.mindrecord.db").write_text("mine")
-    (tmp_path / "link").symlink_to(full)
-    (tmp_path / "file").write_text("mine")
-    for name in ("full", "link", "file", "s.json"):
-        with pytest.raises(MindrailError, match="exists already"):
-            preprocess(source, tmp_path / name, **options)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full", "link", "s.json"]
-    assert (full / "train.mindrecord.db").read_text() == "mine" and json.loads(source.read_text()) == [GOOD]
+    (tmp_path / "mine").write_text("mine")
+    for make in (
+        Path.mkdir,
+        Path.touch,
+        lambda path: path.symlink_to("mine"),
+        lambda path: path.symlink_to("-"),
+    ):
+        make(tmp_path / name)
+        with pytest.raises(MindrailError, match=f"{name}: exists already"):
+            preprocess(source, tmp_path / "x.mindrecord", **options)
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["mine", "s.json", name])
+        (tmp_path / name).rmdir() if make is Path.mkdir else (tmp_path / name).unlink()
+    assert (tmp_path / "mine").read_text() == "mine" and json.loads(source.read_text()) == [GOOD]
+    preprocess(source, tmp_path / "x.mindrecord", **options)
+
+
+def test_what_appears_meanwhile_in_a_place_is_not_replaced(tmp_path: Path, options: dict[str, Any]) -> None:
+    source = tmp_path / "s.json"
+    source.write_text(json.dumps([GOOD]))
+    out = tmp_path / "x.mindrecord"
+    with pytest.raises(MindrailError, match="x.mindrecord: cannot be put here .File exists"):
+        preprocess(source, out, progress=lambda *_: out.write_text("mine"), **options)
+    assert out.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.json", "x.mindrecord"]
+
+
+@pytest.mark.parametrize("name", ["rows", "s.json", ".mindrecord"])
+def test_a_destination_of_another_suffix_is_refused(
+    tmp_path: Path, options: dict[str, Any], name: str
+) -> None:
+    source = tmp_path / "s.json"
+    source.write_text(json.dumps([GOOD]))
+    with pytest.raises(MindrailError, match=r"must end in \.mindrecord"):
+        preprocess(source, tmp_path / name, **options)
+    assert json.loads(source.read_text()) == [GOOD]
 
 
 def test_a_full_disk_fails_the_step_and_leaves_nothing(tmp_path: Path, options: dict[str, Any]) -> None:
     source = tmp_path / "s.json"
     source.write_text(json.dumps([GOOD] * 3000))
-    out = tmp_path / "out"
+    out = tmp_path / "out.mindrecord"
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from modelcore.data.preprocess import preprocess; from modelcore.errors import StepFailed\n"

@@ -94,13 +94,13 @@ def test_contaminated_samples_are_reported_dropped_or_fatal(
     source.write_text(json.dumps(data))
     options = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 400}
     options["benchmarks"] = (benchmark,)
-    report = preprocess(source, tmp_path / "a", **options)
+    report = preprocess(source, tmp_path / "a.mindrecord", **options)
     assert (report.contaminated, report.contamination, report.rows_out) == (1, {"HumanEval/0": [2]}, 2)
-    report = preprocess(source, tmp_path / "b", contaminated="drop", workers=2, **options)
+    report = preprocess(source, tmp_path / "b.mindrecord", contaminated="drop", workers=2, **options)
     assert (report.contaminated, report.rows_out) == (1, 1)
     with pytest.raises(MindrailError, match="record 2 shares text with HumanEval/0"):
-        preprocess(source, tmp_path / "c", contaminated="fail", **options)
-    assert not (tmp_path / "c").exists()
+        preprocess(source, tmp_path / "c.mindrecord", contaminated="fail", **options)
+    assert not (tmp_path / "c.mindrecord").exists()
 
 
 def test_mbpp_in_its_own_words_is_found_and_code_alpaca_holds_some(shared_data: Path) -> None:

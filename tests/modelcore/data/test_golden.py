@@ -32,7 +32,7 @@ class Made:
         form, vocabulary = CASES[name]
         self.source = shared_data / "codealpaca" / "code_alpaca_2k.json"
         self.records = json.loads(self.source.read_text(encoding="utf-8"))
-        out = scratch / f"{name}-{compat}"
+        out = scratch / f"{name}-{compat}.mindrecord"
         self.report: PreprocessReport = preprocess(
             self.source,
             out,
@@ -41,7 +41,7 @@ class Made:
             seq_length=512,
             compat=compat,
         )
-        rows = list(read_mindrecord(out / "train.mindrecord"))
+        rows = list(read_mindrecord(out))
         self.ids = np.stack([row["input_ids"] for row in rows])
         self.labels = np.stack([row["labels"] for row in rows])
         golden = np.load(shared_data / "golden" / f"{name}.npz")
@@ -118,15 +118,15 @@ def _wiki(shared_data: Path, tokenizers: Path, out: Path, compat: str) -> tuple[
     source = shared_data / "wikitext-2" / "valid.txt"
     directory = tokenizers / "llama2"
     report = preprocess(source, out, format="wiki", tokenizer_dir=directory, seq_length=512, compat=compat)
-    return np.stack([row["input_ids"] for row in read_mindrecord(out / "train.mindrecord")]), report
+    return np.stack([row["input_ids"] for row in read_mindrecord(out)]), report
 
 
 def test_wikitext_keeps_the_eight_paragraphs_that_mindformers_loses(
     shared_data: Path, real_tokenizers: Path, tmp_path: Path
 ) -> None:
     """Its quote rule runs over paragraphs, joins some to headings and drops them with those."""
-    theirs, their_report = _wiki(shared_data, real_tokenizers, tmp_path / "theirs", "mindformers")
+    theirs, their_report = _wiki(shared_data, real_tokenizers, tmp_path / "theirs.mindrecord", "mindformers")
     np.testing.assert_array_equal(theirs, np.load(shared_data / "golden" / "llama_wiki.npz")["input_ids"])
-    ours, report = _wiki(shared_data, real_tokenizers, tmp_path / "ours", "model")
+    ours, report = _wiki(shared_data, real_tokenizers, tmp_path / "ours.mindrecord", "model")
     assert report.records_in == their_report.records_in + 8
     assert len(ours) > len(theirs)

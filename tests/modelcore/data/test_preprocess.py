@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from modelcore.data import preprocess as module
 from modelcore.data.decode import decode_rows
 from modelcore.data.mindrecord import inspect_mindrecord, read_mindrecord
+from modelcore.data.output import report_path, rows_path, validation_path
 from modelcore.data.preprocess import preprocess
 from modelcore.data.report import PreprocessReport
 from modelcore.data.tokenizers import load_tokenizer
@@ -43,32 +45,36 @@ def run(tmp_path: Path, vocab_merges_dir: Path):
         number = next(numbers)
         source = tmp_path / f"source{number}.json"
         source.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
-        out = tmp_path / f"rows{number}"
+        out = tmp_path / f"rows{number}.mindrecord"
         options = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 256, **choices}
         return preprocess(source, out, **options), out
 
     return preprocessed
 
 
-def rows(out: Path, name: str = "train") -> list[dict[str, np.ndarray]]:
-    return list(read_mindrecord(out / f"{name}.mindrecord"))
+def rows(out: Path) -> list[dict[str, np.ndarray]]:
+    return list(read_mindrecord(out))
 
 
-def digests(out: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.iterdir())}
+def beside(out: Path) -> list[str]:
+    return sorted(path.name for path in out.parent.iterdir() if path.name.startswith(out.stem))
+
+
+def digests(out: Path) -> list[str]:
+    """Digests of all that was made; the index is compared by what it says, for it holds the file's name."""
+    index = sqlite3.connect(f"{out}.db").execute("SELECT * FROM INDEXES").fetchall()
+    kept = out.read_bytes().replace(out.name.encode(), b"rows")
+    made = (kept, repr(index).encode(), report_path(out).read_bytes())
+    return [hashlib.sha256(part).hexdigest() for part in made]
 
 
 def test_every_record_becomes_a_row_of_one_more_than_the_network_sees(run) -> None:
     report, out = run(records(30))
-    assert sorted(path.name for path in out.iterdir()) == [
-        "report.json",
-        "train.mindrecord",
-        "train.mindrecord.db",
-    ]
+    assert beside(out) == ["rows0.mindrecord", "rows0.mindrecord.db", "rows0.report.json"]
     assert (report.records_in, report.rows_out, report.losses) == (30, 30, {})
     assert all(row["input_ids"].shape == row["labels"].shape == (257,) for row in rows(out))
     assert report.trained_tokens == sum(int((row["labels"] != -100).sum()) for row in rows(out))
-    assert PreprocessReport.read(out / "report.json") == report
+    assert PreprocessReport.read(report_path(out)) == report
 
 
 def test_equal_input_gives_equal_bytes_whoever_does_the_work(run) -> None:
@@ -80,7 +86,7 @@ def test_equal_input_gives_equal_bytes_whoever_does_the_work(run) -> None:
 def test_rows_decode_to_prompt_answer_and_padding(run, vocab_merges_dir: Path) -> None:
     data = records(3)
     report, out = run(data)
-    masked, trained, padding = decode_rows(out / "train.mindrecord", load_tokenizer(vocab_merges_dir), [1])[0]
+    masked, trained, padding = decode_rows(out, load_tokenizer(vocab_merges_dir), [1])[0]
     assert (masked.kind, trained.kind, padding.kind) == ("masked", "trained", "padding")
     assert trained.text == data[1]["output"] + "<|endoftext|>"
     assert masked.text.endswith("### Response:") and data[1]["instruction"] in masked.text
@@ -148,7 +154,7 @@ def test_bytes_that_are_no_utf8_are_named_with_their_field(tmp_path: Path, vocab
     source.write_bytes(b'[{"instruction": "caf\xe9", "output": "x"}]')
     options: dict[str, Any] = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 64}
     with pytest.raises(MindrailError, match=r"record 1, field 'instruction': not UTF-8 \(byte 0xe9\)"):
-        preprocess(source, tmp_path / "rows", **options)
+        preprocess(source, tmp_path / "rows.mindrecord", **options)
 
 
 def test_a_source_without_one_usable_record_is_refused(run) -> None:
@@ -159,17 +165,11 @@ def test_a_source_without_one_usable_record_is_refused(run) -> None:
 
 
 def test_an_existing_destination_is_left_alone(run, tmp_path: Path) -> None:
-    (tmp_path / "rows0").mkdir()
-    (tmp_path / "rows0" / "mine").write_text("precious")
+    (tmp_path / "rows0.mindrecord").write_text("precious")
     with pytest.raises(MindrailError, match="exists already"):
         run(records(2))
-    assert [path.name for path in (tmp_path / "rows0").iterdir()] == ["mine"]
-
-
-def test_an_empty_destination_is_filled(run, tmp_path: Path) -> None:
-    (tmp_path / "rows0").mkdir()
-    run(records(2))
-    assert (tmp_path / "rows0" / "train.mindrecord").is_file()
+    assert (tmp_path / "rows0.mindrecord").read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows0.mindrecord", "source0.json"]
 
 
 def test_exact_duplicates_go_on_request(run) -> None:
@@ -193,7 +193,7 @@ def test_near_duplicates_are_reported_or_dropped(run) -> None:
 def test_the_validation_split_depends_on_content_alone(run) -> None:
     data = records(400)
     report, out = run(data, validation=0.25)
-    train, validation = rows(out), rows(out, "validation")
+    train, validation = rows(out), rows(validation_path(out))
     assert (
         report.validation_rows == len(validation) and report.rows_out == len(train) + len(validation) == 400
     )
@@ -201,15 +201,15 @@ def test_the_validation_split_depends_on_content_alone(run) -> None:
     shuffled = random.Random(1).sample(data, 400)
     _, again = run([*shuffled, *shuffled[:50]], validation=0.25)
     held = {row["input_ids"].tobytes() for row in validation}
-    assert held == {row["input_ids"].tobytes() for row in rows(again, "validation")}
+    assert held == {row["input_ids"].tobytes() for row in rows(validation_path(again))}
     assert not held & {row["input_ids"].tobytes() for row in rows(again)}
 
 
 def test_packing_puts_several_samples_in_a_row_with_their_boundaries(run) -> None:
     data = records(60)
     plain, _ = run(data)
-    report, out = run(data, pack=True, boundaries=True, seq_length=600)
-    assert inspect_mindrecord(out / "train.mindrecord").columns.keys() == {"input_ids", "labels", "segments"}
+    report, out = run(data, pack=True, seq_length=600)
+    assert inspect_mindrecord(out).columns.keys() == {"input_ids", "labels", "segments"}
     packed = rows(out)
     assert report.rows_out == len(packed) < 30 and report.tokens == plain.tokens
     assert sum(int(row["segments"].max()) for row in packed) == 60
@@ -219,23 +219,17 @@ def test_packing_puts_several_samples_in_a_row_with_their_boundaries(run) -> Non
         assert (row["labels"][row["segments"] == 0] == -100).all()
         assert ((row["labels"] == -100) | (row["labels"] == row["input_ids"])).all()
     assert report.trained_tokens == plain.trained_tokens
-    assert "segments" in report.notes[-1]
+    assert "segments" in report.notes[-1] and "attend to the ones before them" in report.notes[-1]
 
 
 def test_rows_can_be_spread_over_files_of_a_size(run) -> None:
     data = records(1100, length=2)
     _, one = run(data)
     report, out = run(data, rows_per_file=500)
-    found = [rows(out, f"train_{number}") for number in range(3)]
+    found = [rows(rows_path(out, number)) for number in range(3)]
     assert [len(part) for part in found] == [500, 500, 100] and report.rows_out == 1100
     spread = [row["input_ids"].tobytes() for part in found for row in part]
     assert spread == [row["input_ids"].tobytes() for row in rows(one)]
-
-
-def test_packing_without_boundaries_says_that_samples_attend_to_each_other(run) -> None:
-    report, out = run(records(20), pack=True)
-    assert "attend to the ones before them" in report.notes[-1]
-    assert inspect_mindrecord(out / "train.mindrecord").columns.keys() == {"input_ids", "labels"}
 
 
 def test_conversations_are_told_apart_from_instructions_by_record(run, sentencepiece_dir: Path) -> None:
@@ -247,7 +241,7 @@ def test_conversations_are_told_apart_from_instructions_by_record(run, sentencep
     ]
     report, out = run(data, format="llama", tokenizer_dir=sentencepiece_dir, seq_length=900)
     assert report.rows_out == 3
-    spans = decode_rows(out / "train.mindrecord", load_tokenizer(sentencepiece_dir), [2])[0]
+    spans = decode_rows(out, load_tokenizer(sentencepiece_dir), [2])[0]
     assert [span.text for span in spans if span.kind == "trained"] == [" gpt says</s>", " assistant says</s>"]
     assert spans[0].text.startswith("<s>Hm. USER: human says ASSISTANT:")
     with pytest.raises(MindrailError, match="wizardcoder format has one question"):
@@ -284,7 +278,6 @@ def test_wikitext_loses_its_headings_and_separators(run, sentencepiece_dir: Path
         ({"format": "vicuna"}, "format: unknown value 'vicuna'"),
         ({"compat": "x"}, "compat: unknown value 'x'"),
         ({"validation": 1.0}, "validation: 1.0, must be at least 0 and less than 1"),
-        ({"boundaries": True}, "boundaries: True, must be false where pack is false"),
         ({"format": "text", "pack": True}, "pack: True, must be false"),
         ({"near_threshold": 0}, "near_threshold: 0, must be"),
         ({"ngram": 1}, "ngram: 1, must be 3 or more"),
@@ -304,7 +297,7 @@ def test_progress_is_told_the_records_done(run) -> None:
 
 
 def test_nothing_is_left_when_writing_fails(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.Sink, "finish", lambda self: 1 / 0)
+    monkeypatch.setattr(module.Sinks, "finish", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(records(3))
     assert [path.name for path in tmp_path.iterdir()] == ["source0.json"]
