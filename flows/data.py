@@ -171,17 +171,9 @@ def tokenize(directory: Path, text: str | None, file: Path | None, as_json: bool
 
 
 def _show_report(result: dict[str, Any]) -> None:
-    for key in (
-        "records_in",
-        "rows_out",
-        "validation_rows",
-        "bad",
-        "empty_answers",
-        "truncated",
-        "tokens_lost",
-    ):
-        click.echo(f"{key.replace('_', ' '):<18}{result[key]:>12,}")
-    for key in ("wholly_masked", "duplicates", "near_duplicates", "contaminated", "tokens", "trained_tokens"):
+    from modelcore.data.report import COUNTED
+
+    for key in COUNTED:
         click.echo(f"{key.replace('_', ' '):<18}{result[key]:>12,}")
     click.echo(f"{'trained share':<18}{result['trained_share']:>12.1%}")
     for note in (*result["notes"], *result["messages"]):

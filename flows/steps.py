@@ -10,14 +10,18 @@ from pathlib import Path
 
 from prefect import flow
 
-from modelcore.config.schema import Convert, Download
+from modelcore.config.schema import Convert, Download, Preprocess
+from modelcore.data.decode import Span
+from modelcore.data.report import PreprocessReport
 from modelcore.store.store import Store
 from tasks import convert as converting
+from tasks import data as looking
 from tasks import download as downloading
+from tasks import preprocess as preprocessing
 from tasks.given import given
 from tasks.step import Step, finished
 
-__all__ = ["convert", "download"]
+__all__ = ["conversations", "convert", "data_report", "decode", "download", "preprocess"]
 
 
 @flow(name="download", flow_run_name="download {config.source}", persist_result=False)
@@ -42,3 +46,53 @@ def convert(checkpoint: str, config: Convert | None = None, store: str = "store"
     """
     source = given(checkpoint, key="checkpoint")
     return finished(converting.convert(Store(Path(store)), source, config or Convert()))
+
+
+@flow(name="preprocess", flow_run_name="preprocess {config.input}", persist_result=False)
+def preprocess(tokenizer: str, config: Preprocess, store: str = "store") -> Step:
+    """Turn instructions or texts into MindRecord rows, with a report.
+
+    Args:
+        tokenizer: directory with the model's tokenizer files.
+        config: input, row format and length.
+        store: directory that holds every step's output.
+    """
+    source = given(tokenizer, key="tokenizer")
+    return finished(preprocessing.preprocess(Store(Path(store)), source, config))
+
+
+@flow(name="conversations", flow_run_name="conversations {source}", persist_result=False)
+def conversations(source: str, skip_bad: bool = False, store: str = "store") -> Step:
+    """Write Alpaca records out as conversations (`from: human/gpt`).
+
+    Args:
+        source: a JSON list or JSON lines, plain or gzipped.
+        skip_bad: leave out records that cannot be read.
+        store: directory that holds every step's output.
+    """
+    return finished(looking.conversations(Store(Path(store)), given(source, key="source"), skip_bad))
+
+
+@flow(name="data-report", flow_run_name="data-report {rows}", persist_result=False)
+def data_report(rows: str) -> PreprocessReport:
+    """Show what preprocessing did to the records.
+
+    Args:
+        rows: an artifact of `preprocess`, or its FILE.mindrecord.
+    """
+    report: PreprocessReport = looking.look(Path(rows))
+    return report
+
+
+@flow(name="decode", flow_run_name="decode {rows}", persist_result=False)
+def decode(rows: str, tokenizer: str | None = None, count: int = 3) -> list[list[Span]]:
+    """Show the first rows as text, masked and trained parts told apart.
+
+    Args:
+        rows: an artifact of `preprocess`, or its FILE.mindrecord.
+        tokenizer: directory with the tokenizer files; without it, the rows that the report holds decoded.
+        count: how many rows.
+    """
+    vocabulary = None if tokenizer is None else Path(tokenizer)
+    found: list[list[Span]] = looking.decode(Path(rows), vocabulary, count)
+    return found

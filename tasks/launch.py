@@ -11,7 +11,7 @@ from modelcore.progress import Progress
 from modelcore.store.store import Store
 from modelcore.training.plan import TrainPlan
 from tasks.layout import layout_of
-from tasks.preprocess import ROWS
+from tasks.preprocess import ROWS, TRAIN
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["launch"]
@@ -43,7 +43,7 @@ def _train(directory: Path, shards: Step, rows: Step, config: Pipeline, progress
     cut = config.parallel
     TrainPlan(
         model=str(shards.path),
-        data=str(rows.path / ROWS / "train.mindrecord"),
+        data=str(rows.path / ROWS / TRAIN),
         output=str(directory),
         layout=layout_of(cut),
         vocab_emb_dp=cut.vocab_emb_dp,

@@ -6,16 +6,18 @@ import shutil
 from pathlib import Path
 
 from modelcore.config.schema import Preprocess
+from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess as write_rows
 from modelcore.store.store import Store
 from tasks.places import local_file, resolve, tokenizer_digest
 from tasks.step import Outcome, Step, build_step, step_task
 
-__all__ = ["ROWS", "preprocess"]
+__all__ = ["ROWS", "TRAIN", "preprocess"]
 
-_VERSION = 1
+_VERSION = 2
 ROWS = "rows"
-"""The directory of an artifact that holds train.mindrecord, its index and report.json."""
+"""The directory of an artifact that holds train.mindrecord, its index and its report."""
+TRAIN = "train.mindrecord"
 
 
 @step_task("preprocess")
@@ -36,13 +38,16 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess, made: Step | 
     return build_step(
         store,
         "preprocess",
-        lambda directory, progress: write_rows(
-            source,
-            _emptied(directory) / ROWS,
-            tokenizer_dir=checkpoint.path,
-            benchmarks=tuple(path for path, _ in benchmarks),
-            progress=progress,
-            **choices,
+        lambda directory, progress: write_page(
+            _emptied(directory) / ROWS / TRAIN,
+            write_rows(
+                source,
+                directory / ROWS / TRAIN,
+                tokenizer_dir=checkpoint.path,
+                benchmarks=tuple(path for path, _ in benchmarks),
+                progress=progress,
+                **choices,
+            ),
         ),
         version=_VERSION,
         inputs={"data": digest, "tokenizer": tokenizer_digest(checkpoint)},

@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from modelcore.config.schema import Pipeline
+from modelcore.data.output import report_path
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.report import ScoreReport, read_report
 from modelcore.evaluation.templates import template
@@ -27,7 +28,7 @@ from modelcore.report.words import bytes_in_words
 from modelcore.store.store import Store
 from tasks.dashboard import show_markdown, show_table
 from tasks.places import resolve
-from tasks.preprocess import ROWS
+from tasks.preprocess import ROWS, TRAIN
 from tasks.step import Step
 
 __all__ = ["Scores", "report", "scores_of"]
@@ -112,13 +113,17 @@ def _facts(config: Pipeline, score: ScoreReport, steps: dict[str, Step]) -> Iter
         f"{config.parallel.world_size} rank(s): data_parallel {config.parallel.data_parallel}, "
         f"model_parallel {config.parallel.model_parallel}, pipeline_stage {config.parallel.pipeline_stage}."
     )
-    rows = json.loads((steps["preprocess"].path / ROWS / "report.json").read_bytes())
+    rows = json.loads(_rows_report(steps["preprocess"]).read_bytes())
     yield (
         f"{rows['records_in']:,} records gave {rows['rows_out']:,} rows: {rows['truncated']} truncated, "
         f"{rows['wholly_masked']} wholly masked, {rows['bad']} unreadable."
     )
     if "first-programs" in steps:
         yield from _leak_facts(steps["first-programs"])
+
+
+def _rows_report(preprocess: Step) -> Path:
+    return report_path(preprocess.path / ROWS / TRAIN)
 
 
 def _leak_facts(made: Step) -> Iterator[str]:
@@ -145,7 +150,7 @@ def _figures(steps: dict[str, Step]) -> Iterator[Figure]:
         line_plot({"lr": (at, [row["lr"] for row in metrics])}, x_label="step", y_label="learning rate"),
         "Linear warm-up, then a cosine.",
     )
-    lengths = json.loads((steps["preprocess"].path / ROWS / "report.json").read_bytes())["lengths"]
+    lengths = json.loads(_rows_report(steps["preprocess"]).read_bytes())["lengths"]
     edges = [lengths["step"] * i for i in range(len(lengths["counts"]) + 1)]
     yield Figure(
         "Length of the training samples",

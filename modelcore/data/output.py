@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from modelcore.errors import MindrailError
+from modelcore.store.durable import sync_tree
 
 __all__ = ["SUFFIX", "built_aside", "page_path", "report_path", "rows_path", "validation_path"]
 
@@ -133,6 +134,7 @@ def _refuse_existing(destination: Path) -> None:
 def _put(scratch: Path) -> None:
     placed: list[Path] = []
     try:
+        sync_tree(scratch)
         for path in _in_order(scratch):
             os.link(path, _place(path))
             placed.append(_place(path))

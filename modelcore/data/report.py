@@ -20,8 +20,24 @@ from modelcore.data.options import Options
 from modelcore.data.output import report_path
 from modelcore.errors import MindrailError
 
-__all__ = ["LISTED", "LengthHistogram", "PreprocessReport", "decoded_rows"]
+__all__ = ["COUNTED", "LISTED", "LengthHistogram", "PreprocessReport", "decoded_rows"]
 
+COUNTED = (
+    "records_in",
+    "rows_out",
+    "validation_rows",
+    "bad",
+    "empty_answers",
+    "truncated",
+    "tokens_lost",
+    "wholly_masked",
+    "duplicates",
+    "near_duplicates",
+    "contaminated",
+    "tokens",
+    "trained_tokens",
+    "dropped_tokens",
+)
 LISTED = 50  # record numbers and messages kept of each kind
 
 
@@ -126,6 +142,11 @@ class PreprocessReport:
     def trained_share(self) -> float:
         """The share of tokens that is learnt, 0.0 where there are none."""
         return self.trained_tokens / self.tokens if self.tokens else 0.0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Every count, by its attribute's name."""
+        return {name: getattr(self, name) for name in COUNTED}
 
     @property
     def losses(self) -> dict[str, int]:

@@ -63,6 +63,7 @@ class Selector:
                     fix="drop such records, or only report them",
                 )
             self._report.contaminated += 1
+            self._report.note_records("contaminated", [sample.number])
             for problem in problems:
                 numbers = self._report.contamination.setdefault(problem, [])
                 numbers += [sample.number][: LISTED - len(numbers)]

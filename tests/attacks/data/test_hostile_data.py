@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from modelcore.data.mindrecord import MindRecordWriter, read_mindrecord
 from modelcore.data.preprocess import preprocess
 from modelcore.data.rows import Rows
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.errors import MindrailError
+from tests.byte_vocabulary import write_byte_vocabulary
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = {"instruction": "add", "input": "", "output": "done"}
@@ -27,17 +27,7 @@ GOOD = {"instruction": "add", "input": "", "output": "done"}
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every byte a token, and the two control tokens."""
-    directory = tmp_path_factory.mktemp("bytes")
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {token: number for number, token in enumerate(["<|endoftext|>", *alphabet])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(["<|endoftext|>"])
-    tokenizer.save(str(directory / "tokenizer.json"))
-    (directory / "tokenizer_config.json").write_text('{"eos_token": "<|endoftext|>"}')
-    return directory
+    return write_byte_vocabulary(tmp_path_factory.mktemp("bytes"))
 
 
 @pytest.fixture
