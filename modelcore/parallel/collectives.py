@@ -11,9 +11,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mindspore
 from mindspore import Tensor, nn, ops
+from mindspore.communication import GlobalComm
 
-__all__ = ["WHOLE", "FromTensorParallel", "GroupMax", "GroupSum", "TensorGroup", "ToTensorParallel"]
+__all__ = [
+    "WHOLE",
+    "FromTensorParallel",
+    "GroupGather",
+    "GroupMax",
+    "GroupSum",
+    "TensorGroup",
+    "ToTensorParallel",
+]
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,28 @@ class GroupMax(nn.Cell):
             return x
         rows = [ops.zeros_like(x)] * self.before + [x] + [ops.zeros_like(x)] * self.after
         return self.sum(ops.stack(rows)).max(axis=0)
+
+
+class GroupGather(nn.Cell):
+    """Every member's vector, one below the other.
+
+    The CPU backend gathers in the world only; in other groups each member adds its row to zeros.
+    """
+
+    def __init__(self, group: TensorGroup) -> None:
+        super().__init__()
+        self.size, self.before, self.after = group.size, group.index, group.size - group.index - 1
+        self.gathers = group.size > 1 and (
+            group.name == GlobalComm.WORLD_COMM_GROUP or mindspore.get_context("device_target") != "CPU"
+        )
+        self.collect = ops.AllGather(group.name) if self.gathers else _all_reduce(group)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return [group size, n] for x [n]."""
+        if self.gathers:
+            return self.collect(x).reshape(self.size, -1)
+        rows = [ops.zeros_like(x)] * self.before + [x] + [ops.zeros_like(x)] * self.after
+        return self.collect(ops.stack(rows))
 
 
 class ToTensorParallel(nn.Cell):

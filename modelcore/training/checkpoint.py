@@ -1,9 +1,11 @@
 """The checkpoints of a running job: saved, agreed upon by all ranks, found again, thinned out.
 
     <output>/checkpoints/<layout>/step_00000100/rank_<r>/{checkpoint_<r>.ckpt, state.json}
+                                                strategy/ckpt_strategy_rank_<r>.ckpt, config.json
 
 Each rank reads and writes its own part only, so hosts need not share a disk. A checkpoint counts when every
-rank's part is there and undamaged; the ranks find that out together. Knows one layout only.
+rank's part is there and undamaged; the ranks find that out together. Knows one layout only; that of another
+is brought in by `modelcore.training.adoption`.
 """
 
 from __future__ import annotations
@@ -18,11 +20,22 @@ from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
 from modelcore.training.parts import part_file, read_part, read_tensors, write_part
+from modelcore.training.plan import TrainPlan
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "checkpoints_of", "step_directory"]
 
 Agree = Callable[[int], int]
 """Collective: given each rank's number (0 to 2**24), returns the smallest."""
+
+
+def checkpoints_of(plan: TrainPlan) -> Path:
+    """Return the directory of a job's checkpoints at its plan's layout."""
+    return Path(plan.output) / "checkpoints" / str(plan.layout).replace(" ", "_")
+
+
+def step_directory(checkpoints: Path, step: int) -> Path:
+    """Return the directory of the checkpoint of `step`."""
+    return checkpoints / f"step_{step:08d}"
 
 
 class Checkpoints:
@@ -34,19 +47,28 @@ class Checkpoints:
         keep: how many to keep.
         least: the smallest of all ranks' numbers; also the barrier.
         log: told, in one line each, which parts are damaged and what is done about it.
+        describe: puts into a checkpoint's directory what this rank has to say about its part.
     """
 
     def __init__(
-        self, directory: Path, rank: int, keep: int, least: Agree, log: Callable[[str], None]
+        self,
+        directory: Path,
+        rank: int,
+        keep: int,
+        least: Agree,
+        log: Callable[[str], None],
+        describe: Callable[[Path], None] = lambda _: None,
     ) -> None:
         self._directory = directory
         self._rank = rank
         self._keep = keep
         self._least = least
         self._log = log
+        self._describe = describe
 
     def save(self, step: int, tensors: Mapping[str, NDArray], state: Mapping[str, Any]) -> None:
         """Write this rank's part; once every rank's is there, remove the oldest beyond `keep`."""
+        self._describe(self._at(step))
         write_part(self._at(step), self._rank, tensors, {**state, "step": step})
         self._least(step)
         for old in sorted(self._steps())[: -self._keep]:
@@ -99,7 +121,7 @@ class Checkpoints:
         return [int(path.name.partition("_")[2]) for path in self._directory.glob("step_*")]
 
     def _at(self, step: int) -> Path:
-        return self._directory / f"step_{step:08d}"
+        return step_directory(self._directory, step)
 
     def _remove_after(self, step: int) -> None:
         for newer in self._steps():
@@ -107,8 +129,10 @@ class Checkpoints:
                 self._remove(newer)
 
     def _remove(self, step: int) -> None:
-        shutil.rmtree(self._at(step) / f"rank_{self._rank}", ignore_errors=True)
-        _remove_empty(self._at(step))
+        directory = self._at(step)
+        shutil.rmtree(directory / f"rank_{self._rank}", ignore_errors=True)
+        if not any(directory.glob("rank_*")):  # the last one takes the description along
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _remove_empty(directory: Path) -> None:

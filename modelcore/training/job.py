@@ -16,7 +16,8 @@ from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Mesh
 from modelcore.progress import Progress
 from modelcore.training.agreement import Agreement
-from modelcore.training.checkpoint import Checkpoints
+from modelcore.training.checkpoint import Checkpoints, checkpoints_of
+from modelcore.training.description import copy_description, describe_part
 from modelcore.training.gradients import MicroBatch
 from modelcore.training.health import Health, LossScale, not_finite
 from modelcore.training.network import build_network, fill
@@ -25,12 +26,10 @@ from modelcore.training.parts import part_file, read_tensors, write_tensors
 from modelcore.training.plan import TrainPlan
 from modelcore.training.reporting import Reporter
 from modelcore.training.rows import micro_batches, read_rows
+from modelcore.training.same_job import check_same_job
 from modelcore.training.step import Step, StepResult
 
 __all__ = ["Job"]
-
-# What may change between two runs of the same job without changing its result.
-_FREE = ("model", "data", "output", "layout", "checkpoint_every", "keep", "recompute")
 
 
 class Job:
@@ -54,32 +53,45 @@ class Job:
         network = build_network(plan, groups)
         self.rows = read_rows(Path(plan.data), network.vocab_size)
         self.step = Step(plan, network, groups)
+        self._tell_what_is_whole()
         self.scale, self.health = LossScale(plan.precision == "fp16"), Health(network.vocab_size)
         self.output = Path(plan.output)
         self.saved = self.output / "checkpoints"
-        place = self.saved / str(plan.layout).replace(" ", "_")
-        self.checkpoints = Checkpoints(place, rank, plan.keep, self.agreement.least, self._say)
+        self.checkpoints = Checkpoints(
+            checkpoints_of(plan),
+            rank,
+            plan.keep,
+            self.agreement.least,
+            self._say,
+            lambda directory: describe_part(
+                Path(plan.model), directory, network.partition, rank, shard_optimizer=plan.shard_optimizer
+            ),
+        )
         self.progress = progress
 
-    def run(self) -> None:
+    def run(self, until: int | None = None) -> None:
         """Train to the last step and leave the weights in the output directory.
+
+        Args:
+            until: stop after that many steps of the job and leave a checkpoint instead.
 
         Raises:
             MindrailError: an input is wrong, or the run is not healthy.
         """
         plan = self.plan
-        start = self._begin()
+        start, last = self._begin(), min(until or plan.steps, plan.steps)
         reporter = Reporter(plan, self.rank, len(self.rows), start, self.progress)
-        for done in range(start, plan.steps):
+        for done in range(start, last):
             began = time.perf_counter()
             result = self.step.run(done, self._batches(done), self.scale.value)
             self._check(result, done - done % plan.checkpoint_every)
             reporter.step(result, self.scale.value, time.perf_counter() - began)
-            if (done + 1) % plan.checkpoint_every == 0 and done + 1 < plan.steps:
+            if done + 1 < plan.steps and ((done + 1) % plan.checkpoint_every == 0 or done + 1 == last):
                 reporter.sync()
                 self.checkpoints.save(done + 1, self._tensors(), self._state())
         reporter.sync()
-        self._finish()
+        if last == plan.steps:
+            self._finish()
 
     def _begin(self) -> int:
         """Load the newest checkpoint, or the model; return the steps done."""
@@ -93,7 +105,7 @@ class Job:
             fill(weights, read_tensors(source), source)
             return 0
         step, state = found
-        _check_same_plan(state["plan"], asdict(self.plan), self.output)
+        check_same_job(state["plan"], self.plan, self.output, new_layout=False)
         fill(
             {**weights, **self.step.optimizer.states()}, self.checkpoints.tensors(step), f"checkpoint {step}"
         )
@@ -133,26 +145,20 @@ class Job:
         weights = {p.name: p.asnumpy() for p in self.step.parameters}
         write_tensors(part_file(self.output, self.rank), weights)
         if self.rank == 0:
-            _copy_description(Path(self.plan.model), self.output)
+            copy_description(Path(self.plan.model), self.output)
         self.agreement.barrier()
         self.checkpoints.remove_all()
         self.agreement.barrier()
         if self.rank == 0 and self.saved.is_dir():
             shutil.rmtree(self.saved)
 
+    def _tell_what_is_whole(self) -> None:
+        if self.step.kept_whole:
+            names = ", ".join(self.step.kept_whole)
+            self._say(f"rows do not divide by data_parallel, optimizer states kept whole: {names}")
+
     def _say(self, line: str) -> None:
         print(f"[rank {self.rank}] {line}", flush=True)
-
-
-def _check_same_plan(before: dict[str, Any], now: dict[str, Any], output: Path) -> None:
-    for key, value in now.items():
-        old = tuple(before[key]) if isinstance(value, tuple) else before.get(key)
-        if key not in _FREE and old != value:
-            raise MindrailError(
-                f"its checkpoints were made with {key} {old!r}, now it is {value!r}",
-                where=output,
-                fix="choose another output directory, or the old value",
-            )
 
 
 def _refuse_other_layouts(saved: Path, plan: TrainPlan) -> None:
@@ -161,14 +167,5 @@ def _refuse_other_layouts(saved: Path, plan: TrainPlan) -> None:
         raise MindrailError(
             f"its checkpoints are of {others[0].replace('_', ' ')}, the plan's layout is {plan.layout}",
             where=saved,
-            fix="go on with the old layout, or choose another output directory",
+            fix="resume from this directory into another output directory, or go on with the old layout",
         )
-
-
-def _copy_description(model: Path, output: Path) -> None:
-    """Copy what makes a directory of shards readable: config.json, tokenizer files, strategies."""
-    for file in model.iterdir():
-        if file.is_file() and file.suffix in (".json", ".model", ".txt") and file.name != "manifest.json":
-            shutil.copyfile(file, output / file.name)
-    if (model / "strategy").is_dir():
-        shutil.copytree(model / "strategy", output / "strategy", dirs_exist_ok=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from modelcore.errors import MindrailError
 from modelcore.models.families import Family, load_model_config
 from modelcore.parallel.groups import Groups
+from modelcore.parallel.partition import Partition
 from modelcore.training.plan import TrainPlan
 
 __all__ = ["RankNetwork", "build_network", "fill"]
@@ -29,6 +30,7 @@ class RankNetwork:
         hidden: width and dtype of the hidden states.
         sliced: names of the parameters that are a tensor-parallel slice.
         shared: names of the parameters that the first and the last stage both hold.
+        partition: what every rank holds.
         vocab_size: of the model.
         parameter_count: of the whole model.
     """
@@ -37,6 +39,7 @@ class RankNetwork:
     hidden: tuple[int, mindspore.Type]
     sliced: frozenset[str]
     shared: frozenset[str]
+    partition: Partition
     vocab_size: int
     parameter_count: int
 
@@ -58,6 +61,7 @@ def build_network(plan: TrainPlan, groups: Groups) -> RankNetwork:
         hidden=(family.config.hidden_size, compute),
         sliced=frozenset(cut if groups.tensor.size > 1 else ()),
         shared=frozenset(name for name, placement in placements if len(placement.stages) > 1),
+        partition=partition,
         vocab_size=family.config.vocab_size,
         parameter_count=sum(_elements(shape) for shape in shapes),
     )

@@ -18,11 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import mindspore
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-__all__ = ["AdamW", "Corrected", "corrected", "decays"]
+__all__ = ["STATES", "AdamW", "Corrected", "corrected", "decays"]
 
-FIRST_MOMENT, SECOND_MOMENT = "adam_m", "adam_v"
+STATES = FIRST_MOMENT, SECOND_MOMENT = "adam_m", "adam_v"
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,21 @@ class AdamW(nn.Cell):
         parameters: what is trained; fp32.
         beta1: decay of the gradients' mean.
         beta2: decay of the gradients' mean square.
+        names: what the states are named after, where not the parameters themselves.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], beta1: float, beta2: float) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        beta1: float,
+        beta2: float,
+        names: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.trained = mindspore.ParameterTuple(parameters)
-        self.first = self.trained.clone(FIRST_MOMENT, init="zeros")
-        self.second = self.trained.clone(SECOND_MOMENT, init="zeros")
+        called = [p.name for p in parameters] if names is None else names
+        self.first = _moments(FIRST_MOMENT, parameters, called)
+        self.second = _moments(SECOND_MOMENT, parameters, called)
         self.count = len(self.trained)
         self.decayed = tuple(decays(p.name, p.shape) for p in parameters)
         self.beta1, self.beta2 = beta1, beta2
@@ -98,3 +107,10 @@ class AdamW(nn.Cell):
                 gradients[i] * scale,
             )
         return rate
+
+
+def _moments(kind: str, parameters: Sequence[Parameter], names: Sequence[str]) -> mindspore.ParameterTuple:
+    return mindspore.ParameterTuple(
+        Parameter(Tensor(np.zeros(p.shape, np.float32)), name=f"{kind}.{name}")
+        for p, name in zip(parameters, names, strict=True)
+    )

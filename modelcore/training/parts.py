@@ -23,7 +23,15 @@ from modelcore.weights.dtypes import BF16, FP16, FP32, of_array
 from modelcore.weights.layout import TensorSpec
 from modelcore.weights.tensors import read
 
-__all__ = ["part_file", "read_part", "read_tensors", "write_part", "write_tensors"]
+__all__ = [
+    "part_file",
+    "read_part",
+    "read_tensors",
+    "sha256_of",
+    "vouch",
+    "write_part",
+    "write_tensors",
+]
 
 _BLOCK = 4 << 20
 
@@ -42,8 +50,13 @@ def write_part(directory: Path, rank: int, tensors: Mapping[str, NDArray], state
         tensors: what to keep, by name.
         state: JSON values to keep beside it.
     """
+    sha256 = write_tensors(part_file(directory, rank), tensors)
+    vouch(directory, rank, sha256, state)
+
+
+def vouch(directory: Path, rank: int, sha256: str, state: Mapping[str, Any]) -> None:
+    """Write the state of a rank's part, which says that its tensors are there and have this sha256."""
     file = part_file(directory, rank)
-    sha256 = write_tensors(file, tensors)
     vouched = {**state, "file": file.name, "size": file.stat().st_size, "sha256": sha256}
     _replace(file.with_name("state.json"), (json.dumps(vouched, indent=1) + "\n").encode())
 
@@ -65,7 +78,7 @@ def read_part(directory: Path, rank: int) -> dict[str, Any]:
         raise MindrailError(f"is damaged: {error}", where=file.with_name("state.json")) from error
     if found != size:
         raise MindrailError(f"has {found} bytes, {size} were written", where=file)
-    if _sha256(file) != expected:
+    if sha256_of(file) != expected:
         raise MindrailError("is damaged: its sha256 is not the one written", where=file)
     return dict(state)
 
@@ -125,7 +138,8 @@ def _rename(scratch: Path, file: Path) -> None:
         os.close(directory)
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Return the sha256 of a file's bytes."""
     sha = hashlib.sha256()
     with file.open("rb") as stream:
         while block := stream.read(_BLOCK):

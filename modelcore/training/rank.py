@@ -1,8 +1,8 @@
-"""The program each rank of a training job runs: `python -m modelcore.training.rank plan.json`.
+"""The program each rank of a training job runs: `python -m modelcore.training.rank plan.json [until]`.
 
-Who it is comes from the environment (RANK_ID and MindSpore's MS_* variables); what it does, from the plan. It
-exits with 0 when done and with 2, after one line on standard error, when an input is wrong or the loss is not
-a number.
+With `until` the job stops after that many steps and leaves a checkpoint. Who it is comes from the
+environment (RANK_ID and MindSpore's MS_* variables); what it does, from the plan. It exits with 0 when done
+and with 2, after one line on standard error, when an input is wrong or the loss is not a number.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["main"]
 
 def main(arguments: list[str]) -> int:
     """Run this rank's side of the job; return its exit code."""
-    if len(arguments) != 1:
-        print("usage: python -m modelcore.training.rank plan.json", file=sys.stderr)
+    if len(arguments) not in (1, 2) or not all(number.isdecimal() for number in arguments[1:]):
+        print("usage: python -m modelcore.training.rank plan.json [until]", file=sys.stderr)
         return 2
     try:
         plan = TrainPlan.read(Path(arguments[0]))
         _set_up(plan)
-        _train(plan)
+        _train(plan, int(arguments[1]) if arguments[1:] else None)
     except MindrailError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -43,7 +43,7 @@ def _set_up(plan: TrainPlan) -> None:
     os.environ.setdefault("GLOG_v", "3")  # errors only; its warnings would bury the loss lines
 
 
-def _train(plan: TrainPlan) -> None:
+def _train(plan: TrainPlan, until: int | None) -> None:
     from mindspore.communication import init
 
     from modelcore.training.job import Job
@@ -52,7 +52,7 @@ def _train(plan: TrainPlan) -> None:
     if plan.layout.world_size > 1:
         plan.layout.check_world_size(int(os.environ.get("MS_WORKER_NUM", "1")))
         init()
-    Job(plan, rank, _progress()).run()
+    Job(plan, rank, _progress()).run(until)
 
 
 def _progress() -> Progress:

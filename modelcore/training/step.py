@@ -22,6 +22,7 @@ from modelcore.training.pipeline import Pipeline
 from modelcore.training.plan import TrainPlan
 from modelcore.training.reduction import Reduction
 from modelcore.training.schedule import learning_rate
+from modelcore.training.sharded_optimizer import ShardedAdamW
 
 __all__ = ["Step", "StepResult"]
 
@@ -75,7 +76,11 @@ class Step:
         self._over_ends = GroupSum(groups.ends)
         shapes = [p.shape for p in self.parameters]
         self._reduction = Reduction(shapes, _counted(self.parameters, network, groups), groups)
-        self.optimizer = AdamW(self.parameters, plan.beta1, plan.beta2)
+        self.optimizer = (
+            ShardedAdamW(self.parameters, plan.beta1, plan.beta2, groups.data)
+            if plan.shard_optimizer and groups.data.size > 1
+            else AdamW(self.parameters, plan.beta1, plan.beta2)
+        )
         self.updates = 0
 
     def run(self, step: int, micro_batches: Sequence[MicroBatch], loss_scale: float) -> StepResult:
@@ -99,6 +104,11 @@ class Step:
         positions = self.plan.global_batch * micro_batches[0][0].shape[1]
         own_finite = math.isfinite(float(loss_sum.asnumpy()))
         return StepResult(step + 1, loss, norm, rate, int(global_tokens), positions, own_finite, finite)
+
+    @property
+    def kept_whole(self) -> tuple[str, ...]:
+        """Names of the parameters whose states every replica keeps although they are to be divided."""
+        return self.optimizer.kept_whole if isinstance(self.optimizer, ShardedAdamW) else ()
 
     def _with_other_end(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Add the gradients of what the first and the last stage share; both then do the same update."""

@@ -9,7 +9,13 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from modelcore.parallel.collectives import FromTensorParallel, GroupMax, GroupSum, ToTensorParallel
+from modelcore.parallel.collectives import (
+    FromTensorParallel,
+    GroupGather,
+    GroupMax,
+    GroupSum,
+    ToTensorParallel,
+)
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.training.agreement import Agreement
@@ -53,6 +59,7 @@ found = {
     "gradient": Gradient()(x).asnumpy().tolist(),
     "sum": GroupSum(tensor)(x * (rank + 1)).asnumpy().tolist(),
     "max": GroupMax(tensor)(x * (rank + 1)).asnumpy().tolist(),
+    "gather": GroupGather(tensor)(x * (rank + 1)).asnumpy().tolist(),
     "least": agreement.least(7 + rank),
     "ranks": agreement.ranks_where(rank == size - 1),
 }

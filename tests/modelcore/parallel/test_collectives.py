@@ -22,6 +22,7 @@ def test_alone_everything_is_the_identity(tmp_path: Path):
         "gradient": [1.0, 1.0],
         "sum": [-3.0, 2.0],
         "max": [-3.0, 2.0],
+        "gather": [[-3.0, 2.0]],
         "least": 7,
         "ranks": [0],
     }
@@ -37,6 +38,7 @@ def test_two_ranks_get_the_sum_forward_and_the_sum_of_gradients_backward(tmp_pat
             "gradient": [3.0, 3.0],
             "sum": [-9.0, 6.0],
             "max": [-3.0, 4.0],
+            "gather": [[-3.0, 2.0], [-6.0, 4.0]],
             "least": 7,
             "ranks": [1],
         }

@@ -126,13 +126,13 @@ class Helpers:
         return {"llama": LLAMA, "gpt_bigcode": GPT_BIGCODE}[name]
 
     @staticmethod
-    def run_ranks(plan: TrainPlan, progress: Progress = silent) -> None:
-        """Run every rank of a job as a process of its own."""
+    def run_ranks(plan: TrainPlan, progress: Progress = silent, until: int | None = None) -> None:
+        """Run every rank of a job as a process of its own, `until` a step if not to the last."""
         Path(plan.output).mkdir(exist_ok=True)
         path = Path(plan.output).parent / f"{Path(plan.output).name}.json"
         plan.write(path)
         run_gang(
-            [sys.executable, "-m", "modelcore.training.rank", str(path)],
+            [sys.executable, "-m", "modelcore.training.rank", str(path), *([str(until)] if until else [])],
             world_size=plan.layout.world_size,
             log_dir=Path(plan.output) / "logs",
             progress=progress,

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from modelcore.models.resharding import merge_checkpoint
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
+from modelcore.training.adoption import adopt
+from modelcore.training.checkpoint import checkpoints_of, step_directory
 from modelcore.training.job import Job
+from modelcore.training.parts import read_tensors
 from modelcore.training.plan import TrainPlan
 
 pytestmark = pytest.mark.ranks
@@ -18,45 +23,22 @@ pytestmark = pytest.mark.ranks
 FAMILIES = ("llama", "gpt_bigcode")
 IN_FOUR = {"batch_size": 2, "accumulate": 4}
 LAYOUTS: dict[str, tuple[Layout, dict[str, object]]] = {
+    "alone": (Layout(), {}),
     "dp2": (Layout(data_parallel=2), {}),
+    "ZeRO dp2": (Layout(data_parallel=2), {"shard_optimizer": True}),
     "tp2": (Layout(model_parallel=2), {}),
     "pp2": (Layout(pipeline_stage=2), IN_FOUR),
     "dp2 tp2": (Layout(data_parallel=2, model_parallel=2), {}),
     "tp2 pp2": (Layout(model_parallel=2, pipeline_stage=2), IN_FOUR),
     "dp2 pp2": (Layout(data_parallel=2, pipeline_stage=2), {"batch_size": 2, "accumulate": 2}),
+    "ZeRO dp2 tp2": (Layout(data_parallel=2, model_parallel=2), {"shard_optimizer": True}),
     "accumulation": (Layout(), IN_FOUR),
 }
+EVERY_STEP = {"steps": 21, "checkpoint_every": 1, "keep": 21}
+"""Twenty of these steps are done, and each leaves a checkpoint."""
 
 
 @pytest.fixture(scope="module")
-def alone(make_plan: Callable, helpers) -> Callable[[str], list[dict]]:
-    """The numbers of one process, by family, computed when first asked for."""
-    known: dict[str, list[dict]] = {}
-
-    def numbers(family: str) -> list[dict]:
-        if family not in known:
-            plan = make_plan(f"{family}_alone", family=helpers.family(family))
-            Job(plan, 0, silent).run()
-            known[family] = helpers.metrics(plan)
-        return known[family]
-
-    return numbers
-
-
-def assert_same_numbers(one: list[dict], other: list[dict]) -> None:
-    assert len(one) == len(other) == 20
-    for a, b in zip(one, other, strict=True):
-        assert a["tokens"] == b["tokens"]
-        assert b["loss"] == pytest.approx(a["loss"], rel=1e-5), f"step {a['step']}"
-        assert b["global_norm"] == pytest.approx(a["global_norm"], rel=1e-4), f"step {a['step']}"
-
-
-def trained(helpers, plan: TrainPlan) -> list[dict]:
-    helpers.run_ranks(plan)
-    return helpers.metrics(plan)
-
-
-@pytest.fixture
 def plan_of(make_plan: Callable, helpers) -> Callable[..., TrainPlan]:
     """Make the plan of a layout by its name."""
 
@@ -67,23 +49,135 @@ def plan_of(make_plan: Callable, helpers) -> Callable[..., TrainPlan]:
     return make
 
 
-@pytest.mark.parametrize("layout", ["pp2", "tp2 pp2"])
-def test_a_pipeline_trains_to_the_numbers_of_one_process(plan_of: Callable, helpers, alone, layout: str):
-    assert_same_numbers(alone("llama"), trained(helpers, plan_of(layout, layout)))
+@pytest.fixture(scope="module")
+def after_twenty(plan_of: Callable, helpers) -> Callable[..., TrainPlan]:
+    """Give the plan of a job that has done twenty steps, run when first asked for."""
+    known: dict[tuple[str, str], TrainPlan] = {}
+
+    def ran(family: str, layout: str) -> TrainPlan:
+        if (family, layout) not in known:
+            plan = plan_of(f"{family} {layout}", layout, family, **EVERY_STEP)
+            if plan.layout.world_size > 1:
+                helpers.run_ranks(plan, until=20)
+            else:
+                Job(plan, 0, silent).run(20)
+            known[family, layout] = plan
+        return known[family, layout]
+
+    return ran
+
+
+def assert_same_numbers(one: list[dict], other: list[dict]) -> None:
+    assert len(one) == len(other) == 20
+    for a, b in zip(one, other, strict=True):
+        assert a["tokens"] == b["tokens"]
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-5), f"step {a['step']}"
+        assert b["global_norm"] == pytest.approx(a["global_norm"], rel=1e-4), f"step {a['step']}"
+
+
+def first_gradients(plan: TrainPlan) -> dict[str, np.ndarray]:
+    """Return the whole model's gradients of the first step: Adam's mean after it, but for a factor."""
+    merged = Path(plan.output) / "merged"
+    if not merged.exists():
+        merge_checkpoint(step_directory(checkpoints_of(plan), 1), merged)
+    tensors = read_tensors(merged / "model.ckpt").items()
+    return {name: tensor for name, tensor in tensors if name.startswith("adam_m.")}
+
+
+def assert_same_gradients(one: TrainPlan, other: TrainPlan) -> None:
+    expected, found = first_gradients(one), first_gradients(other)
+    assert sorted(expected) == sorted(found)
+    for name, gradient in expected.items():
+        largest = np.abs(gradient).max()
+        assert largest > 0, name
+        assert np.abs(found[name] - gradient).max() <= 1e-5 * largest, name
+
+
+def assert_same_training(helpers, one: TrainPlan, other: TrainPlan) -> None:
+    assert_same_numbers(helpers.metrics(one), helpers.metrics(other))
+    assert_same_gradients(one, other)
+
+
+@pytest.mark.parametrize("layout", ["ZeRO dp2", "pp2", "tp2 pp2"])
+def test_a_layout_trains_to_the_numbers_and_gradients_of_one_process(
+    after_twenty: Callable, helpers, layout: str
+):
+    assert_same_training(helpers, after_twenty("llama", "alone"), after_twenty("llama", layout))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("layout", list(LAYOUTS))
-def test_every_layout_trains_to_the_numbers_of_one_process(
-    plan_of: Callable, helpers, alone, family: str, layout: str
+@pytest.mark.parametrize("layout", list(LAYOUTS)[1:])
+def test_every_layout_trains_to_the_numbers_and_gradients_of_one_process(
+    after_twenty: Callable, helpers, family: str, layout: str
 ):
-    plan = plan_of(f"{family} {layout}", layout, family)
-    assert_same_numbers(alone(family), trained(helpers, plan))
+    assert_same_training(helpers, after_twenty(family, "alone"), after_twenty(family, layout))
+
+
+def test_replicas_that_share_the_optimizers_states_keep_half_of_them_each(after_twenty: Callable):
+    plan = after_twenty("llama", "ZeRO dp2")
+    directory = step_directory(checkpoints_of(plan), 1)
+    for rank in range(2):
+        tensors = read_tensors(directory / f"rank_{rank}" / f"checkpoint_{rank}.ckpt")
+        for name, tensor in tensors.items():
+            state, _, parameter = name.partition(".")
+            if state in ("adam_m", "adam_v"):
+                assert 2 * tensor.size == tensors[parameter].size
+
+
+RESUMED = [("ZeRO dp2", "alone"), ("tp2 pp2", "alone")]
+ALL_RESUMED = [("dp2", "tp2"), ("tp2", "dp2"), ("dp2 tp2", "pp2"), ("pp2", "ZeRO dp2"), ("alone", "dp2 pp2")]
+
+
+def resumed_elsewhere(
+    plan_of: Callable, after_twenty: Callable, helpers, family: str, before: str, after: str
+) -> list[dict]:
+    """Go on at another layout from where a job was after ten of its twenty steps; return its numbers."""
+    source = step_directory(checkpoints_of(after_twenty(family, before)), 10)
+    plan = plan_of(f"{family} {before} to {after}", after, family, **EVERY_STEP)
+    adopted = adopt(source, plan)
+    assert adopted is not None
+    assert (adopted.step, adopted.layout) == (10, LAYOUTS[before][0])
+    if plan.layout.world_size > 1:
+        helpers.run_ranks(plan, until=20)
+    else:
+        Job(plan, 0, silent).run(20)
+    return helpers.metrics(plan)
+
+
+@pytest.mark.parametrize(("before", "after"), RESUMED)
+def test_a_job_goes_on_at_another_layout(
+    plan_of: Callable, after_twenty: Callable, helpers, before: str, after: str
+):
+    found = resumed_elsewhere(plan_of, after_twenty, helpers, "llama", before, after)
+    assert_same_numbers(helpers.metrics(after_twenty("llama", "alone")), found)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("layout", ["dp2", "tp2", "pp2"])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("before", "after"), ALL_RESUMED)
+def test_jobs_go_on_between_any_two_layouts(
+    plan_of: Callable, after_twenty: Callable, helpers, family: str, before: str, after: str
+):
+    found = resumed_elsewhere(plan_of, after_twenty, helpers, family, before, after)
+    assert_same_numbers(helpers.metrics(after_twenty(family, "alone")), found)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("layout", list(LAYOUTS)[1:])
+def test_stopped_ranks_go_on_and_end_with_the_bytes_of_undisturbed_ones(
+    plan_of: Callable, helpers, layout: str
+):
+    plan = plan_of(f"stopped {layout}", layout)
+    undisturbed = replace(plan, output=plan.output + " not")
+    helpers.run_ranks(undisturbed)
+    helpers.run_ranks(plan, until=7)
+    helpers.run_ranks(plan)
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("layout", ["dp2", "tp2", "pp2", "ZeRO dp2"])
 def test_killed_ranks_go_on_and_end_with_the_bytes_of_undisturbed_ones(
     plan_of: Callable, helpers, layout: str
 ):

@@ -1,0 +1,51 @@
+"""What makes a directory of ranks' files a sharded checkpoint: config.json and strategy files beside them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from modelcore.parallel.partition import Partition
+from modelcore.parallel.slicing import state_layout, strategy_of
+from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
+from modelcore.training.optimizer import STATES
+
+__all__ = ["copy_description", "describe_part"]
+
+
+def describe_part(
+    model: Path, directory: Path, partition: Partition, rank: int, *, shard_optimizer: bool
+) -> None:
+    """Put the model's config.json and this rank's strategy file into a checkpoint's directory.
+
+    Each rank writes its own strategy, so that hosts which share no disk make a whole between them.
+    """
+    _place(directory / "config.json", (model / "config.json").read_bytes(), rank)
+    strategy = _with_states(strategy_of(partition, rank), partition, shard_optimizer)
+    _place(strategy_file(directory, rank), encode_strategy(strategy), rank)
+
+
+def copy_description(model: Path, output: Path) -> None:
+    """Copy what makes a directory of shards readable: config.json, tokenizer files, strategies."""
+    for file in model.iterdir():
+        if file.is_file() and file.suffix in (".json", ".model", ".txt") and file.name != "manifest.json":
+            shutil.copyfile(file, output / file.name)
+    if (model / "strategy").is_dir():
+        shutil.copytree(model / "strategy", output / "strategy", dirs_exist_ok=True)
+
+
+def _with_states(strategy: Strategy, partition: Partition, shard_optimizer: bool) -> Strategy:
+    layouts = dict(strategy.layouts)
+    for name, layout in strategy.layouts.items():
+        whole = partition.placements[name].shape
+        for state in STATES:
+            layouts[f"{state}.{name}"] = state_layout(layout, whole) if shard_optimizer else layout
+    return Strategy(strategy.stage, layouts)
+
+
+def _place(file: Path, content: bytes, rank: int) -> None:
+    """Write a file that appears whole, though other ranks may be writing the same one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    scratch = file.with_name(f"{file.name}.{rank}.new")
+    scratch.write_bytes(content)
+    scratch.replace(file)
