@@ -1,42 +1,97 @@
-"""The command that tells two scored runs apart: `compare`."""
+"""Commands on scored runs: `results` lists them, `compare` tells two apart."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli import as_json, command_line, emit
+from flows.cli import as_json, command_line, emit, store_option
 
-__all__ = ["compare"]
+if TYPE_CHECKING:
+    from modelcore.evaluation.report import ScoreReport
+
+__all__ = ["compare", "results"]
+
+_DEFAULT_STORE = Path("store")
 
 
 @command_line.command()
-@click.argument("first", type=click.Path(path_type=Path))
-@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--benchmark", help="Only those of this benchmark.")
+@store_option
 @as_json
-def compare(first: Path, second: Path, as_json: bool) -> None:
+def results(benchmark: str | None, store: Path | None, as_json: bool) -> None:
+    """List every score in the store's history, oldest first, each with its interval and conditions.
+
+    Scores come there from `run`, `demo`, `evaluate` and `score`.
+    """
+    from modelcore.evaluation.history import HISTORY, read_history
+
+    history = read_history((store or _DEFAULT_STORE) / HISTORY)
+    runs = history.runs if benchmark is None else history.of(benchmark)
+    rows = [json.loads(json.dumps(asdict(run))) for run in runs]
+    emit({"results": rows, "unreadable": history.unreadable}, as_json, _show_results)
+
+
+@command_line.command()
+@click.argument("first")
+@click.argument("second")
+@store_option
+@as_json
+def compare(first: str, second: str, store: Path | None, as_json: bool) -> None:
     """Tell which problems SECOND won and lost against FIRST, and whether that may be chance.
 
-    Both are score.json files, or directories that hold one. The p-value is of McNemar's exact test.
+    Each is a score.json, a directory that holds one, or an id or name that `results` lists. The p-value
+    is of McNemar's exact test.
     """
     from modelcore.evaluation.compare import compare as compared
+
+    before, after = (_report(name, store or _DEFAULT_STORE) for name in (first, second))
+    result = compared(before, after)
+    emit({**asdict(result), "judgement": result.judgement}, as_json, _show_comparison)
+
+
+def _report(name: str, store: Path) -> ScoreReport:
+    from modelcore.evaluation.history import HISTORY, find_run
     from modelcore.evaluation.report import read_report
 
-    before, after = (read_report(path / "score.json" if path.is_dir() else path) for path in (first, second))
-    emit(asdict(compared(before, after)), as_json, _show)
+    path = Path(name)
+    if not path.is_dir() and path.suffix != ".json":
+        path = Path(find_run(store / HISTORY, name).report)
+    return read_report(path / "score.json" if path.is_dir() else path)
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show_results(result: dict[str, Any]) -> None:
+    for run in result["results"]:
+        click.echo(f"{run['id']}  {run['time'][:16].replace('T', ' ')}  {run['name']}  {run['benchmark']}")
+        for k, (value, low, high) in run["pass_at_k"].items():
+            click.echo(f"  pass@{k:<3} {value:.4f}   95 %: {low:.3f} to {high:.3f}")
+        click.echo(f"  {'; '.join(_conditions(run['conditions']))}")
+        click.echo(f"  {run['checkpoint']}")
+    if not result["results"]:
+        click.echo("no scores yet")
+    if result["unreadable"]:
+        click.echo(f"note: {result['unreadable']} lines of the history could not be read", err=True)
+
+
+def _conditions(told: dict[str, Any]) -> Iterator[str]:
+    yield f"template {told['template'] or 'none'}"
+    yield f"isolation {told['isolation']}"
+    yield from filter(None, (told.get("decoding"), told.get("limits")))
+    if told["missing"]:
+        yield f"{told['missing']} tasks without samples"
+    if told.get("contamination"):
+        yield f"training records that share text with the benchmark: {told['contamination']}"
+
+
+def _show_comparison(result: dict[str, Any]) -> None:
     click.echo(f"won   {len(result['won']):>4}  {', '.join(result['won'])}")
     click.echo(f"lost  {len(result['lost']):>4}  {', '.join(result['lost'])}")
     click.echo(f"both solve {result['both']}, neither {result['neither']}")
-    click.echo(f"p = {result['p_value']:.3f} (McNemar, exact): {_judged(result['p_value'])}")
+    click.echo(f"p = {result['p_value']:.3f} (McNemar, exact): {result['judgement']}")
     if result["differences"]:
         click.echo(f"note: scored under different conditions: {', '.join(result['differences'])}")
-
-
-def _judged(p_value: float) -> str:
-    return "unlikely to be chance" if p_value < 0.05 else "may well be chance"

@@ -1,7 +1,7 @@
 """The whole road as one flow: a Hugging Face checkpoint goes in, a fine-tuned one and its pass@1 come out.
 
 first programs (demo only) → download → convert → preprocess → shard → launch → merge → export
-and, for the checkpoint before and after training: generate → score; then the report.
+and, for the checkpoint before and after training: generate → extract → score; then the report.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from modelcore.store.store import Store
 from tasks.convert import convert, export
 from tasks.download import download
 from tasks.first_programs import first_programs
-from tasks.generate import generate
 from tasks.launch import launch
 from tasks.layout import check_layout
 from tasks.merge import merge
 from tasks.preflight import preflight
 from tasks.preprocess import preprocess
-from tasks.report import Scores, report, scores_of
-from tasks.score import score
+from tasks.report import Scores, report
+from tasks.scored import Scored, score_checkpoint
 from tasks.shard import shard
 from tasks.show import say
 from tasks.step import Outcome, Step, finished
@@ -59,9 +58,15 @@ def pipeline(config: Pipeline) -> Run:
         steps.append(finished(outcome))
         return steps[-1]
 
-    def scored(checkpoint: Step, when: str) -> Step:
-        responses = done(generate(store, checkpoint, config, made, label=f"generate{when}"))
-        return done(score(store, responses, config, made, label=f"score{when}"))
+    def scored(checkpoint: Step, when: str) -> Scored:
+        return score_checkpoint(
+            *(store, checkpoint, config.generate, config.score),
+            seed=config.seed,
+            name=f"{config.name}{when}",
+            done=done,
+            made=made,
+            suffix=when,
+        )
 
     made = done(first_programs(store, config.first_programs)) if config.first_programs else None
     checkpoint = done(download(store, config.download, made))
@@ -78,6 +83,6 @@ def pipeline(config: Pipeline) -> Run:
     done(export(store, merged, Convert(format="safetensors")))
     before = scored(start, " (before)") if config.baseline else None
     after = scored(merged, "")
-    scores = scores_of(after, before)
-    page = report(store, config, tuple(steps), scores, time.monotonic() - started)
+    page = report(store, config, tuple(steps), after, before, time.monotonic() - started)
+    scores = Scores(after.pass_at_1, None if before is None else before.pass_at_1)
     return Run(config.name, tuple(steps), scores, time.monotonic() - started, page)

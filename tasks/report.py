@@ -1,17 +1,11 @@
-"""A run's report: what each step made, gathered from the artifacts, and the page that shows it.
-
-Reports lie in `<store>/runs/<time>-<name>/` with a `run.json` for programs. They are not artifacts: a
-report tells of a run, and a run from the store alone is a run too.
-"""
+"""A pipeline run's report: what each step made, gathered from the artifacts, and the page that shows it."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,21 +13,23 @@ import yaml
 
 from modelcore.config.schema import Pipeline
 from modelcore.data.output import report_path
-from modelcore.evaluation.benchmarks import load_benchmark
-from modelcore.evaluation.report import ScoreReport, read_report
-from modelcore.evaluation.templates import template
-from modelcore.report.plots import bar_plot, line_plot
-from modelcore.report.run_page import Answer, Figure, RunPage, StepRow, render_run
+from modelcore.data.page import data_section
+from modelcore.data.report import PreprocessReport
+from modelcore.evaluation.history import HISTORY, read_history
+from modelcore.report.data_section import DataSection
+from modelcore.report.plots import line_plot
+from modelcore.report.run_page import RunPage, StepRow, render_run
+from modelcore.report.score_section import Figure, ScoreSection
 from modelcore.report.words import bytes_in_words
 from modelcore.store.store import Store
 from tasks.dashboard import show_markdown, show_table
-from tasks.places import resolve
 from tasks.preprocess import ROWS, TRAIN
+from tasks.run_directory import write_run
+from tasks.score_parts import contrast, history_figure, own_score, published_beside, score_section
+from tasks.scored import Scored
 from tasks.step import Step
 
-__all__ = ["Scores", "report", "scores_of"]
-
-_EXAMPLES = 5
+__all__ = ["Scores", "report"]
 
 
 @dataclass(frozen=True)
@@ -44,20 +40,27 @@ class Scores:
     before: float | None
 
 
-def scores_of(after: Step, before: Step | None) -> Scores:
-    """Read pass@1 from the score artifacts."""
-    return Scores(_pass_at_1(_score(after)), None if before is None else _pass_at_1(_score(before)))
+def report(
+    store: Store,
+    config: Pipeline,
+    steps: Sequence[Step],
+    after: Scored,
+    before: Scored | None,
+    seconds: float,
+) -> Path:
+    """Write report.html and run.json of a finished run and return the page's path.
 
-
-def report(store: Store, config: Pipeline, steps: Sequence[Step], scores: Scores, seconds: float) -> Path:
-    """Write report.html and run.json of a finished run and return the page's path."""
+    Args:
+        store: where the report goes.
+        config: of the run.
+        steps: what was made, in order.
+        after: the score of the trained checkpoint.
+        before: that of the one it started from.
+        seconds: the run took.
+    """
     now = datetime.now(timezone.utc)
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", config.name)
-    directory = store.root / "runs" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{name}"
-    directory.mkdir(parents=True)
-    page = _page(config, {step.name: step for step in steps}, scores, now)
-    path = directory / "report.html"
-    path.write_text(render_run(page), encoding="utf-8")
+    page = _page(store, config, {step.name: step for step in steps}, after, before, now)
+    scores = Scores(after.pass_at_1, None if before is None else before.pass_at_1)
     record = {
         "created": now.isoformat(),
         "seconds": seconds,
@@ -65,65 +68,57 @@ def report(store: Store, config: Pipeline, steps: Sequence[Step], scores: Scores
         "steps": [asdict(step) for step in steps],
         "config": config.model_dump(),
     }
-    (directory / "run.json").write_text(json.dumps(record, indent=1, default=str))
+    path = write_run(store, config.name, now, render_run(page), record)
     _show_on_dashboard(steps, scores, path)
     return path
 
 
-def _page(config: Pipeline, steps: dict[str, Step], scores: Scores, now: datetime) -> RunPage:
-    score = _score(steps["score"])
-    answers = list(_answers(config, steps))
+def _page(
+    store: Store,
+    config: Pipeline,
+    steps: dict[str, Step],
+    after: Scored,
+    before: Scored | None,
+    now: datetime,
+) -> RunPage:
+    mark = after.report.benchmark
+    runs = read_history(store.root / HISTORY).of(mark["name"], mark["digest"])
+    history = history_figure(runs, mark["name"])
     return RunPage(
         title=config.name,
         created=f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}",
-        scores=list(_headline(score, scores)),
-        facts=list(_facts(config, score, steps)),
-        figures=list(_figures(steps)),
+        score=_section(config, after, before),
+        contrasts=[] if before is None else [contrast(before, after)],
+        facts=list(_facts(config, steps)),
+        figures=[*_figures(steps), *([] if history is None else [history])],
+        data=_data(steps["preprocess"]),
+        own=own_score(after),
+        published=published_beside(after),
         steps=[_row(step) for step in steps.values()],
-        passed=[answer for answer in answers if answer.passed][:_EXAMPLES],
-        failed=[answer for answer in answers if not answer.passed][:_EXAMPLES],
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
     )
 
 
-def _headline(score: ScoreReport, scores: Scores) -> Iterator[tuple[str, str]]:
-    for found in score.pass_at_k:
-        yield f"pass@{found.k} (95 %: {found.low:.2f} to {found.high:.2f})", f"{found.value:.3f}"
-    if scores.before is not None:
-        yield "pass@1 before training", f"{scores.before:.3f}"
-    solved = sum(problem.correct > 0 for problem in score.problems)
-    yield "problems solved", f"{solved} of {len(score.problems)}"
+def _section(config: Pipeline, after: Scored, before: Scored | None) -> ScoreSection:
+    section = score_section(after, config.generate)
+    if before is None:
+        return section
+    earlier = ("pass@1 before training", f"{before.pass_at_1:.3f}")
+    return replace(section, headline=[*section.headline, earlier])
 
 
-def _facts(config: Pipeline, score: ScoreReport, steps: dict[str, Step]) -> Iterator[str]:
-    asked, limits = config.generate, score.limits
-    way = "greedy" if asked.temperature == 0 else f"temperature {asked.temperature}, top_p {asked.top_p}"
-    yield (
-        f"{score.benchmark['name']} ({score.benchmark['problems']} problems, digest "
-        f"{score.benchmark['digest'][:16]}), {asked.samples} {way} answer(s) a problem of at most "
-        f"{asked.max_new_tokens} tokens, template {asked.template} "
-        f"version {template(asked.template).version}."
-    )
-    yield (
-        f"Answers ran at isolation level {score.isolation}, each with {limits['seconds']} s and "
-        f"{bytes_in_words(limits['memory'])}."
-    )
+def _facts(config: Pipeline, steps: dict[str, Step]) -> Iterator[str]:
     yield (
         f"Trained for {config.train.steps} steps in {config.train.precision} on "
         f"{config.parallel.world_size} rank(s): data_parallel {config.parallel.data_parallel}, "
         f"model_parallel {config.parallel.model_parallel}, pipeline_stage {config.parallel.pipeline_stage}."
     )
-    rows = json.loads(_rows_report(steps["preprocess"]).read_bytes())
-    yield (
-        f"{rows['records_in']:,} records gave {rows['rows_out']:,} rows: {rows['truncated']} truncated, "
-        f"{rows['wholly_masked']} wholly masked, {rows['bad']} unreadable."
-    )
     if "first-programs" in steps:
         yield from _leak_facts(steps["first-programs"])
 
 
-def _rows_report(preprocess: Step) -> Path:
-    return report_path(preprocess.path / ROWS / TRAIN)
+def _data(preprocess: Step) -> DataSection:
+    return data_section(PreprocessReport.read(report_path(preprocess.path / ROWS / TRAIN)))
 
 
 def _leak_facts(made: Step) -> Iterator[str]:
@@ -150,22 +145,6 @@ def _figures(steps: dict[str, Step]) -> Iterator[Figure]:
         line_plot({"lr": (at, [row["lr"] for row in metrics])}, x_label="step", y_label="learning rate"),
         "Linear warm-up, then a cosine.",
     )
-    lengths = json.loads(_rows_report(steps["preprocess"]).read_bytes())["lengths"]
-    edges = [lengths["step"] * i for i in range(len(lengths["counts"]) + 1)]
-    yield Figure(
-        "Length of the training samples",
-        bar_plot(edges, lengths["counts"], x_label="tokens", y_label="samples"),
-        f"The longest has {lengths['longest']} tokens; the last bar holds everything longer.",
-    )
-
-
-def _answers(config: Pipeline, steps: dict[str, Step]) -> Iterator[Answer]:
-    benchmark = load_benchmark(resolve(config.generate.benchmark, steps.get("first-programs")))
-    problems = {problem.task_id: problem for problem in benchmark.problems}
-    for line in (steps["score"].path / "responses.jsonl_results.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        prompt = problems[row["task_id"]].prompt
-        yield Answer(row["task_id"], prompt, row["completion"], row["passed"], row["result"])
 
 
 def _row(step: Step) -> StepRow:
@@ -181,12 +160,3 @@ def _show_on_dashboard(steps: Sequence[Step], scores: Scores, page: Path) -> Non
     show_table("steps", rows, "What each step made")
     before = "" if scores.before is None else f" (before training: {scores.before:.3f})"
     show_markdown("score", f"pass@1 **{scores.after:.3f}**{before}\n\nReport: `{page}`")
-
-
-def _score(step: Step) -> ScoreReport:
-    return read_report(step.path / "score.json")
-
-
-def _pass_at_1(score: ScoreReport) -> float:
-    """Return pass@1: the share of right answers, averaged over problems, whatever k was asked for."""
-    return sum(problem.correct / problem.samples for problem in score.problems) / len(score.problems)

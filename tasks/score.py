@@ -1,14 +1,15 @@
-"""Execute every answer, isolated, and count the problems solved."""
+"""Execute every completion, isolated, and count the problems solved."""
 
 from __future__ import annotations
 
-from modelcore.config.schema import Pipeline
+from modelcore.config.schema import Generate, Score
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.execution.limits import MIB, Limits
 from modelcore.evaluation.score import SCORER_VERSION
 from modelcore.evaluation.score import score as execute
 from modelcore.evaluation.templates import template
 from modelcore.store.store import Store
+from tasks.extract import SAMPLES
 from tasks.places import resolve
 from tasks.step import Outcome, Step, build_step, step_task
 
@@ -17,32 +18,44 @@ __all__ = ["score"]
 
 @step_task("score")
 def score(
-    store: Store, responses: Step, config: Pipeline, made: Step | None = None, label: str = "score"
+    store: Store,
+    samples: Step,
+    asked: Generate,
+    config: Score,
+    made: Step | None = None,
+    label: str = "score",
 ) -> Outcome:
-    """Extract, execute and score the responses."""
-    benchmark = load_benchmark(resolve(config.generate.benchmark, made))
-    form = template(config.generate.template)
-    asked = config.score
-    limits = Limits(seconds=asked.timeout, memory=asked.memory_mb * MIB)
+    """Execute and score the samples.
+
+    Args:
+        store: where artifacts lie.
+        samples: the artifact of `extract`.
+        asked: how they were generated: names the benchmark, and the template to record with the score.
+        config: limits, isolation and k.
+        made: the demo's artifact, where the benchmark names it.
+        label: the name to show.
+    """
+    benchmark = load_benchmark(resolve(asked.benchmark, made))
+    form = template(asked.template)
     return build_step(
         store,
         "score",
         lambda directory, progress: execute(
-            responses.path / "responses.jsonl",
+            samples.path / SAMPLES,
             benchmark,
             directory,
             template=form.name,
-            k=tuple(asked.k),
-            workers=asked.workers,
-            limits=limits,
-            require_isolation=asked.require_isolation,
+            k=tuple(config.k),
+            workers=config.workers,
+            limits=Limits(seconds=config.timeout, memory=config.memory_mb * MIB),
+            require_isolation=config.require_isolation,
             progress=progress,
         ),
         version=SCORER_VERSION,
-        inputs={"responses": responses.digest, "benchmark": benchmark.digest},
+        inputs={"samples": samples.digest, "benchmark": benchmark.digest},
         parameters={
             "template": [form.name, form.version],
-            **asked.model_dump(exclude={"workers"}),
+            **config.model_dump(exclude={"workers"}),
         },
         label=label,
     )

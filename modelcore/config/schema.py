@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 __all__ = [
     "Convert",
     "Download",
+    "Evaluate",
     "FirstPrograms",
     "Generate",
     "Launch",
@@ -250,6 +251,34 @@ class Predict(Section):
         return self
 
 
+def _check_k(generate: Generate, score: Score) -> None:
+    if max(score.k) > generate.samples:
+        raise ValueError(f"score.k has {max(score.k)}, but generate.samples is {generate.samples}")
+
+
+class Evaluate(Section):
+    """A score for checkpoints that are there."""
+
+    name: str = Field("evaluate", description="Shown on the report and in the history")
+    seed: Count = Field(1, description="Seed of sampled answers")
+    store: str = Field("store", description="Directory that holds every step's output and the history")
+    checkpoints: Annotated[list[str], Field(min_length=1)] = Field(
+        default_factory=lambda: ["newest"],
+        description=(
+            "Directories (MindSpore's or Hugging Face's), hf:// or https:// sources, `newest` (trained "
+            "checkpoint of the store when the run starts) or `newest:DIRECTORY` (in that directory)"
+        ),
+    )
+    convert: Convert = Field(default_factory=Convert)
+    generate: Generate = Field(default_factory=lambda: Generate(benchmark="humaneval"))
+    score: Score = Field(default_factory=Score)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Evaluate:
+        _check_k(self.generate, self.score)
+        return self
+
+
 class Pipeline(Section):
     """One run, from a Hugging Face checkpoint to pass@k."""
 
@@ -281,10 +310,7 @@ class Pipeline(Section):
                 f"train.accumulate is {self.train.accumulate}, but with {layout.pipeline_stage} stages it is "
                 "parallel.micro_batch_num that says how many batches make a step"
             )
-        if max(self.score.k) > self.generate.samples:
-            raise ValueError(
-                f"score.k has {max(self.score.k)}, but generate.samples is {self.generate.samples}"
-            )
+        _check_k(self.generate, self.score)
         for key, place in self.places().items():
             if FIRST_PROGRAMS in place and self.first_programs is None:
                 raise ValueError(f"{key} names {FIRST_PROGRAMS}, but there is no first_programs section")

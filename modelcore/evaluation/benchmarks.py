@@ -22,7 +22,7 @@ from typing import Any
 
 from modelcore.errors import MindrailError
 
-__all__ = ["Benchmark", "Problem", "load_benchmark"]
+__all__ = ["Benchmark", "Problem", "benchmark_file", "load_benchmark"]
 
 _MBPP_FIELDS = ("text", "code", "test_list")
 
@@ -67,7 +67,7 @@ def load_benchmark(name_or_path: str | Path) -> Benchmark:
         164
     """
     text, _, numbers = str(name_or_path).partition(":")
-    path = _humaneval_file() if text == "humaneval" else Path(text)
+    path = benchmark_file(name_or_path)
     content = _read(path)
     problems = tuple(_problem(row, f"{path} line {line}") for line, row in _rows(content, path))
     if numbers:
@@ -75,6 +75,16 @@ def load_benchmark(name_or_path: str | Path) -> Benchmark:
     _check_unique(problems, path)
     name = text if text == "humaneval" else path.name.removesuffix(".gz").removesuffix(".jsonl")
     return Benchmark(f"{name}:{numbers}" if numbers else name, problems, hashlib.sha256(content).hexdigest())
+
+
+def benchmark_file(name_or_path: str | Path) -> Path:
+    """Return the file that `load_benchmark` reads.
+
+    Raises:
+        MindrailError: it is the package's and the package is not installed.
+    """
+    text = str(name_or_path).partition(":")[0]
+    return _humaneval_file() if text == "humaneval" else Path(text)
 
 
 def _humaneval_file() -> Path:

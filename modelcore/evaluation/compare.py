@@ -10,6 +10,8 @@ from modelcore.evaluation.report import ScoreReport
 
 __all__ = ["Comparison", "compare", "mcnemar"]
 
+_LEVEL = 0.05
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -31,6 +33,11 @@ class Comparison:
     neither: int
     p_value: float
     differences: tuple[str, ...]
+
+    @property
+    def judgement(self) -> str:
+        """What the p-value says at the customary level, in words."""
+        return "unlikely to be chance" if self.p_value < _LEVEL else "may well be chance"
 
 
 def mcnemar(won: int, lost: int) -> float:

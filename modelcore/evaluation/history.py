@@ -1,15 +1,17 @@
 """The history of scores: one JSON line a scored run, appended, never rewritten.
 
 Safe with several writers (each line is one write under a lock) and with a writer that dies (a torn line at
-the end is completed by a newline and skipped). The full reports stay where they were written.
+the end is completed by a newline, skipped and counted). A run that is there already is not added again.
+The full reports stay where they were written.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,13 @@ from typing import Any
 from modelcore.errors import MindrailError
 from modelcore.evaluation.report import ScoreReport
 
-__all__ = ["Run", "append_run", "find_run", "list_runs", "run_of"]
+__all__ = ["HISTORY", "History", "Run", "append_run", "find_run", "read_history", "run_of"]
+
+HISTORY = "history.jsonl"
+"""The file's name in a store."""
+
+_ID_LENGTH = 10
+_SHORTEST_PREFIX = 4
 
 
 @dataclass(frozen=True)
@@ -25,22 +33,38 @@ class Run:
     """One scored run.
 
     Args:
+        id: stands for the checkpoint and the whole score report; the same score again has the same id.
         name: what the user calls it; need not be unique, the latest of a name is meant.
         time: when it was scored, ISO 8601, UTC.
         checkpoint: what was scored.
         benchmark: its name.
+        benchmark_digest: of its file.
         pass_at_k: {"1": [value, low, high], …}.
         report: path of the score.json.
-        conditions: template, isolation, contamination figure: whatever is to stand beside the score.
+        conditions: template, isolation, decoding, contamination: whatever is to stand beside the score.
     """
 
+    id: str
     name: str
     time: str
     checkpoint: str
     benchmark: str
+    benchmark_digest: str
     pass_at_k: Mapping[str, tuple[float, float, float]]
     report: str
     conditions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs of a history, oldest first, and how many of its lines could not be read."""
+
+    runs: tuple[Run, ...]
+    unreadable: int = 0
+
+    def of(self, benchmark: str, digest: str = "") -> list[Run]:
+        """Return the runs of one benchmark; of one file of that name, if its digest is given."""
+        return [r for r in self.runs if r.benchmark == benchmark and digest in ("", r.benchmark_digest)]
 
 
 def run_of(
@@ -55,59 +79,68 @@ def run_of(
     """Return the history's row of a report that was written to `path`."""
     template = report.template and f"{report.template['name']} v{report.template['version']}"
     own = {"template": template, "isolation": report.isolation, "missing": len(report.missing)}
-    scores = {str(score.k): (score.value, score.low, score.high) for score in report.pass_at_k}
-    where = str(path.resolve())
-    return Run(name, time, checkpoint, report.benchmark["name"], scores, where, {**own, **(conditions or {})})
+    return Run(
+        id=hashlib.sha256(f"{checkpoint}\0".encode() + path.read_bytes()).hexdigest()[:_ID_LENGTH],
+        name=name,
+        time=time,
+        checkpoint=checkpoint,
+        benchmark=report.benchmark["name"],
+        benchmark_digest=report.benchmark["digest"],
+        pass_at_k={str(score.k): (score.value, score.low, score.high) for score in report.pass_at_k},
+        report=str(path.resolve()),
+        conditions={**own, **(conditions or {})},
+    )
 
 
-def append_run(history: Path, run: Run) -> None:
-    """Add a run to the history file, which is created if there is none."""
+def append_run(history: Path, run: Run) -> bool:
+    """Add a run to the history file, which is created if there is none; return False if it was there."""
     history.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(asdict(run), sort_keys=True).encode() + b"\n"
-    descriptor = os.open(history, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, b"\n" + line if torn else line)
-    finally:
-        os.close(descriptor)
+    with history.open("a+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        present = file.read()
+        if any(known is not None and known.id == run.id for known in map(_run, present.split(b"\n"))):
+            return False
+        torn = present and not present.endswith(b"\n")
+        os.write(file.fileno(), b"\n" + line if torn else line)
+    return True
 
 
-def list_runs(history: Path, *, benchmark: str | None = None) -> list[Run]:
-    """Return the runs of the history (of one benchmark, if named), oldest first; none if there is no file."""
-    if not history.exists():
-        return []
-    runs = _runs(history)
-    return [run for run in runs if benchmark is None or run.benchmark == benchmark]
+def read_history(history: Path) -> History:
+    """Read the history; an empty one if there is no file."""
+    lines = history.read_bytes().split(b"\n") if history.exists() else []
+    found = [_run(line) for line in lines if line.strip()]
+    runs = tuple(run for run in found if run is not None)
+    return History(runs, len(found) - len(runs))
 
 
 def find_run(history: Path, name: str) -> Run:
-    """Return the latest run of that name.
+    """Return the run whose id is `name` or begins with it, or else the latest run of that name.
 
     Raises:
         MindrailError: there is none; names those nearest to the end of the history.
     """
-    runs = list_runs(history)
+    runs = read_history(history).runs
+    for run in reversed(runs):
+        if run.id == name:
+            return run
+    if len(name) >= _SHORTEST_PREFIX:
+        begun = [run for run in runs if run.id.startswith(name)]
+        if len(begun) == 1:
+            return begun[0]
     for run in reversed(runs):
         if run.name == name:
             return run
-    known = ", ".join(dict.fromkeys(run.name for run in reversed(runs[-5:]))) or "it is empty"
-    raise MindrailError(f"no run named {name!r}", where=history, fix=f"the last ones are: {known}")
+    known = ", ".join(f"{run.id} ({run.name})" for run in reversed(runs[-5:])) or "it is empty"
+    raise MindrailError(f"no run {name!r}", where=history, fix=f"the last ones are: {known}")
 
 
-def _runs(history: Path) -> Iterator[Run]:
-    for line in history.read_bytes().split(b"\n"):
-        row = _row(line)
-        if row is not None:
-            scores = {k: (values[0], values[1], values[2]) for k, values in row["pass_at_k"].items()}
-            yield Run(**{**row, "pass_at_k": scores})
-
-
-def _row(line: bytes) -> dict[str, Any] | None:
-    """Return the row of a line, or None for an empty one or one that a dying writer left unfinished."""
+def _run(line: bytes) -> Run | None:
+    """Return the run of a line, or None for an empty one or one that a dying writer left unfinished."""
     try:
         row = json.loads(line)
-    except ValueError:
+        scores = {str(k): (float(a), float(b), float(c)) for k, (a, b, c) in row["pass_at_k"].items()}
+        return Run(**{**row, "pass_at_k": scores})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return row if isinstance(row, dict) and row.keys() == Run.__dataclass_fields__.keys() else None

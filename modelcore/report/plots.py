@@ -1,6 +1,7 @@
 """Plots as inline SVG text, the same bytes for the same numbers.
 
-Only what reports need: lines and bars. Matplotlib draws; it is imported when the first plot is.
+Only what reports need: lines, bars and values with their intervals. Matplotlib draws; it is imported when
+the first plot is.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["bar_plot", "line_plot"]
+__all__ = ["bar_plot", "interval_plot", "line_plot"]
 
+_CROWD = 5  # labels that still fit side by side
 _INK, _GRID = "#334155", "#e2e8f0"
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 
@@ -49,6 +51,21 @@ def bar_plot(
         axes.bar(edges[:-1], counts, width=widths, align="edge", color=_COLOURS[0], edgecolor="white")
         if mark is not None:
             axes.axvline(mark, color=_COLOURS[1], linewidth=1.4)
+        return _svg(figure)
+
+
+def interval_plot(points: Sequence[tuple[str, float, float, float]], *, y_label: str) -> str:
+    """Return an SVG of (label, value, low, high) side by side in their order; the last one stands out."""
+    with _axes("", y_label) as (figure, axes):
+        for at, (_, value, low, high) in enumerate(points):
+            colour = _COLOURS[1] if at == len(points) - 1 else _COLOURS[0]
+            spread = [[value - low], [high - value]]
+            axes.errorbar([at], [value], spread, fmt="o", color=colour, capsize=4, linewidth=1.4)
+            axes.annotate(f"{value:.3f}", (at, value), (7, 0), textcoords="offset points", va="center")
+        names = [label for label, *_ in points]
+        axes.set_xticks(range(len(points)), names, rotation=0 if len(points) < _CROWD else 30)
+        axes.set_xlim(-0.5, len(points) - 0.5 + 0.3)
+        axes.set_ylim(0, min(1.05, max(0.1, 1.2 * max(high for *_, high in points))))
         return _svg(figure)
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-__all__ = ["Answer", "Figure", "RunPage", "StepRow", "render_run"]
+from modelcore.report.data_section import DataSection
+from modelcore.report.evaluation_page import Contrast
+from modelcore.report.page import render
+from modelcore.report.score_section import Figure, OwnScore, Reference, ScoreSection
+
+__all__ = ["RunPage", "StepRow", "render_run"]
 
 
 @dataclass(frozen=True)
@@ -27,56 +31,36 @@ class StepRow:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A plot as SVG text, with a caption that says what to see in it."""
-
-    title: str
-    svg: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One benchmark problem with the model's answer and what became of it."""
-
-    task_id: str
-    prompt: str
-    program: str
-    passed: bool
-    verdict: str
-
-
-@dataclass(frozen=True)
 class RunPage:
     """Everything the page shows.
 
     Attributes:
         title: the run's name.
         created: when the page was made, and on which host.
-        scores: label and value of each headline figure, first the most important.
-        facts: sentences that a reader needs to judge the figures.
+        score: of the trained checkpoint.
+        contrasts: it against the checkpoint before training.
+        facts: sentences on the data and the training.
         figures: plots.
+        data: what preprocessing did to the training data.
+        own: the score beside the published ones.
+        published: what others reached on the benchmark; empty for one without such figures.
         steps: every step in order.
-        passed: examples of solved problems.
-        failed: examples of unsolved ones.
         config: the whole configuration as YAML.
     """
 
     title: str
     created: str
-    scores: Sequence[tuple[str, str]]
+    score: ScoreSection
+    contrasts: Sequence[Contrast]
     facts: Sequence[str]
     figures: Sequence[Figure]
+    data: DataSection
+    own: Sequence[OwnScore]
+    published: Sequence[Reference]
     steps: Sequence[StepRow]
-    passed: Sequence[Answer]
-    failed: Sequence[Answer]
     config: str
 
 
 def render_run(page: RunPage) -> str:
     """Return the page as HTML text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.get_template("run_page.html").render(page=page)
+    return render("run_page.html", page)

@@ -23,8 +23,10 @@ ROAD = [
     "merge",
     "export",
     "generate (before)",
+    "extract (before)",
     "score (before)",
     "generate",
+    "extract",
     "score",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_the_dashboard_has_a_form_with_choices_bounds_and_explanations(api: http
 
 
 def test_schedules_are_there_and_off(api: httpx.Client):
-    for name in ("demo/demo", "pipeline/pipeline"):
+    for name in ("demo/demo", "pipeline/pipeline", "evaluate/evaluate"):
         (schedule,) = deployment(api, name)["schedules"]
         assert not schedule["active"]
 
@@ -86,6 +87,20 @@ def test_a_run_started_from_the_api_is_done_by_the_worker_and_shows_its_cached_s
     assert {task["state"]["name"] for task in tasks if task["name"] in ("convert", "launch")} == {"Cached"}
 
 
+def test_an_evaluation_of_the_newest_checkpoint_is_done_by_the_worker(api: httpx.Client, demo: Demo):
+    deployed = deployment(api, "evaluate/evaluate")
+    assert deployed["parameters"]["config"]["checkpoints"] == ["newest"]
+    config = {"store": str(demo.store), **evaluation(demo)}
+    asked = api.post(
+        f"/deployments/{deployed['id']}/create_flow_run", json={"parameters": {"config": config}}
+    )
+    run = ended(api, lambda: api.get(f"/flow_runs/{asked.json()['id']}").json())
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    shown = api.post("/artifacts/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
+    (table,) = (json.loads(artifact["data"]) for artifact in shown if artifact["key"] == "scores")
+    assert table[0]["checkpoint"] == f"merge/{demo.path('merge').name}"
+
+
 def test_a_schedule_that_is_switched_on_starts_a_run(api: httpx.Client, demo: Demo):
     identity = deployment(api, "pipeline/pipeline")["id"]
     often = {"interval": 20, "anchor_date": datetime.now(timezone.utc).isoformat()}
@@ -103,6 +118,13 @@ def test_a_schedule_that_is_switched_on_starts_a_run(api: httpx.Client, demo: De
 
 def deployment(api: httpx.Client, name: str) -> dict[str, Any]:
     return api.get(f"/deployments/name/{name}").raise_for_status().json()
+
+
+def evaluation(demo: Demo) -> dict[str, Any]:
+    """Return what the demo's own scoring asked, so that its answers are in the store."""
+    asked = parameters(demo)["config"]
+    benchmark = str(demo.path("first-programs") / "benchmark.jsonl")
+    return {"generate": {**asked["generate"], "benchmark": benchmark}, "score": asked["score"]}
 
 
 def parameters(demo: Demo) -> dict[str, Any]:

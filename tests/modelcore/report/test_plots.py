@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from modelcore.report.plots import bar_plot, line_plot
+from modelcore.report.plots import bar_plot, interval_plot, line_plot
 
 
 def test_a_plot_is_svg_that_repeats_exactly():
@@ -22,3 +22,11 @@ def test_several_lines_are_told_apart_by_a_legend():
 
 def test_bars_are_drawn_between_their_edges():
     assert bar_plot([0, 10, 20], [3, 1], x_label="tokens", y_label="samples").startswith("<svg")
+
+
+def test_values_stand_with_their_intervals_in_their_order():
+    points = [("monday", 0.5, 0.4, 0.6), ("tuesday", 0.55, 0.45, 0.65)]
+    drawn = interval_plot(points, y_label="pass@1")
+    assert drawn.index("monday") < drawn.index("tuesday")
+    assert "0.550" in drawn
+    assert drawn == interval_plot(points, y_label="pass@1")

