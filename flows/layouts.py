@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,94 +15,91 @@ from modelcore.report.words import bytes_in_words
 from modelcore.store.placing import place
 
 if TYPE_CHECKING:
-    from modelcore.models.resharding import ReshardReport
-    from modelcore.progress import Progress
-
+    from modelcore.models.resharding import Format, ReshardReport
 __all__ = ["merge", "reshard", "shard"]
 
-Format = Literal["ckpt", "safetensors"]
-Work = Callable[[Path, "Progress"], "ReshardReport"]
-
-source_argument = click.argument("source", type=click.Path(path_type=Path))
-destination_argument = click.argument("destination", type=click.Path(path_type=Path))
-format_option = click.option(
+weights_only = click.option("--weights-only", is_flag=True, help="Leave out the optimizer's states.")
+file_format = click.option(
     "--format", type=click.Choice(["ckpt", "safetensors"]), default="ckpt", show_default=True
 )
-weights_only = click.option("--weights-only", is_flag=True, help="Leave out the optimizer's states.")
 newest = click.option(
     "--newest", is_flag=True, help="Where a rank has several checkpoints, take the last by epoch and step."
 )
 
 
-def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that describe a layout, in MindFormers' words."""
+def files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what all three commands take: source, destination, format, whether without states."""
     for option in (
-        click.option("--vocab-emb-dp", is_flag=True, help="Keep embedding and head whole on every rank."),
-        click.option("--ranks", help="Make only these ranks' files, e.g. 0-7 or 0,2."),
-        click.option("--pipeline-stage", type=click.IntRange(1), default=1, show_default=True),
-        click.option("--model-parallel", type=click.IntRange(1), default=1, show_default=True),
-        click.option("--data-parallel", type=click.IntRange(1), default=1, show_default=True),
+        as_json,
+        weights_only,
+        click.option(
+            "--format", type=click.Choice(["ckpt", "safetensors"]), default="ckpt", show_default=True
+        ),
+        click.argument("destination", type=click.Path(path_type=Path)),
+        click.argument("source", type=click.Path(path_type=Path)),
     ):
         command = option(command)
     return command
 
 
+def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that describe a layout, in MindFormers' words; the command gets them as `cut`."""
+
+    @wraps(command)
+    def with_cut(
+        data_parallel: int,
+        model_parallel: int,
+        pipeline_stage: int,
+        offset: str | None,
+        ranks: str | None,
+        vocab_emb_dp: bool,
+        shard_optimizer: bool,
+        **rest: Any,
+    ) -> None:
+        cut = {
+            "layout": Layout(data_parallel, model_parallel, pipeline_stage),
+            "offsets": layer_offsets(offset),
+            "ranks": rank_numbers(ranks),
+            "vocab_emb_dp": vocab_emb_dp,
+            "shard_optimizer": shard_optimizer,
+        }
+        command(cut=cut, **rest)
+
+    ways = partial(click.option, type=click.IntRange(1), default=1, show_default=True)
+    for option in (
+        click.option("--shard-optimizer", is_flag=True, help="Replicas share optimizer states (ZeRO-1)."),
+        click.option("--vocab-emb-dp", is_flag=True, help="Keep embedding and head whole on every rank."),
+        click.option("--ranks", help="Make only these ranks' files, e.g. 0-7 or 0,2."),
+        click.option("--offset", help="Layers more or fewer in each stage, e.g. 0,0,1,1."),
+        ways("--pipeline-stage"),
+        ways("--model-parallel"),
+        ways("--data-parallel"),
+    ):
+        with_cut = option(with_cut)
+    return with_cut
+
+
 @command_line.command()
-@source_argument
-@destination_argument
 @layout_options
-@format_option
-@weights_only
-@as_json
+@files
 def shard(
-    source: Path,
-    destination: Path,
-    data_parallel: int,
-    model_parallel: int,
-    pipeline_stage: int,
-    ranks: str | None,
-    vocab_emb_dp: bool,
-    format: Format,
-    weights_only: bool,
-    as_json: bool,
+    source: Path, destination: Path, cut: dict[str, Any], format: Format, weights_only: bool, as_json: bool
 ) -> None:
     """Cut the whole checkpoint SOURCE into one file a rank, with strategy files, in DESTINATION."""
     from modelcore.models.resharding import shard_checkpoint
 
-    layout = Layout(data_parallel, model_parallel, pipeline_stage)
-    asked: dict[str, Any] = {
-        "ranks": rank_numbers(ranks),
-        "vocab_emb_dp": vocab_emb_dp,
-        "weights_only": weights_only,
-    }
-    _make(
-        "shard",
-        source,
-        destination,
-        lambda directory, progress: shard_checkpoint(
-            source, directory, layout=layout, format=format, progress=progress, **asked
-        ),
-        {"layout": str(layout), "format": format, **asked},
-        as_json,
-    )
+    asked = {**cut, "format": format, "weights_only": weights_only}
+    _make("shard", shard_checkpoint, source, destination, asked, as_json)
 
 
 @command_line.command()
-@source_argument
-@destination_argument
 @layout_options
-@format_option
-@weights_only
 @newest
-@as_json
+@files
 def reshard(
     source: Path,
     destination: Path,
-    data_parallel: int,
-    model_parallel: int,
-    pipeline_stage: int,
-    ranks: str | None,
-    vocab_emb_dp: bool,
+    cut: dict[str, Any],
     format: Format,
     weights_only: bool,
     newest: bool,
@@ -110,47 +108,33 @@ def reshard(
     """Make the sharded checkpoint SOURCE one of another layout in DESTINATION."""
     from modelcore.models.resharding import reshard_checkpoint
 
-    layout = Layout(data_parallel, model_parallel, pipeline_stage)
-    asked: dict[str, Any] = {
-        "ranks": rank_numbers(ranks),
-        "vocab_emb_dp": vocab_emb_dp,
-        "weights_only": weights_only,
-    }
-    _make(
-        "reshard",
-        source,
-        destination,
-        lambda directory, progress: reshard_checkpoint(
-            source, directory, layout=layout, format=format, newest=newest, progress=progress, **asked
-        ),
-        {"layout": str(layout), "format": format, **asked},
-        as_json,
-    )
+    asked = {**cut, "format": format, "weights_only": weights_only, "newest": newest}
+    _make("reshard", reshard_checkpoint, source, destination, asked, as_json)
 
 
 @command_line.command()
-@source_argument
-@destination_argument
-@format_option
-@weights_only
 @newest
-@as_json
+@files
 def merge(
     source: Path, destination: Path, format: Format, weights_only: bool, newest: bool, as_json: bool
 ) -> None:
     """Join the sharded checkpoint SOURCE (rank_<r>/ directories, strategy/) into one in DESTINATION."""
     from modelcore.models.resharding import merge_checkpoint
 
-    _make(
-        "merge",
-        source,
-        destination,
-        lambda directory, progress: merge_checkpoint(
-            source, directory, format=format, weights_only=weights_only, newest=newest, progress=progress
-        ),
-        {"format": format, "weights_only": weights_only},
-        as_json,
-    )
+    asked = {"format": format, "weights_only": weights_only, "newest": newest}
+    _make("merge", merge_checkpoint, source, destination, asked, as_json)
+
+
+def layer_offsets(text: str | None) -> tuple[int, ...]:
+    """Return the numbers in `0,0,1,-1`, none for None.
+
+    Raises:
+        click.BadParameter: it is not of that form.
+    """
+    parts = [] if text is None else [part.strip() for part in text.split(",")]
+    if not all(part.removeprefix("-").isdecimal() for part in parts):
+        raise click.BadParameter(f"{text!r} is not of the form 0,0,1,-1", param_hint="--offset")
+    return tuple(int(part) for part in parts)
 
 
 def rank_numbers(text: str | None) -> list[int] | None:
@@ -171,15 +155,21 @@ def rank_numbers(text: str | None) -> list[int] | None:
 
 
 def _make(
-    name: str, source: Path, destination: Path, work: Work, asked: dict[str, Any], as_json: bool
+    name: str,
+    work: Callable[..., ReshardReport],
+    source: Path,
+    destination: Path,
+    asked: dict[str, Any],
+    as_json: bool,
 ) -> None:
     from tasks.show import shown_progress
 
+    told = {key: str(value) if isinstance(value, Layout) else value for key, value in asked.items()}
     with shown_progress(name) as progress:
         report = place(
             destination,
-            lambda directory: work(directory, progress),
-            origin={"source": str(source.absolute()), **asked},
+            lambda directory: work(source, directory, progress=progress, **asked),
+            origin={"source": str(source.absolute()), **told},
         )
     files = sorted(str(path.relative_to(destination)) for path in destination.rglob("*") if path.is_file())
     result = {"destination": str(destination), "files": files, "bytes": report.nbytes, "notes": report.notes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelcore.models.resharding import merge_checkpoint
+from modelcore.models.resharding import Format, merge_checkpoint
 from modelcore.store.store import Store
 from tasks.step import Outcome, Step, build_step, step_task
 
@@ -12,13 +12,35 @@ _VERSION = 1
 
 
 @step_task("merge")
-def merge(store: Store, shards: Step) -> Outcome:
-    """Write one checkpoint from every rank's part, refusing parts that do not fit together."""
+def merge(
+    store: Store,
+    shards: Step,
+    format: Format = "ckpt",
+    weights_only: bool = False,
+    newest: bool = False,
+) -> Outcome:
+    """Write one checkpoint from every rank's part, refusing parts that do not fit together.
+
+    Args:
+        store: where artifacts lie.
+        shards: rank_<r>/ directories with strategy files, ours or MindFormers'.
+        format: of the file made.
+        weights_only: leave out optimizer states and step counters.
+        newest: where a rank has several checkpoints, take the last by epoch and step.
+    """
+    asked = {"format": format, "weights_only": weights_only, "newest": newest}
     return build_step(
         store,
         "merge",
-        lambda directory, progress: merge_checkpoint(shards.path, directory, progress=progress),
+        lambda directory, progress: merge_checkpoint(
+            shards.path,
+            directory,
+            format=format,
+            weights_only=weights_only,
+            newest=newest,
+            progress=progress,
+        ),
         version=_VERSION,
         inputs={"shards": shards.digest},
-        parameters={},
+        parameters=asked,
     )

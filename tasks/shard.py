@@ -1,34 +1,67 @@
-"""Cut a whole checkpoint for a distributed layout."""
+"""Cut a checkpoint for a distributed layout: a whole one, or one that is cut for another layout."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from modelcore.config.schema import Parallel
-from modelcore.models.resharding import shard_checkpoint
+from modelcore.models.resharding import Format, reshard_checkpoint, shard_checkpoint
 from modelcore.store.store import Store
 from tasks.layout import layout_of
 from tasks.step import Outcome, Step, build_step, step_task
 
-__all__ = ["shard"]
+__all__ = ["reshard", "shard"]
 
 _VERSION = 1
+# What says how a job runs, not where its tensors lie.
+_NOT_CUTTING = {"micro_batch_num", "recompute"}
 
 
 @step_task("shard")
-def shard(store: Store, checkpoint: Step, config: Parallel) -> Outcome:
+def shard(store: Store, checkpoint: Step, config: Parallel, format: Format = "ckpt") -> Outcome:
     """Write one checkpoint and one strategy file for every rank."""
     return build_step(
         store,
         "shard",
         lambda directory, progress: shard_checkpoint(
-            checkpoint.path,
-            directory,
-            layout=layout_of(config),
-            vocab_emb_dp=config.vocab_emb_dp,
-            offsets=config.offset,
-            shard_optimizer=config.shard_optimizer,
-            progress=progress,
+            checkpoint.path, directory, progress=progress, **_cutting(config, format)
         ),
         version=_VERSION,
         inputs={"checkpoint": checkpoint.digest},
-        parameters=config.model_dump(exclude={"micro_batch_num", "recompute"}),
+        parameters=config.model_dump(exclude=_NOT_CUTTING) | {"format": format},
     )
+
+
+@step_task("reshard")
+def reshard(
+    store: Store, shards: Step, config: Parallel, format: Format = "ckpt", newest: bool = False
+) -> Outcome:
+    """Write the shards of another layout for every rank.
+
+    Args:
+        store: where artifacts lie.
+        shards: rank_<r>/ directories with strategy files.
+        config: the layout wanted.
+        format: of the files made.
+        newest: where a rank has several checkpoints, take the last by epoch and step.
+    """
+    return build_step(
+        store,
+        "reshard",
+        lambda directory, progress: reshard_checkpoint(
+            shards.path, directory, newest=newest, progress=progress, **_cutting(config, format)
+        ),
+        version=_VERSION,
+        inputs={"shards": shards.digest},
+        parameters=config.model_dump(exclude=_NOT_CUTTING) | {"format": format, "newest": newest},
+    )
+
+
+def _cutting(config: Parallel, format: Format) -> dict[str, Any]:
+    return {
+        "layout": layout_of(config),
+        "vocab_emb_dp": config.vocab_emb_dp,
+        "offsets": config.offset,
+        "shard_optimizer": config.shard_optimizer,
+        "format": format,
+    }

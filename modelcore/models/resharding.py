@@ -32,7 +32,14 @@ from modelcore.weights.reshard_files import Target, write_targets
 from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensors import LazyTensor
 
-__all__ = ["ReshardReport", "merge_checkpoint", "reshard_checkpoint", "reshard_step", "shard_checkpoint"]
+__all__ = [
+    "Format",
+    "ReshardReport",
+    "merge_checkpoint",
+    "reshard_checkpoint",
+    "reshard_step",
+    "shard_checkpoint",
+]
 
 Format = Literal["ckpt", "safetensors"]
 
