@@ -163,8 +163,11 @@ def _check_apart(home: Path, destination: Path) -> None:
 def _open(source: Path, family: Family, to: str) -> tuple[Mapping[str, LazyTensor], str]:
     """Return the source's tensors and what tells one source from another without reading it."""
     tensors: Mapping[str, LazyTensor]
-    if to == "mindspore" and isinstance(family.config, LlamaConfig) and (parts := _only_meta(source)):
+    if isinstance(family.config, LlamaConfig) and (parts := _only_meta(source)):
         files, tensors = tuple(parts), meta_tensors(parts, family.config)
+        if to == "hf":
+            # They have Hugging Face's names already; the way back begins at MindSpore's.
+            tensors = match_hf(family, tensors, source).tensors
     else:
         checkpoint = open_checkpoint(source)
         files, tensors = checkpoint.files, checkpoint.tensors
@@ -174,7 +177,8 @@ def _open(source: Path, family: Family, to: str) -> tuple[Mapping[str, LazyTenso
 
 def _only_meta(source: Path) -> list[Path]:
     """Return Meta's files if the source is a directory with these and no other weights."""
-    if not source.is_dir() or any(source.glob("*.safetensors")) or any(source.glob("pytorch_model*.bin")):
+    others = ("*.safetensors", "pytorch_model*.bin", "model.ckpt")
+    if not source.is_dir() or any(found for pattern in others for found in source.glob(pattern)):
         return []
     return meta_parts(source)
 
@@ -188,10 +192,12 @@ def _outputs(tensors: Mapping[str, LazyTensor], to: str, format: str) -> list[Ou
 def _finish(home: Path, destination: Path, target: DType | None) -> None:
     """Put configuration and tokenizer beside the weights; config.json names their type."""
     copy_companions(home, destination)
+    if target is None and (home / "config.json").is_file():
+        return
+    config = read_config_json(home)
     if target is not None:
-        config = read_config_json(destination)
         config["dtype" if "dtype" in config else "torch_dtype"] = _HF_DTYPE[target]
-        (destination / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (destination / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _write_report(

@@ -5,7 +5,6 @@ No network is built and no weight is read here; MindSpore is not imported.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,9 @@ from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
 from modelcore.models.gpt_bigcode.names import NAMES as GPT_BIGCODE_NAMES
 from modelcore.models.gpt_bigcode.partition import layer_widths as gpt_bigcode_widths
 from modelcore.models.gpt_bigcode.partition import partition as gpt_bigcode_partition
+from modelcore.models.hf_fields import json_object
 from modelcore.models.llama.config import LlamaConfig
+from modelcore.models.llama.meta import meta_config, meta_parts
 from modelcore.models.llama.names import NAMES as LLAMA_NAMES
 from modelcore.models.llama.partition import layer_widths as llama_widths
 from modelcore.models.llama.partition import partition as llama_partition
@@ -71,10 +72,10 @@ class Family:
 
 
 def load_model_config(directory: Path) -> Family:
-    """Read `directory`/config.json.
+    """Read `directory`/config.json, or what Meta's files there say where it is missing.
 
     Raises:
-        MindrailError: it is missing, is not JSON, or describes a model that is not implemented here.
+        MindrailError: there is neither, it is not JSON, or describes a model that is not implemented here.
     """
     return model_config(read_config_json(directory), directory / "config.json")
 
@@ -99,22 +100,18 @@ def _family(raw: Mapping[str, Any], where: object) -> Family:
 
 
 def read_config_json(directory: Path) -> dict[str, Any]:
-    """Return the parsed `directory`/config.json.
+    """Return the parsed `directory`/config.json; of Meta's files without one, what it would be.
 
     Raises:
         MindrailError: it is missing or not a JSON object.
     """
     path = directory / "config.json"
     if not path.is_file():
+        if parts := meta_parts(directory):
+            return meta_config(parts)
         raise MindrailError(
             "no config.json here",
             where=directory,
             fix="put the model's Hugging Face config.json beside its weights",
         )
-    try:
-        raw = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise MindrailError(f"not JSON ({error})", where=path) from error
-    if not isinstance(raw, dict):
-        raise MindrailError("not a JSON object", where=path)
-    return raw
+    return json_object(path)

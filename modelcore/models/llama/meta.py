@@ -4,23 +4,27 @@ Each file holds one rank's slice of a model-parallel model: projections into hea
 output, are cut by rows; the embedding and those back to the residual stream by columns; norms are in every
 file (facebookresearch/codellama, llama/model.py). Meta rotates neighbouring pairs of a head's dimensions,
 Hugging Face its two halves, so the rows of q and k are reordered within each head (transformers,
-convert_llama_weights_to_hf.py).
+convert_llama_weights_to_hf.py). Beside them `params.json` has the model's numbers, but for those that only
+the tensors' shapes tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
+from modelcore.models.hf_fields import integer, json_object, optional_integer, positive_number
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.weights.checkpoints import open_file
+from modelcore.weights.dtypes import BF16, FP16, FP32
 from modelcore.weights.tensors import DerivedTensor, LazyTensor, StoredTensor, joined, read
 
-__all__ = ["meta_parts", "meta_tensors"]
+__all__ = ["meta_config", "meta_parts", "meta_tensors"]
 
 # Meta's name, Hugging Face's name, the axis that model parallelism cuts (None: every file has it whole).
 _TABLE: tuple[tuple[str, str, int | None], ...] = (
@@ -38,6 +42,16 @@ _TABLE: tuple[tuple[str, str, int | None], ...] = (
     ("output.weight", "lm_head.weight", 0),
 )
 _DROPPED = "rope.freqs"
+# What params.json may say (facebookresearch/codellama, ModelArgs); `multiple_of` and `ffn_dim_multiplier`
+# only give the feed-forward's width, which the tensors have too.
+_PARAMS = frozenset(
+    (
+        *("dim", "n_layers", "n_heads", "n_kv_heads", "norm_eps", "rope_theta", "vocab_size"),
+        *("multiple_of", "ffn_dim_multiplier", "max_batch_size", "max_seq_len"),
+    )
+)
+_EMBEDDING, _GATE = "tok_embeddings.weight", "layers.0.feed_forward.w1.weight"
+_HF_DTYPES = {FP16: "float16", BF16: "bfloat16", FP32: "float32"}
 _BLOCK_ROWS = 256
 
 
@@ -54,6 +68,55 @@ def meta_parts(directory: Path) -> list[Path]:
                 f"consolidated.{number:02d}.pth is missing", where=directory, fix="download it"
             )
     return parts
+
+
+def meta_config(parts: Sequence[Path]) -> dict[str, Any]:
+    """Return the Hugging Face config.json of Meta's files: of `params.json` and of the tensors' shapes.
+
+    The context, which neither tells, is that of Hugging Face's own conversion: 16384 tokens for CodeLlama's
+    rope_theta, else Llama 2's 4096.
+
+    Args:
+        parts: `meta_parts`, at least one.
+
+    Raises:
+        MindrailError: params.json is missing, is not one, or has a feature that is not implemented here; a
+            tensor is missing.
+    """
+    path = parts[0].parent / "params.json"
+    if not path.is_file():
+        raise MindrailError(
+            "no config.json and no params.json here",
+            where=path.parent,
+            fix="put Meta's params.json beside its weights",
+        )
+    raw = json_object(path)
+    if unknown := sorted(set(raw) - _PARAMS):
+        raise MindrailError(f"{unknown[0]} is {raw[unknown[0]]!r}: not implemented", where=path)
+    first = open_file(parts[0])
+    embedding, gate = (_take(first, name, parts[0]) for name in (_EMBEDDING, _GATE))
+    theta = positive_number(raw, "rope_theta", 10000.0, path)
+    heads = integer(raw, "n_heads", path)
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": embedding.shape[0],
+        "hidden_size": integer(raw, "dim", path),
+        "intermediate_size": gate.shape[0] * len(parts),
+        "num_hidden_layers": integer(raw, "n_layers", path),
+        "num_attention_heads": heads,
+        "num_key_value_heads": optional_integer(raw, "n_kv_heads", heads, path),
+        "max_position_embeddings": 16384 if theta > 10000.0 else 4096,
+        "hidden_act": "silu",
+        "rms_norm_eps": positive_number(raw, "norm_eps", 1e-5, path),
+        "rope_theta": theta,
+        "rope_scaling": None,
+        "attention_bias": False,
+        "tie_word_embeddings": False,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "torch_dtype": _HF_DTYPES.get(embedding.dtype, str(embedding.dtype)),
+    }
 
 
 def meta_tensors(paths: Sequence[Path], config: LlamaConfig) -> dict[str, LazyTensor]:

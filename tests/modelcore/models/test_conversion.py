@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_checkpoints as tiny
@@ -353,6 +353,86 @@ def test_metas_files_convert_like_hugging_faces(tmp_path: Path, parts: int) -> N
     convert_checkpoint(meta, tmp_path / "a", to="mindspore", verify=True)
     convert_checkpoint(tiny.save_hf(model, tmp_path / "hf"), tmp_path / "b", to="mindspore")
     assert (tmp_path / "a/model.ckpt").read_bytes() == (tmp_path / "b/model.ckpt").read_bytes()
+
+
+def meta_alone(model: torch.nn.Module, directory: Path, parts: int, **changes: object) -> Path:
+    """Write Meta's files as Meta does: with params.json and without config.json."""
+    meta_checkpoint(model, directory, parts)
+    (directory / "config.json").unlink()
+    (directory / "generation_config.json").unlink(missing_ok=True)
+    config = model.config
+    params = {
+        "dim": config.hidden_size,
+        "n_layers": config.num_hidden_layers,
+        "n_heads": config.num_attention_heads,
+        "n_kv_heads": config.num_key_value_heads,
+        "multiple_of": 256,
+        "ffn_dim_multiplier": 1.0,
+        "norm_eps": 1e-6,
+        "vocab_size": -1,
+    }
+    (directory / "params.json").write_text(json.dumps({**params, **changes}))
+    return directory
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_metas_files_alone_become_a_model_that_transformers_computes_alike(
+    tmp_path: Path, parts: int
+) -> None:
+    torch.manual_seed(3)
+    rope = {"rope_type": "default", "rope_theta": 1e6}
+    model = LlamaForCausalLM(LlamaConfig(**TINY_META, rope_parameters=rope)).eval()
+    meta = meta_alone(model, tmp_path / "meta", parts, rope_theta=1e6)
+    convert_checkpoint(meta, tmp_path / "hf", to="hf", verify=True)
+    convert_checkpoint(meta, tmp_path / "ms", to="mindspore", verify=True)
+    convert_checkpoint(tmp_path / "ms", tmp_path / "back", to="hf")
+    assert (tmp_path / "back/model.safetensors").read_bytes() == (
+        tmp_path / "hf/model.safetensors"
+    ).read_bytes()
+    config = json.loads((tmp_path / "back/config.json").read_text())
+    assert (config["vocab_size"], config["intermediate_size"]) == (96, 112)
+    assert (config["num_key_value_heads"], config["max_position_embeddings"]) == (2, 16384)
+    ids = torch.arange(10).reshape(1, 10)
+    with torch.no_grad():
+        ours = AutoModelForCausalLM.from_pretrained(tmp_path / "back", dtype="auto")
+        assert torch.equal(ours(ids).logits, model(ids).logits)
+
+
+TINY_META = {
+    "vocab_size": 96,
+    "hidden_size": 64,
+    "intermediate_size": 112,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"use_scaled_rope": True}, r"params\.json: use_scaled_rope is True: not implemented"),
+        ({"dim": "wide"}, r"params\.json: dim is 'wide', not a positive integer"),
+        ({"n_layers": 2}, r"layers\.2\.\S+ is in the checkpoint, but not in the model"),
+        ({"n_kv_heads": 4}, r"k_proj\.weight: has shape"),
+    ],
+)
+def test_params_that_are_not_the_models_are_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    meta = meta_alone(tiny.tiny_llama(), tmp_path / "meta", 1, **changes)
+    with pytest.raises(MindrailError, match=message):
+        convert_checkpoint(meta, tmp_path / "a", to="mindspore")
+    assert not (tmp_path / "a" / CONVERSION).exists()
+
+
+def test_metas_files_without_any_config_say_what_is_missing(tmp_path: Path) -> None:
+    meta = meta_alone(tiny.tiny_llama(), tmp_path / "meta", 1)
+    (meta / "params.json").unlink()
+    with pytest.raises(MindrailError, match=r"no config\.json and no params\.json"):
+        convert_checkpoint(meta, tmp_path / "a", to="mindspore")
 
 
 def test_a_missing_part_of_metas_files_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def fsync(descriptor: int) -> None:
         real(descriptor)
-        names.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
 
     real = os.fsync
     monkeypatch.setattr(os, "fsync", fsync)
