@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,22 +153,13 @@ def decode(path: Path, tokenizer: Path | None, rows: int, as_json: bool) -> None
 @as_json
 def tokenize(directory: Path, text: str | None, file: Path | None, as_json: bool) -> None:
     """Encode a text with the tokenizer in DIRECTORY: ids, pieces, and whether it comes back the same."""
-    from modelcore.data.tokenizers import load_tokenizer
-    from modelcore.errors import MindrailError
+    from modelcore.data.tokenizers.describe import read_text
+    from modelcore.data.tokenizers.describe import tokenize as encode
 
     if (text is None) == (file is None):
         raise click.UsageError("give one of --text and --file")
-    if file is not None:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise MindrailError(f"cannot be read: {error}", where=file) from error
-    assert text is not None
-    tokenizer = load_tokenizer(directory)
-    ids = tokenizer.encode(text)
-    back = tokenizer.decode(ids, skip_special=False)
-    result = {"ids": ids, "pieces": tokenizer.pieces(ids), "decoded": back, "round_trip": back == text}
-    emit(result, as_json, _show_tokens)
+    given = text if text is not None else read_text(file) if file is not None else ""
+    emit(asdict(encode(directory, given)), as_json, _show_tokens)
 
 
 def _show_report(result: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ work with a destination of one's own is a command of `mindrail`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 from prefect import flow
 
@@ -17,11 +18,21 @@ from modelcore.store.store import Store
 from tasks import convert as converting
 from tasks import data as looking
 from tasks import download as downloading
+from tasks import look
 from tasks import preprocess as preprocessing
 from tasks.given import given
 from tasks.step import Step, finished
 
-__all__ = ["conversations", "convert", "data_report", "decode", "download", "preprocess"]
+__all__ = [
+    "conversations",
+    "convert",
+    "data_report",
+    "decode",
+    "download",
+    "inspect",
+    "preprocess",
+    "tokenize",
+]
 
 
 @flow(name="download", flow_run_name="download {config.source}", persist_result=False)
@@ -36,16 +47,46 @@ def download(config: Download, store: str = "store") -> Step:
 
 
 @flow(name="convert", flow_run_name="convert {checkpoint}", persist_result=False)
-def convert(checkpoint: str, config: Convert | None = None, store: str = "store") -> Step:
-    """Convert a Hugging Face checkpoint for MindSpore.
+def convert(
+    checkpoint: str,
+    to: Literal["mindspore", "hf"] = "mindspore",
+    config: Convert | None = None,
+    store: str = "store",
+) -> Step:
+    """Convert a checkpoint between Hugging Face's names and files and MindSpore's.
 
     Args:
         checkpoint: directory with config.json, weights and tokenizer.
-        config: format and dtype to write.
+        to: names and layout to write.
+        config: format and dtype to write, and whether to read everything back and compare.
         store: directory that holds every step's output.
     """
     source = given(checkpoint, key="checkpoint")
-    return finished(converting.convert(Store(Path(store)), source, config or Convert()))
+    step = converting.convert if to == "mindspore" else converting.export
+    return finished(step(Store(Path(store)), source, config or Convert()))
+
+
+@flow(name="inspect", flow_run_name="inspect {path}", persist_result=False)
+def inspect(path: str) -> dict[str, Any]:
+    """Say what a path is: a checkpoint or part of one, strategy, MindRecord, tokenizer or artifact.
+
+    Args:
+        path: any of them on the machine that runs this.
+    """
+    found: dict[str, Any] = look.inspect(path)
+    return found
+
+
+@flow(name="tokenize", flow_run_name="tokenize with {tokenizer}", persist_result=False)
+def tokenize(tokenizer: str, text: str) -> dict[str, Any]:
+    """Encode a text: ids, pieces, and whether it comes back the same.
+
+    Args:
+        tokenizer: directory with the model's tokenizer files.
+        text: what to encode.
+    """
+    made: dict[str, Any] = look.tokenize(tokenizer, text)
+    return made
 
 
 @flow(name="preprocess", flow_run_name="preprocess {config.input}", persist_result=False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from modelcore.config.schema import Convert
-from modelcore.models.conversion import convert_checkpoint
+from modelcore.models.conversion import conversion_warnings, convert_checkpoint
 from modelcore.store.store import Store
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.show import say
+from tasks.step import Outcome, Step, build_step, finished, step_task
 
 __all__ = ["convert", "export"]
 
@@ -29,13 +30,16 @@ def export(store: Store, checkpoint: Step, config: Convert) -> Outcome:
 def _converted(
     store: Store, name: str, checkpoint: Step, config: Convert, to: Literal["mindspore", "hf"]
 ) -> Outcome:
-    return build_step(
+    outcome = build_step(
         store,
         name,
         lambda directory, progress: convert_checkpoint(
-            checkpoint.path, directory, to=to, format=config.format, dtype=config.dtype, progress=progress
+            checkpoint.path, directory, to=to, **config.model_dump(), progress=progress
         ),
         version=_VERSION,
         inputs={"checkpoint": checkpoint.digest},
         parameters=config.model_dump() | {"to": to},
     )
+    for warning in conversion_warnings(finished(outcome).path):
+        say(f"{name}: note: {warning}")
+    return outcome

@@ -88,6 +88,7 @@ class Convert(Section):
     dtype: Literal["keep", "fp16", "bf16", "fp32"] = Field(
         "keep", description="Cast the weights or keep them"
     )
+    verify: bool = Field(False, description="Read both sides back and compare every tensor")
 
 
 class Preprocess(Section):

@@ -38,7 +38,7 @@ from modelcore.weights.outputs import (
 )
 from modelcore.weights.tensors import LazyTensor, nbytes
 
-__all__ = ["CONVERSION", "ConversionReport", "convert_checkpoint"]
+__all__ = ["CONVERSION", "ConversionReport", "conversion_warnings", "convert_checkpoint"]
 
 CONVERSION = "conversion.json"
 
@@ -133,13 +133,19 @@ def convert_checkpoint(
         tensors=tuple(record for records in written.values() for record in records),
         size=sum(map(nbytes, tensors.values())),
         dropped=matched.dropped,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *_nonfinite(written)),
         verified=verify,
     )
     sync_tree(destination)
     _write_report(destination / CONVERSION, report, written, to=to, dtype=dtype)
     forget_journals(destination, outputs)
     return report
+
+
+def conversion_warnings(directory: Path) -> list[str]:
+    """Return what a finished conversion warned of, from its conversion.json."""
+    warnings: list[str] = json.loads((directory / CONVERSION).read_bytes())["warnings"]
+    return warnings
 
 
 class _Counter:
@@ -153,6 +159,15 @@ class _Counter:
     def add(self, count: int) -> None:
         self._done += count
         self._progress(self._done, self._total, "bytes")
+
+
+def _nonfinite(written: Mapping[str, Sequence[TensorRecord]]) -> list[str]:
+    """Return a line on NaN and infinite weights, where there are any."""
+    found = [record for records in written.values() for record in records if record.nan or record.infinite]
+    if not found:
+        return []
+    nan, infinite = sum(record.nan for record in found), sum(record.infinite for record in found)
+    return [f"{nan} NaN and {infinite} infinite weights, the first in {found[0].name}"]
 
 
 def _check_apart(home: Path, destination: Path) -> None:

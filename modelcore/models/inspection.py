@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from modelcore.models.matching import match_hf, match_mindspore
 from modelcore.weights.checkpoints import Checkpoint, open_checkpoint, open_file
 from modelcore.weights.tensors import StoredTensor, nbytes
 
-__all__ = ["InspectedTensor", "Inspection", "inspect_checkpoint"]
+__all__ = ["FoldedTensor", "InspectedTensor", "Inspection", "fold_layers", "inspect_checkpoint"]
 
 _RANK = re.compile(r"rank_(\d+)")
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,32 @@ class Inspection:
         return dict(Counter(tensor.dtype for tensor in self.tensors).most_common())
 
 
+@dataclass(frozen=True)
+class FoldedTensor:
+    """Tensors of several layers or ranks that are alike: `{}` in the name stands for the layer."""
+
+    name: str
+    count: int
+    dtype: str
+    shape: tuple[int, ...]
+    size: int
+    file: str
+
+
+def fold_layers(tensors: Iterable[InspectedTensor]) -> list[FoldedTensor]:
+    """Return one line for tensors whose names differ in a number only and that are of one type and shape."""
+    groups: dict[tuple[str, str, tuple[int, ...]], list[InspectedTensor]] = {}
+    for tensor in tensors:
+        groups.setdefault((_NUMBER.sub("{}", tensor.name), tensor.dtype, tensor.shape), []).append(tensor)
+    lines = []
+    for (form, dtype, shape), group in groups.items():
+        name = form if len({tensor.name for tensor in group}) > 1 else group[0].name
+        files = sorted({tensor.file for tensor in group})
+        file = files[0] if len(files) == 1 else f"{len(files)} files"
+        lines.append(FoldedTensor(name, len(group), dtype, shape, sum(one.size for one in group), file))
+    return lines
+
+
 def inspect_checkpoint(path: Path) -> Inspection:
     """Describe the checkpoint at `path`: a weights file, an index, or a directory.
 
@@ -77,12 +104,20 @@ def inspect_checkpoint(path: Path) -> Inspection:
     if path.is_dir() and (ranks := _ranks(path)):
         return _sharded(path, ranks)
     if path.is_dir() and not any(path.glob("*.safetensors*")) and (parts := meta_parts(path)):
-        tensors = tuple(row for part in parts for row in _rows(open_file(part), path))
-        return Inspection(f"Meta's checkpoint in {len(parts)} parts", _family_name(path), tensors, ())
+        return _meta(path, parts)
     checkpoint = open_checkpoint(path)
     home = path if path.is_dir() else path.parent
     kind, notes = _whole(checkpoint, home)
     return Inspection(kind, _family_name(home), tuple(_rows(checkpoint.tensors, home)), notes)
+
+
+def _meta(directory: Path, parts: list[Path]) -> Inspection:
+    tensors = tuple(row for part in parts for row in _rows(open_file(part), directory))
+    kind = f"Meta's checkpoint in {len(parts)} part{'s' if len(parts) > 1 else ''}"
+    if not any((directory / name).is_file() for name in ("config.json", "params.json")):
+        return Inspection(kind, None, tensors, ("no params.json beside it: it cannot be converted",))
+    family = load_model_config(directory)
+    return Inspection(kind, family.name, tensors, ())
 
 
 def _whole(checkpoint: Checkpoint, home: Path) -> tuple[str, tuple[str, ...]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelcore.data.tokenizers.load import VOCABULARIES
 from modelcore.models.families import ModelConfig
 
 __all__ = ["check_vocabulary"]
-
-_VOCABULARIES = ("tokenizer.model", "tokenizer.json", "vocab.json")
 
 
 def check_vocabulary(directory: Path, config: ModelConfig) -> list[str]:
@@ -28,7 +27,7 @@ def check_vocabulary(directory: Path, config: ModelConfig) -> list[str]:
         for kind in ("bos", "eos", "pad")
         if (token := getattr(config, f"{kind}_id")) is not None and token >= rows
     ]
-    if not any((directory / name).is_file() for name in _VOCABULARIES):
+    if not any((directory / name).is_file() for name in VOCABULARIES):
         return warnings
     from modelcore.data.tokenizers import load_tokenizer
 

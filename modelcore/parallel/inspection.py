@@ -1,4 +1,4 @@
-"""What a directory of strategy files says, for a person: one line for each kind of parameter.
+"""What strategy files say, for a person: one line for each kind of parameter.
 
 Parameters that differ only in their layer's number and lie alike are one line.
 """
@@ -6,13 +6,14 @@ Parameters that differ only in their layer's number and lie alike are one line.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.parallel.shards import read_strategies
-from modelcore.parallel.strategy import TensorLayout
+from modelcore.parallel.strategy import Strategy, TensorLayout, read_strategy
 
-__all__ = ["StrategyLine", "describe_cut", "inspect_strategies"]
+__all__ = ["StrategyLine", "describe_cut", "inspect_strategies", "inspect_strategy", "is_strategy"]
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
@@ -44,12 +45,34 @@ def inspect_strategies(directory: Path) -> tuple[int, list[StrategyLine]]:
         MindrailError: the files are missing, damaged or contradict each other.
     """
     strategies, devices = read_strategies(directory)
+    return len(strategies), _lines([strategies[rank] for rank in range(0, len(strategies), devices)])
+
+
+def inspect_strategy(path: Path) -> list[StrategyLine]:
+    """Read the strategy file of one rank and return its lines.
+
+    Raises:
+        MindrailError: it is damaged.
+    """
+    return _lines([read_strategy(path)])
+
+
+def is_strategy(path: Path) -> bool:
+    """Whether a `.ckpt` holds a strategy, not weights: by its first byte, the key of its first field.
+
+    Weights are fields 1 of bytes; a strategy begins with a number 1, or with its field 2 or 3.
+    """
+    with path.open("rb") as file:
+        return file.read(1) in (b"\x08", b"\x12", b"\x1a")
+
+
+def _lines(strategies: Iterable[Strategy]) -> list[StrategyLine]:
     counts: dict[tuple[int, str, str], int] = {}
-    for rank in range(0, len(strategies), devices):
-        for name, layout in strategies[rank].layouts.items():
-            key = (strategies[rank].stage, _NUMBER.sub("{}", name), describe_cut(layout))
+    for strategy in strategies:
+        for name, layout in strategy.layouts.items():
+            key = (strategy.stage, _NUMBER.sub("{}", name), describe_cut(layout))
             counts[key] = counts.get(key, 0) + 1
-    return len(strategies), [StrategyLine(*key[:2], count, key[2]) for key, count in counts.items()]
+    return [StrategyLine(*key[:2], count, key[2]) for key, count in counts.items()]
 
 
 def describe_cut(layout: TensorLayout) -> str:

@@ -17,13 +17,13 @@ from modelcore.weights.safetensors_file import read_safetensors
 from modelcore.weights.tensors import StoredTensor
 from modelcore.weights.torch_file import read_torch
 
-__all__ = ["Checkpoint", "open_checkpoint", "open_file"]
+__all__ = ["NAMES", "READERS", "Checkpoint", "open_checkpoint", "open_file"]
 
 _INDEX = ".index.json"
 # By preference: many repositories hold the same weights as safetensors and as .bin.
-_NAMES = ("model.safetensors", "pytorch_model.bin", "model.ckpt")
+NAMES = ("model.safetensors", "pytorch_model.bin", "model.ckpt")
 
-_READERS: dict[str, Callable[[Path], dict[str, StoredTensor]]] = {
+READERS: dict[str, Callable[[Path], dict[str, StoredTensor]]] = {
     ".safetensors": read_safetensors,
     ".bin": read_torch,
     ".pth": read_torch,
@@ -48,14 +48,14 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_dir():
         return _open_index(path) if path.name.endswith(_INDEX) else Checkpoint((path,), open_file(path))
-    candidates = [path / (name + suffix) for name in _NAMES for suffix in ("", _INDEX)]
+    candidates = [path / (name + suffix) for name in NAMES for suffix in ("", _INDEX)]
     present = [candidate for candidate in candidates if candidate.exists()]
     if clash := _clash([candidate.name for candidate in present]):
         raise MindrailError(f"holds {' and '.join(clash)}", where=path, fix="remove one of them")
     if present:
         return open_checkpoint(present[0])
     raise MindrailError(
-        f"no checkpoint here: none of {', '.join(_NAMES)} and no index of shards",
+        f"no checkpoint here: none of {', '.join(NAMES)} and no index of shards",
         where=path,
         fix="give the directory or the file that holds the weights",
     )
@@ -77,9 +77,9 @@ def open_file(path: Path) -> dict[str, StoredTensor]:
     """
     if not path.is_file():
         raise MindrailError("no such file", where=path)
-    reader = _READERS.get(path.suffix)
+    reader = READERS.get(path.suffix)
     if reader is None:
-        raise MindrailError(f"not a weights file: its name ends in none of {', '.join(_READERS)}", where=path)
+        raise MindrailError(f"not a weights file: its name ends in none of {', '.join(READERS)}", where=path)
     return reader(path)
 
 

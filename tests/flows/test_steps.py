@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from flows import sharding, steps
-from modelcore.config.schema import Download, Parallel
+from modelcore.config.schema import Convert, Download, Parallel
 from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo
 
 pytestmark = pytest.mark.ranks
 
 
-def test_a_checkpoint_is_downloaded_and_converted(demo: Demo, tmp_path: Path):
+def test_a_checkpoint_is_downloaded_converted_and_brought_back(demo: Demo, tmp_path: Path):
     source = demo.path("download")
     store = str(tmp_path / "store")
     got = steps.download(Download(source=f"file://{source}"), store)
     assert (got.path / "config.json").is_file()
-    made = steps.convert(str(got.path), None, store)
-    assert list(made.path.glob("*.ckpt"))
+    made = steps.convert(str(got.path), config=Convert(verify=True), store=store)
+    assert json.loads((made.path / "conversion.json").read_text())["verified"]
     assert not made.cached
-    assert steps.convert(str(got.path), None, store).cached
+    assert steps.convert(str(got.path), config=Convert(verify=True), store=store).cached
+    back = steps.convert(str(made.path), "hf", store=store)
+    original = {path.name: path.read_bytes() for path in got.path.glob("*.json")}
+    assert json.loads((back.path / "config.json").read_text()) == json.loads(original["config.json"])
+
+
+def test_what_a_conversion_warns_of_is_told_by_its_step_each_time(
+    demo: Demo, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    store = str(tmp_path / "store")
+    got = steps.download(Download(source=f"file://{demo.path('download')}"), store)
+    checkpoint = tmp_path / "changed"
+    checkpoint.mkdir()
+    for path in got.path.iterdir():
+        (checkpoint / path.name).write_bytes(path.read_bytes())
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | {"pad_token_id": 99999}))
+    for _ in range(2):
+        capfd.readouterr()
+        steps.convert(str(checkpoint), store=store)
+        assert "note: pad_token_id is 99999 in config.json" in capfd.readouterr().err
+
+
+def test_what_a_step_made_can_be_looked_at(demo: Demo):
+    found = steps.inspect(str(demo.path("convert")))
+    assert found["what"] == "artifact of the step convert"
+    assert any("MindSpore checkpoint (ckpt)" in note for note in found["notes"])
+    made = steps.tokenize(str(demo.path("download")), "def add(a, b):\n    return a + b\n")
+    assert made["round_trip"] and len(made["ids"]) == len(made["pieces"])
 
 
 def test_a_checkpoint_is_cut_cut_anew_and_joined(demo: Demo, tmp_path: Path):
@@ -39,4 +68,6 @@ def test_a_checkpoint_is_cut_cut_anew_and_joined(demo: Demo, tmp_path: Path):
 
 def test_a_path_that_is_not_there_ends_a_step_by_name(demo: Demo, tmp_path: Path):
     with pytest.raises(MindrailError, match="checkpoint: .*there is no such file"):
-        steps.convert(str(tmp_path / "nowhere"), None, str(tmp_path))
+        steps.convert(str(tmp_path / "nowhere"), store=str(tmp_path))
+    with pytest.raises(MindrailError, match="there is nothing here"):
+        steps.inspect(str(tmp_path / "nowhere"))

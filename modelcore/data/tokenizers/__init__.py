@@ -1,6 +1,7 @@
 """Tokenizers of the models' own vocabularies: text to ids and back, one interface for three file formats."""
 
+from modelcore.data.tokenizers.describe import describe_tokenizer, tokenize
 from modelcore.data.tokenizers.load import load_tokenizer, tokenizer_files
 from modelcore.data.tokenizers.protocol import Marked, Tokenizer
 
-__all__ = ["Marked", "Tokenizer", "load_tokenizer", "tokenizer_files"]
+__all__ = ["Marked", "Tokenizer", "describe_tokenizer", "load_tokenizer", "tokenize", "tokenizer_files"]

@@ -44,13 +44,13 @@ class ByteLevelTokenizer:
         declared = {engine.token_to_id(text) for text in special.special}
         roles = {ids.bos, ids.eos, ids.pad}
         flagged = {number for number, token in added.items() if token.special}
-        self._special_ids = {number for number in declared | roles | flagged if number is not None}
+        self.special_ids = frozenset(number for number in declared | roles | flagged if number is not None)
         self._added = {number: token.content for number, token in added.items()}
         # Control tokens are cut from the text before normalising; plain additions (DeepSeek's ö) after.
         self._control = {token.content for number, token in added.items() if self._is_control(number, token)}
 
     def _is_control(self, number: int, token: AddedToken) -> bool:
-        return number in self._special_ids or not token.normalized
+        return number in self.special_ids or not token.normalized
 
     @cached_property
     def _plain(self) -> tokenizers.Tokenizer:
@@ -85,7 +85,7 @@ class ByteLevelTokenizer:
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, continues: bool = False) -> str:
         """See `protocol.Tokenizer.decode`."""
-        kept = (number for number in ids if not (skip_special and number in self._special_ids))
+        kept = (number for number in ids if not (skip_special and number in self.special_ids))
         text = ""
         for added, run in groupby(kept, key=self._added.__contains__):
             numbers = list(run)

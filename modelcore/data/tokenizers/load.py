@@ -7,7 +7,10 @@ from pathlib import Path
 from modelcore.data.tokenizers.protocol import Tokenizer
 from modelcore.errors import MindrailError
 
-__all__ = ["load_tokenizer", "tokenizer_files"]
+__all__ = ["VOCABULARIES", "load_tokenizer", "tokenizer_files"]
+
+VOCABULARIES = ("tokenizer.model", "tokenizer.json", "vocab.json")
+"""Files of which one is there if there is a tokenizer."""
 
 FILES = (
     "tokenizer.model",

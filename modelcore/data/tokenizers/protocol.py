@@ -21,12 +21,17 @@ class Marked(NamedTuple):
 
 
 class Tokenizer(Protocol):
-    """Text to ids and back. `vocab_size` counts every id the vocabulary can give, added tokens included."""
+    """Text to ids and back.
+
+    `vocab_size` counts every id the vocabulary can give, added tokens included; `special_ids` are those of
+    control tokens, the three roles among them.
+    """
 
     vocab_size: int
     bos_id: int | None
     eos_id: int | None
     pad_id: int | None
+    special_ids: frozenset[int]
 
     def encode(self, text: str, *, bos: bool = False, eos: bool = False, specials: bool = True) -> list[int]:
         """Return the ids of `text`.

@@ -66,7 +66,8 @@ class SentencePieceTokenizer:
                 )
         declared = {text: self._require(text) for text in special.special}
         self._specials = {**own, **declared, **self._added_ids}
-        self._special_ids = {*own.values(), *declared.values()} | {n for n in (ids.pad,) if n is not None}
+        special_ids = {*own.values(), *declared.values(), ids.pad}
+        self.special_ids = frozenset(number for number in special_ids if number is not None)
         longest_first = sorted(self._specials, key=len, reverse=True)
         self._cut = re.compile("|".join(map(re.escape, longest_first)))
         self._widths = np.array([_width(processor, i) for i in range(size)], dtype=np.int64)
@@ -146,11 +147,11 @@ class SentencePieceTokenizer:
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, continues: bool = False) -> str:
         """See `protocol.Tokenizer.decode`; undoes `encode` stretch by stretch."""
         text = ""
-        for special, run in groupby(ids, key=lambda i: i in self._special_ids or i in self._added):
+        for special, run in groupby(ids, key=lambda i: i in self.special_ids or i in self._added):
             numbers = list(run)
             if special:
                 text += "".join(
-                    self.pieces([n for n in numbers if not (skip_special and n in self._special_ids)])
+                    self.pieces([n for n in numbers if not (skip_special and n in self.special_ids)])
                 )
                 continues = False
                 continue
