@@ -1,22 +1,33 @@
-"""Train on real ranks, watched: a dead rank ends the job, a retry goes on from the last checkpoint."""
+"""Train on real ranks, watched: a dead rank ends the job, a retry goes on from the last checkpoint.
+
+A run with another layout is another artifact; `train.resume_from` brings the checkpoint of one over to the
+other before the ranks start. Where it comes from is no part of the artifact's key: the job is the same.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from modelcore.config.schema import Pipeline
+from modelcore.errors import MindrailError
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
 from modelcore.store.store import Store
+from modelcore.training.adoption import adopt
 from modelcore.training.plan import TrainPlan
+from modelcore.training.same_job import check_same_job
 from tasks.layout import layout_of
 from tasks.preprocess import ROWS, TRAIN
+from tasks.show import say
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["launch"]
 
 _VERSION = 1
+PLAN = "plan.json"
+_CHECKPOINTS = "checkpoints/*/step_*"
 
 
 @step_task("launch")
@@ -29,7 +40,7 @@ def launch(store: Store, shards: Step, rows: Step, config: Pipeline) -> Outcome:
         version=_VERSION,
         inputs={"shards": shards.digest, "rows": rows.digest},
         parameters={
-            "train": config.train.model_dump(exclude={"checkpoint_every", "keep"}),
+            "train": config.train.model_dump(exclude={"checkpoint_every", "keep", "resume_from"}),
             "parallel": config.parallel.model_dump(exclude={"recompute"}),
             "seed": config.seed,
         },
@@ -39,9 +50,25 @@ def launch(store: Store, shards: Step, rows: Step, config: Pipeline) -> Outcome:
 def _train(directory: Path, shards: Step, rows: Step, config: Pipeline, progress: Progress) -> None:
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
-    plan = logs / "plan.json"
+    plan, file = _plan(directory, shards, rows, config), logs / PLAN
+    plan.write(file)
+    if config.train.resume_from is not None:
+        _resume(Path(config.train.resume_from), plan, progress)
+    else:
+        _tell_of_the_same_job_elsewhere(plan)
+    run_gang(
+        [sys.executable, "-m", "modelcore.training.rank", str(file)],
+        world_size=config.parallel.world_size,
+        log_dir=logs,
+        start_timeout=config.launch.start_timeout,
+        hang_timeout=config.launch.hang_timeout,
+        progress=progress,
+    )
+
+
+def _plan(directory: Path, shards: Step, rows: Step, config: Pipeline) -> TrainPlan:
     cut = config.parallel
-    TrainPlan(
+    return TrainPlan(
         model=str(shards.path),
         data=str(rows.path / ROWS / TRAIN),
         output=str(directory),
@@ -51,13 +78,37 @@ def _train(directory: Path, shards: Step, rows: Step, config: Pipeline, progress
         shard_optimizer=cut.shard_optimizer,
         recompute=cut.recompute,
         seed=config.seed,
-        **config.train.model_dump() | {"accumulate": config.micro_batches},
-    ).write(plan)
-    run_gang(
-        [sys.executable, "-m", "modelcore.training.rank", str(plan)],
-        world_size=cut.world_size,
-        log_dir=logs,
-        start_timeout=config.launch.start_timeout,
-        hang_timeout=config.launch.hang_timeout,
-        progress=progress,
+        **config.train.model_dump(exclude={"resume_from"}) | {"accumulate": config.micro_batches},
     )
+
+
+def _resume(source: Path, plan: TrainPlan, progress: Progress) -> None:
+    """Bring another run's newest checkpoint over, and say what the run goes on from."""
+    adopted = adopt(source, plan, progress=progress, log=lambda line: say(f"launch: {line}"))
+    if adopted is None:
+        say(f"launch: goes on from its own checkpoints, which are no older than those in {source}")
+    else:
+        came = f"{adopted.layout} → {plan.layout}"
+        say(f"launch: goes on from step {adopted.step} of {adopted.checkpoint} ({came})")
+
+
+def _tell_of_the_same_job_elsewhere(plan: TrainPlan) -> None:
+    """Point out an interrupted run of the same job at another layout, which this run could go on from."""
+    mine = Path(plan.output)
+    if any(mine.glob(_CHECKPOINTS)):
+        return
+    for partial in sorted(mine.parent.glob("*.partial")):
+        if partial != mine and any(partial.glob(_CHECKPOINTS)) and _is_same_job(partial, plan):
+            say(
+                f"launch: begins anew; to go on from where {partial} was interrupted: "
+                f"--set train.resume_from={partial}"
+            )
+
+
+def _is_same_job(partial: Path, plan: TrainPlan) -> bool:
+    try:
+        other = TrainPlan.read(partial / "logs" / PLAN)
+        check_same_job(asdict(other), plan, partial, new_layout=True)
+    except MindrailError:
+        return False
+    return other.data == plan.data

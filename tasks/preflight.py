@@ -7,7 +7,10 @@ No Prefect here: the command line looks before it starts a server.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from modelcore.config.schema import FIRST_PROGRAMS, Pipeline
+from modelcore.errors import MindrailError
 from tasks.layout import check_layout, cut_of, small_llama
 from tasks.places import local_directory, local_file
 
@@ -25,6 +28,10 @@ def preflight(config: Pipeline) -> tuple[str, ...]:
     """
     if FIRST_PROGRAMS not in config.preprocess.input:
         local_file(config.preprocess.input, key="preprocess.input")
+    if config.train.resume_from is not None and not Path(config.train.resume_from).is_dir():
+        raise MindrailError(
+            "there is no such directory", where=f"train.resume_from: {config.train.resume_from}"
+        )
     if FIRST_PROGRAMS in config.download.source:
         assert config.first_programs is not None  # the schema saw to it
         return small_llama(config.first_programs).divide(cut_of(config.parallel)).notes

@@ -192,9 +192,15 @@ class Train(Section):
     beta2: Share = 0.95
     epsilon: Positive = 1e-8
     clip_norm: Positive = Field(1.0, description="Gradients are scaled down to this global norm")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the matrix products")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="Arithmetic of the matrix products; fp16 with a dynamic loss scale"
+    )
     checkpoint_every: Whole = Field(100, description="Steps between two checkpoints")
     keep: Whole = Field(2, description="Checkpoints kept while training")
+    resume_from: str | None = Field(
+        None,
+        description="Directory of an interrupted run, or one checkpoint of it, at any layout, to go on from",
+    )
 
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> Train:

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from modelcore.parallel.partition import Partition
-from modelcore.parallel.slicing import state_layout, strategy_of
-from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
+from modelcore.parallel.slicing import strategy_of, with_states
+from modelcore.parallel.strategy import encode_strategy, strategy_file
 from modelcore.training.optimizer import STATES
 
 __all__ = ["copy_description", "describe_part"]
@@ -21,7 +21,12 @@ def describe_part(
     Each rank writes its own strategy, so that hosts which share no disk make a whole between them.
     """
     _place(directory / "config.json", (model / "config.json").read_bytes(), rank)
-    strategy = _with_states(strategy_of(partition, rank), partition, shard_optimizer)
+    states = {
+        f"{state}.{name}": placement.shape
+        for state in STATES
+        for name, placement in partition.placements.items()
+    }
+    strategy = with_states(strategy_of(partition, rank), states, shard_optimizer=shard_optimizer)
     _place(strategy_file(directory, rank), encode_strategy(strategy), rank)
 
 
@@ -32,15 +37,6 @@ def copy_description(model: Path, output: Path) -> None:
             shutil.copyfile(file, output / file.name)
     if (model / "strategy").is_dir():
         shutil.copytree(model / "strategy", output / "strategy", dirs_exist_ok=True)
-
-
-def _with_states(strategy: Strategy, partition: Partition, shard_optimizer: bool) -> Strategy:
-    layouts = dict(strategy.layouts)
-    for name, layout in strategy.layouts.items():
-        whole = partition.placements[name].shape
-        for state in STATES:
-            layouts[f"{state}.{name}"] = state_layout(layout, whole) if shard_optimizer else layout
-    return Strategy(strategy.stage, layouts)
 
 
 def _place(file: Path, content: bytes, rank: int) -> None:

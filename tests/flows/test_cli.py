@@ -90,6 +90,10 @@ def test_help_imports_nothing_heavy():
             ],
             "4 layers do not divide into 3 stages; give offset, e.g. [0, 0, 1]",
         ),
+        (
+            ["demo", "--set", "train.resume_from=nowhere"],
+            "train.resume_from: nowhere: there is no such directory",
+        ),
         (["bogus"], "No such command"),
         (["demo", "--stor", "x"], "No such option"),
     ],

@@ -66,6 +66,26 @@ def test_a_lost_rank_is_named_and_the_job_goes_on_from_its_last_checkpoint(demo:
     assert digests == demo.digests
 
 
+@pytest.mark.long
+def test_a_killed_run_goes_on_at_another_layout_from_where_it_is_told(tmp_path: Path, server: None):
+    store = tmp_path / "store"
+    exact = ("train.precision=fp32", "train.checkpoint_every=1", "baseline=false")
+    kill_in("launch", store, *exact, when="checkpoints/*/step_*4")
+    (killed,) = (store / "launch").glob("*.partial")
+    other = (*exact, "parallel={data_parallel: 1, pipeline_stage: 2, micro_batch_num: 2}")
+    with start(store, *other, f"train.resume_from={killed}") as run:
+        _, said = run.communicate(timeout=300)
+    assert run.returncode == 0, said.decode()
+    assert "launch: goes on from step" in said.decode() and "(dp2 mp1 pp1 → dp1 mp1 pp2)" in said.decode()
+    undisturbed = run_demo(tmp_path / "undisturbed", *exact)
+    (trained,) = (path for path in (store / "launch").glob("*/metrics.jsonl") if killed != path.parent)
+    assert losses(trained) == pytest.approx(losses(undisturbed.path("launch") / "metrics.jsonl"), rel=1e-5)
+
+
+def losses(metrics: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in metrics.read_text().splitlines()]
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_leaves_no_process(how: signal.Signals, tmp_path: Path, server: None):
     store = tmp_path / "store"

@@ -14,8 +14,9 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.progress import silent
+from modelcore.training.checkpoint import checkpoints_of, step_directory
 from modelcore.training.job import Job
-from modelcore.training.parts import part_file, read_tensors, write_tensors
+from modelcore.training.parts import part_file, read_part, read_tensors, write_tensors
 from modelcore.training.plan import TrainPlan
 
 
@@ -85,6 +86,21 @@ def test_accumulation_gives_the_numbers_of_one_large_batch(undisturbed: TrainPla
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
         assert one["global_norm"] == pytest.approx(other["global_norm"], rel=1e-4)
         assert one["tokens"] == other["tokens"]
+
+
+def test_fp16_lowers_its_loss_scale_until_nothing_overflows_and_goes_on_with_it(make_plan: Callable, helpers):
+    plan = make_plan("fp16", precision="fp16", steps=24)
+    undisturbed = replace(plan, output=plan.output + "_undisturbed")
+    run(undisturbed)
+    Job(plan, 0, silent).run(12)
+    state = read_part(step_directory(checkpoints_of(plan), 12), 0)
+    overflows = 12 - state["updates"]
+    assert 0 < overflows < 12
+    assert state["loss_scale"] == 65536 / 2**overflows
+    run(plan)
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+    losses = [row["loss"] for row in helpers.metrics(plan)]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run(make_plan: Callable):
