@@ -114,7 +114,7 @@ def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> N
     _limit(resource.RLIMIT_DATA, limits.memory)
     _limit(resource.RLIMIT_AS, limits.memory + _LIBRARY_ADDRESS_SPACE)
     if _counts_own_processes(level):
-        _limit(resource.RLIMIT_NPROC, limits.processes)
+        _limit(resource.RLIMIT_NPROC, limits.processes + 1)  # the next sample's process waits beside it
     _limit(resource.RLIMIT_NOFILE, limits.open_files)
     _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
     _limit(resource.RLIMIT_MEMLOCK, 0)

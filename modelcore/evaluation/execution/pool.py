@@ -66,14 +66,10 @@ class Pool:
             scratch_directory = Path(self._temporary.name)
         self._scratch = scratch_directory
         self._sight = dataclasses.asdict(sight_of(limits.packages))
-        first = self._strongest(_candidates(minimum, level))
-        self.level = first.level
-        self._workers = [first]
+        self._workers: list[WorkerProcess] = []
+        self.level = ""
         try:
-            for number in range(1, workers):
-                self._workers.append(self._start(number, self.level))
-            for worker in self._workers[1:]:
-                _checked(worker)
+            self._start_strongest(_candidates(minimum, level), workers)
         except BaseException:
             self.close()
             raise
@@ -88,9 +84,12 @@ class Pool:
 
     def close(self) -> None:
         """End all workers and what they run."""
-        for worker in self._workers:
-            worker.close()
+        self._end_workers()
         self._clean()
+
+    def _end_workers(self) -> None:
+        while self._workers:
+            self._workers.pop().close()
 
     def _clean(self) -> None:
         for directory in self._scratch.glob("worker-*"):
@@ -152,16 +151,21 @@ class Pool:
         else:
             yield blamed.number, outcome(verdicts.KILLED, "with the worker it ran in")
 
-    def _strongest(self, levels: list[str]) -> WorkerProcess:
+    def _start_strongest(self, levels: list[str], count: int) -> None:
+        """Start all workers at the first level that works; they come up side by side."""
         reasons = []
         for level in levels:
+            self._workers = [self._start(number, level) for number in range(count)]
             try:
-                worker = self._start(0, level)
-                worker.check()
-                return worker
+                self._workers[0].check()
             except Unavailable as unavailable:
                 reasons.append(f"{level}: {unavailable}")
-        self._clean()
+                self._end_workers()
+                continue
+            for worker in self._workers[1:]:
+                _checked(worker)
+            self.level = level
+            return
         raise MindrailError(
             f"no isolation good enough for running completions ({'; '.join(reasons)})",
             fix="run as root, allow user namespaces, or accept a lower level with --require-isolation",

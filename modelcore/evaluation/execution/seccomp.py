@@ -23,6 +23,7 @@ _LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 _X32_BIT = 0x40000000
 _CLONE_THREAD = 0x00010000
+_CLONE_NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, …CGROUP, …UTS, …IPC, …USER, …PID, …NET
 _PR_SET_PDEATHSIG = 1
 
 _X86_64, _AARCH64 = 0, 1  # columns of the tables below
@@ -200,6 +201,8 @@ def _fixed_rules(same_user: bool) -> bytes:
     for number in numbers:
         if number is not None:
             program += [_instruction(_JUMP_EQUAL, number, 0, 1), _refuse()]
+    new_namespace = [_instruction(_JUMP_SET, _CLONE_NEW_NAMESPACES, 0, 1), _refuse()]
+    program += _when(_CLONE[column], 0, new_namespace)
     program += [_instruction(_JUMP_EQUAL, _CLONE3, 0, 1), _refuse(errno.ENOSYS)]
     if same_user:
         program += [_instruction(_JUMP_EQUAL, _OPENAT2, 0, 1), _refuse(errno.ENOSYS)]

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from modelcore.evaluation.execution import isolation, kernel, root, scratch, verdicts
@@ -86,6 +87,14 @@ class IsolationBroken(Exception):
     """A sample's processes could not be confined, though others could."""
 
 
+@dataclass
+class _Prepared:
+    """A completion's process that waits for its program: our end of its channel, and its id once known."""
+
+    channel: socket.socket
+    process: int = -1
+
+
 class _Worker:
     """Scores samples by means of one zygote."""
 
@@ -110,6 +119,9 @@ class _Worker:
         kernel.name_process("score-worker")
         gc.disable()
         gc.freeze()  # a collection in a forked process would copy every page
+        self._prepared: _Prepared | None = None
+        if isolation.in_namespaces(level):
+            self._prepare_completion()
 
     def _fork_zygote(self, sight: Sight, commands: socket.socket) -> int:
         parent = os.getpid()
@@ -133,18 +145,43 @@ class _Worker:
             text = f"{len(trial.program)} characters, at most {self._limits.source}"
             return outcome(verdicts.DID_NOT_COMPILE, text)
         prepare(trial)
-        ours, theirs = socket.socketpair()
-        socket.send_fds(self._commands, [FORK], [theirs.fileno()])
-        theirs.close()
-        verdict_pipe, child = self._fork_trial(trial, ours.fileno())  # while the zygote forks, too
-        ours.close()
-        completion = int.from_bytes(self._commands.recv(4), "big")
+        if self._prepared is None:
+            self._prepare_completion()
+        channel, completion = self._take_completion()
+        verdict_pipe, child = self._fork_trial(trial, channel.fileno())
+        channel.close()
+        if isolation.in_namespaces(self._level):
+            self._prepare_completion()
         try:
             return self._judge(verdict_pipe, child, completion)
         finally:
             os.close(verdict_pipe)
             if not isolation.in_namespaces(self._level):
                 scratch.empty(self._scratch)
+
+    def _prepare_completion(self) -> None:
+        """Have the zygote fork and confine the next sample's process, which then waits for its program.
+
+        While one sample runs, the next is prepared, where the two cannot see each other: not at the level
+        `landlock`, at which they share a directory.
+        """
+        ours, theirs = socket.socketpair()
+        socket.send_fds(self._commands, [FORK], [theirs.fileno()])
+        theirs.close()
+        self._prepared = _Prepared(ours)
+
+    def _prepared_process(self) -> int:
+        """Return the id of the prepared process; waits until the zygote has told it."""
+        assert self._prepared is not None
+        if self._prepared.process < 0:
+            self._prepared.process = int.from_bytes(self._commands.recv(4), "big")
+        return self._prepared.process
+
+    def _take_completion(self) -> tuple[socket.socket, int]:
+        process = self._prepared_process()
+        assert self._prepared is not None
+        channel, self._prepared = self._prepared.channel, None
+        return channel, process
 
     def _fork_trial(self, trial: Trial, channel: int) -> tuple[int, int]:
         readable, writable = os.pipe()
@@ -183,6 +220,8 @@ class _Worker:
         else:
             os.kill(trial, signal.SIGKILL)
         self._commands.sendall(AWAIT if "gone" in answer else END)
+        if self._prepared is not None:
+            self._prepared_process()  # told before this one's end
         code = int.from_bytes(self._commands.recv(4), "big")
         _, status = os.waitpid(trial, 0)
         if exceeded is not None:
@@ -209,6 +248,8 @@ class _Worker:
     def _exceeded(self, wall: float, trial: int, completion: int) -> Outcome | None:
         limits = self._limits
         own = {os.getpid(), self._zygote, trial}
+        if self._prepared is not None:
+            own.add(self._prepared_process())
         theirs = processes(self._table) - own if isolation.in_namespaces(self._level) else {completion}
         used = usage(self._table, theirs)
         tests = usage(self._table, [trial])

@@ -3,7 +3,7 @@
 It answers one command at a time on a socket to its worker:
 
     fork    with the completion's end of a channel attached: fork a confined completion; reply its id
-    end     kill the completion and everything it started, wait until all are gone; reply its exit code
+    end     kill the oldest completion and everything it started, wait until all are gone; reply its exit code
     await   the same, but give a completion that is about to end by itself a moment to do so
 """
 
@@ -19,6 +19,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from modelcore.evaluation.execution import isolation, kernel, landlock, seccomp
@@ -105,15 +106,15 @@ def run_zygote(zygote: Zygote, commands: socket.socket, own_processes: int) -> N
     ruleset = -1 if isolation.in_namespaces(zygote.level) else _ruleset(zygote)
     seccomp.prepare(same_user=not isolation.in_namespaces(zygote.level))
     gc.freeze()
-    child = 0
+    children: deque[int] = deque()
     while True:
         command, descriptors, _, _ = socket.recv_fds(commands, 1, 1)
         if command == FORK:
-            child = _fork(zygote, descriptors[0], ruleset, own_processes)
+            children.append(_fork(zygote, descriptors[0], ruleset, own_processes))
             os.close(descriptors[0])
-            commands.sendall(child.to_bytes(4, "big"))
+            commands.sendall(children[-1].to_bytes(4, "big"))
         elif command in (END, AWAIT):
-            commands.sendall(_end(child, _GRACE if command == AWAIT else 0).to_bytes(4, "big"))
+            commands.sendall(_end(children.popleft(), _GRACE if command == AWAIT else 0).to_bytes(4, "big"))
         else:
             os._exit(0)
 

@@ -118,4 +118,34 @@ CLOGGING = (
     return {i * (2**61 - 1) for i in range(60000)} if not getattr(add, 'd', 0) else 0
 """,
     ),
+    Attack(
+        name="huge_change",
+        what="makes its argument a hundred million times longer",
+        completion="""\
+    result = [n + 1 for n in l]
+    l *= 10**8
+    return result
+""",
+        task_id="HumanEval/42",
+    ),
+    Attack(
+        name="endless_message",
+        what="raises an error whose text takes for ever",
+        completion="""\
+    class Endless(Exception):
+        def __str__(self):
+            while True:
+                pass
+    raise Endless
+""",
+    ),
+    Attack(
+        name="half_an_answer",
+        what="sends half an answer and waits",
+        completion="""\
+    import os, time
+    os.write(3, (1000).to_bytes(4, 'big') + b'{"value": ')
+    time.sleep(1000)
+""",
+    ),
 )

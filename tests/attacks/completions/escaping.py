@@ -191,4 +191,57 @@ ESCAPING = (
     time.sleep(100)
 """,
     ),
+    Attack(
+        name="namespace_by_clone",
+        what="makes a user namespace with clone, where unshare is refused",
+        completion="""\
+    import ctypes, os, platform, signal
+    libc = ctypes.CDLL(None, use_errno=True)
+    call = 56 if platform.machine() == 'x86_64' else 220
+    child = libc.syscall(call, 0x10000000 | signal.SIGCHLD, 0, 0, 0, 0)
+    if child == 0:
+        os._exit(0)
+    return x + y if child > 0 else None
+""",
+    ),
+    Attack(
+        name="write_every_descriptor",
+        what="writes an answer to every descriptor it may have inherited",
+        completion="""\
+    import os
+    for descriptor in range(4, 1024):
+        try:
+            os.write(descriptor, b'\\0\\0\\0\\x0e{"value": true}')
+            return x + y
+        except OSError:
+            pass
+""",
+    ),
+    Attack(
+        name="run_a_shell",
+        what="runs a shell that signals everybody",
+        completion="""\
+    import subprocess
+    done = subprocess.run(['/bin/sh', '-c', 'kill -9 -1; echo done'], capture_output=True)
+    return x + y if done.stdout else None
+""",
+    ),
+    Attack(
+        name="core_file",
+        what="crashes after asking for a core file, which would hold its memory",
+        completion="""\
+    import ctypes, resource
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (1 << 30, 1 << 30))
+    finally:
+        ctypes.string_at(0)
+""",
+    ),
+    Attack(
+        name="terminal_in_reason",
+        what="raises an error whose text moves the cursor, reverses the line and cannot be stored",
+        completion="""\
+    raise ValueError('\\x1b[2J\\x1b]0;owned\\x07\\u202e\\ud800\\r\\n' + 'x' * 10**6)
+""",
+    ),
 )

@@ -179,4 +179,61 @@ for n in ('len', 'isinstance', 'type', 'getattr', 'range'):
     setattr(builtins, n, lambda *a: True)
 """,
     ),
+    Attack(
+        name="time_in_forgotten_children",
+        what="burns processor time in children that nobody waits for",
+        completion="""\
+    import os, signal, time
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        if os.fork() == 0:
+            end = time.process_time() + 0.02
+            while time.process_time() < end:
+                pass
+            os._exit(0)
+        time.sleep(0.005)
+""",
+    ),
+    Attack(
+        name="lowest_priority",
+        what="works at the lowest priority, so that it mostly waits for a processor",
+        completion="""\
+    import os
+    os.nice(19)
+    while True:
+        pass
+""",
+    ),
+    Attack(
+        name="stop_itself",
+        what="stops itself and waits to be continued",
+        completion="""\
+    import os, signal, threading, time
+    os.kill(os.getpid(), signal.SIGSTOP)
+    threading.Event().wait()
+""",
+    ),
+    Attack(
+        name="many_timers",
+        what="makes timers without end",
+        completion="""\
+    import ctypes
+    libc, timer = ctypes.CDLL(None), ctypes.c_void_p()
+    while True:
+        if libc.timer_create(0, None, ctypes.byref(timer)) != 0:
+            raise OSError('no more timers')
+""",
+    ),
+    Attack(
+        name="pipe_memory",
+        what="fills pipes of the largest size",
+        completion="""\
+    import fcntl, os
+    while True:
+        _, end = os.pipe()
+        os.set_blocking(end, False)
+        fcntl.fcntl(end, 1031, 1 << 20)
+        os.write(end, bytes(1 << 20))
+""",
+    ),
 )

@@ -161,4 +161,29 @@ doctest.testmod()
 """,
         passes=True,
     ),
+    Attack(
+        name="ok_thread_left",
+        what="leaves a thread behind that never ends, and something to do at exit",
+        completion="""\
+    import atexit, threading, time
+    atexit.register(time.sleep, 1000)
+    threading.Thread(target=time.sleep, args=(1000,)).start()
+    return x + y
+""",
+        passes=True,
+    ),
+    Attack(
+        name="ok_surrogate",
+        what="works with text that UTF-8 cannot hold, and with its own recursion limit",
+        completion="""\
+    import sys
+    sys.setrecursionlimit(5000)
+    def depth(n):
+        return 0 if n == 0 else 1 + depth(n - 1)
+    assert depth(3000) == 3000
+    assert len('\\ud800') == 1
+    return x + y
+""",
+        passes=True,
+    ),
 )
