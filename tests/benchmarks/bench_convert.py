@@ -67,16 +67,20 @@ SMALL = CODELLAMA_7B | {
 
 # A child of its own, so that its peak resident memory is the conversion's.
 _CHILD = """
-import json, resource, sys, time
+import json, re, resource, sys, time
 from pathlib import Path
 from modelcore.models.conversion import convert_checkpoint
-before = resource.getrusage(resource.RUSAGE_SELF)
+
+def peak():  # ru_maxrss would be the parent's, where that is larger
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+before, memory = resource.getrusage(resource.RUSAGE_SELF), peak()
 start = time.perf_counter()
 report = convert_checkpoint(Path(sys.argv[1]), Path(sys.argv[2]), to=sys.argv[3], dtype=sys.argv[4])
 seconds = time.perf_counter() - start
 after = resource.getrusage(resource.RUSAGE_SELF)
 cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-print(json.dumps([seconds, cpu, report.size, len(report.tensors), before.ru_maxrss, after.ru_maxrss]))
+print(json.dumps([seconds, cpu, report.size, len(report.tensors), memory, peak()]))
 """
 
 

@@ -26,10 +26,7 @@ def prompt(length: int, seed: int) -> list[int]:
     return np.random.default_rng(seed).integers(0, tiny.VOCABULARY, length).tolist()
 
 
-@pytest.mark.parametrize(
-    "variant",
-    ["llama, multi-head", "llama, grouped-query, theta 1e6", "llama, linear scaling, tied", "gpt_bigcode"],
-)
+@pytest.mark.parametrize("variant", tiny.VARIANTS)
 def test_greedy_decoding_is_that_of_transformers_token_for_token(variant: str, tmp_path: Path) -> None:
     theirs = tiny.VARIANTS[variant]()
     ours = decoder(tiny.convert(theirs, tmp_path), slots=3, length=CHUNK + 30, prompts=2)

@@ -53,6 +53,9 @@ VARIANTS: dict[str, Callable[[], transformers.PreTrainedModel]] = {
     "llama, grouped-query, theta 1e6": lambda: llama(
         num_key_value_heads=2, rope_parameters={"rope_type": "default", "rope_theta": 1e6}
     ),
+    "llama, grouped-query, linear scaling": lambda: llama(
+        num_key_value_heads=2, rope_parameters={"rope_type": "linear", "rope_theta": 1e5, "factor": 4.0}
+    ),
     "llama, linear scaling, tied": lambda: llama(
         rope_parameters={"rope_type": "linear", "rope_theta": 1e5, "factor": 4.0}, tie_word_embeddings=True
     ),
