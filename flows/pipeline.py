@@ -69,7 +69,7 @@ def pipeline(config: Pipeline) -> Run:
         )
 
     made = done(first_programs(store, config.first_programs)) if config.first_programs else None
-    checkpoint = done(download(store, config.download, made))
+    checkpoint = done(download(store, config.download, made, config.parallel))
     for note in check_layout(checkpoint.path, config.parallel).notes:
         say(f"note: {note}")
     start = done(convert(store, checkpoint, config.convert))

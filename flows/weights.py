@@ -38,12 +38,17 @@ def download(
 ) -> None:
     """Fetch a checkpoint from SOURCE into DESTINATION.
 
-    SOURCE is hf://owner/name, https://…/, or file:///a/directory. Digests are checked where the source
-    gives them; an interrupted download goes on where it was.
+    SOURCE is a model of `mindrail models`, hf://owner/name, https://…/ or file:///a/directory, or the
+    address of one file. Digests are checked where the source gives them; a model that is not implemented is
+    refused before its weights are fetched; an interrupted download goes on where it was.
     """
+    from modelcore.config.models import address_of, model_of
+    from modelcore.models.shipped import check_model
     from modelcore.store.download import download as fetch
     from tasks.show import shown_progress
 
+    shipped = model_of(source)
+    source = address_of(source)
     with shown_progress("download") as progress:
         files = place(
             destination,
@@ -54,6 +59,7 @@ def download(
                 endpoint=endpoint,
                 revision=revision,
                 offline=offline,
+                check=lambda place: check_model(place, shipped),
                 progress=progress,
             ),
             origin={"source": source, "revision": revision, "endpoint": endpoint},

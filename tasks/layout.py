@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from modelcore.config.models import address_of
 from modelcore.config.schema import FIRST_PROGRAMS, FirstPrograms, Parallel, Pipeline, Predict
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.dry_run import DryRun, Job, dry_run, ways_to_fit
@@ -102,7 +103,7 @@ def _fetched(config: Pipeline | Predict) -> Iterator[Path]:
     with TemporaryDirectory() as name:
         try:
             download_config(
-                asked.source,
+                address_of(asked.source),
                 Path(name),
                 token=os.environ.get("HF_TOKEN"),
                 endpoint=asked.endpoint or os.environ.get("HF_ENDPOINT"),

@@ -72,9 +72,7 @@ class FirstPrograms(Section):
 class Download(Section):
     """Where the Hugging Face checkpoint comes from."""
 
-    source: str = Field(
-        description="hf://owner/name, https://…/ or file:///…/: config.json, weights, tokenizer"
-    )
+    source: str = Field(description="A model of `mindrail models`, hf://owner/name, https://…/ or file:///…/")
     revision: str | None = Field(None, description="Branch, tag or commit on the hub")
     endpoint: str | None = Field(None, description="A mirror of the hub")
     token_secret: str | None = Field(None, description="Name of the Prefect Secret that holds the hub token")

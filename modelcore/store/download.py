@@ -1,14 +1,15 @@
 """Downloads a model: configuration, tokenizer and weights, from a hub, a web server or a directory.
 
-What is fetched: config.json; generation_config.json and the tokenizer's files where there are any; the
-weights as safetensors, or else PyTorch's, or else Meta's. Retrying is the caller's: a call for the same
+What is fetched: config.json (or Meta's params.json); generation_config.json and the tokenizer's files where
+there are any; the weights as safetensors, or else PyTorch's, or else Meta's. A web address or path of one
+file is that file alone. Retrying is the caller's: a call for the same
 destination keeps what is finished and continues what is not.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,8 @@ _OPTIONAL = (
 )
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _META = "consolidated.{:02d}.pth"
+# What an address that ends in it is: one file, not a directory of them.
+_FILE_SUFFIXES = (".safetensors", ".bin", ".ckpt", ".pth", ".pt", ".json", ".model", ".txt", ".jinja")
 _META_PARAMS = "params.json"
 
 
@@ -52,18 +55,21 @@ def download(
     endpoint: str | None = None,
     revision: str | None = None,
     offline: bool = False,
+    check: Callable[[Path], object] = lambda directory: None,
     progress: Progress = silent,
 ) -> list[Path]:
     """Fetch the model at `source` into the directory `destination`.
 
     Args:
-        source: `hf://owner/name[@revision]`, `http(s)://…/` or `file:///…`.
+        source: `hf://owner/name[@revision]`, `http(s)://…/` or `file:///…`; of a directory, or of one file.
         destination: new, empty, or that of an interrupted call.
         sha256: file name -> sum to check, beside those that the hub or a SHA256SUMS file at the source gives.
         token: for the hub or the web server.
         endpoint: of a hub's mirror.
         revision: of the hub's repository; the one in `source` goes first.
         offline: take the hub's files from the Hugging Face cache and ask no server.
+        check: called with `destination` when configuration and tokenizer are there and no weights yet; what
+            it raises ends the download.
         progress: bytes; the total grows as sizes become known.
 
     Returns:
@@ -73,10 +79,10 @@ def download(
         StepFailed: passing: no answer, cut off, too many requests (`retry_after` seconds), no room.
         MindrailError: lasting: not there, no access, a wrong sum, an index that is not one.
     """
-    opened = _source(source, token=token, endpoint=endpoint, revision=revision, offline=offline)
+    opened, file = _source(source, token=token, endpoint=endpoint, revision=revision, offline=offline)
     destination.mkdir(parents=True, exist_ok=True)
     fetcher = _Fetcher(opened, destination, _sums(opened, sha256 or {}), _Meter(progress))
-    return list(fetcher.model())
+    return list(fetcher.model(check)) if file is None else [fetcher.need(file)]
 
 
 def download_config(
@@ -88,9 +94,9 @@ def download_config(
     revision: str | None = None,
 ) -> Path:
     """Fetch config.json alone, a few kB that tell a model's sizes; arguments and errors as of `download`."""
-    opened = _source(source, token=token, endpoint=endpoint, revision=revision, offline=False)
+    opened, _ = _source(source, token=token, endpoint=endpoint, revision=revision, offline=False)
     destination.mkdir(parents=True, exist_ok=True)
-    return _Fetcher(opened, destination, {}, _Meter(silent))._need("config.json")
+    return _Fetcher(opened, destination, {}, _Meter(silent)).need("config.json")
 
 
 class _Meter:
@@ -116,12 +122,27 @@ class _Fetcher:
     sums: Mapping[str, str]
     meter: _Meter
 
-    def model(self) -> Iterator[Path]:
-        yield self._need("config.json")
+    def model(self, check: Callable[[Path], object]) -> Iterator[Path]:
+        yield from self._config()
         for name in _OPTIONAL:
             if path := self._fetch(name):
                 yield path
+        meta_needs_weights = not (self.directory / "config.json").exists()
+        if not meta_needs_weights:
+            check(self.directory)
         yield from self._weights()
+        if meta_needs_weights:
+            check(self.directory)
+
+    def _config(self) -> Iterator[Path]:
+        config = self._fetch("config.json")
+        if config is not None:
+            yield config
+        params = self._fetch(_META_PARAMS)
+        if params is not None:
+            yield params
+        elif config is None:
+            self.need("config.json")
 
     def _weights(self) -> Iterator[Path]:
         for name in _WEIGHTS:
@@ -138,7 +159,7 @@ class _Fetcher:
         shards = index_shards(index)
         self._check_room(shards, index_size(index))
         for shard in shards:
-            yield self._need(shard)
+            yield self.need(shard)
 
     def _meta(self) -> Iterator[Path]:
         part = 0
@@ -151,10 +172,9 @@ class _Fetcher:
                 where=self.source.where(""),
                 fix="check the address",
             )
-        if path := self._fetch(_META_PARAMS):
-            yield path
 
-    def _need(self, name: str) -> Path:
+    def need(self, name: str) -> Path:
+        """Fetch a file that must be there."""
         path = self._fetch(name)
         if path is None:
             raise MindrailError("not found", where=self.source.where(name), fix="check the address")
@@ -187,28 +207,41 @@ class _Fetcher:
 
 def _source(
     source: str, *, token: str | None, endpoint: str | None, revision: str | None, offline: bool
-) -> Source:
+) -> tuple[Source, str | None]:
+    """Return where the files are, and the name of the one that `source` is, if it is one file."""
     parts = urlsplit(source)
     if parts.scheme == "file":
-        return DirectorySource(_directory(unquote(parts.path), source))
+        path = Path(unquote(parts.path))
+        if path.is_file():
+            return DirectorySource(path.parent), path.name
+        return DirectorySource(_directory(path, source)), None
     if parts.scheme in ("http", "https") and parts.netloc:
         if offline:
             raise MindrailError("offline, but this is a web address", where=source)
-        return HttpSource(source if source.endswith("/") else source + "/", token)
+        base, _, name = source.rpartition("/")
+        if name.endswith(_FILE_SUFFIXES):
+            return HttpSource(base + "/", token), _plain_name(unquote(name), source)
+        return HttpSource(source if source.endswith("/") else source + "/", token), None
     if parts.scheme == "hf":
         name, _, pinned = source.removeprefix("hf://").partition("@")
         if offline:
-            return DirectorySource(cached_snapshot(name, revision=pinned or revision))
-        return hub_repository(name, revision=pinned or revision, token=token, endpoint=endpoint)
+            return DirectorySource(cached_snapshot(name, revision=pinned or revision)), None
+        return hub_repository(name, revision=pinned or revision, token=token, endpoint=endpoint), None
     raise MindrailError(
         "not a source", where=source, fix="give hf://owner/name, https://…/ or file:///directory"
     )
 
 
-def _directory(path: str, source: str) -> Path:
-    if not Path(path).is_dir():
-        raise MindrailError("no such directory", where=source)
-    return Path(path)
+def _directory(path: Path, source: str) -> Path:
+    if not path.is_dir():
+        raise MindrailError("no such file or directory", where=source)
+    return path
+
+
+def _plain_name(name: str, source: str) -> str:
+    if not is_plain_name(name):
+        raise MindrailError("not the address of a file", where=source)
+    return name
 
 
 def _sums(source: Source, given: Mapping[str, str]) -> dict[str, str]:

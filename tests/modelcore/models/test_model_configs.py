@@ -7,13 +7,16 @@ import math
 from pathlib import Path
 
 import pytest
-import yaml
 
+from modelcore.config.models import shipped_models
+from modelcore.errors import MindrailError
 from modelcore.evaluation.templates import template
 from modelcore.models.families import model_config
+from modelcore.models.gpt_bigcode.network import GPTBigCode
+from modelcore.models.llama.network import Llama
+from modelcore.models.shipped import check_model
 from modelcore.parallel.mesh import Layout
 
-MODELS = Path(__file__).parents[3] / "configs" / "models"
 HF = Path(__file__).parent / "hf_configs"
 
 # Parameters: computed from config.json and equal to the weights' bytes / 2 where the hub's index tells them.
@@ -28,25 +31,51 @@ PARAMETERS = {
 
 
 def test_all_models_are_shipped() -> None:
-    names = {path.stem for path in MODELS.glob("*.yaml")} - {"demo"}
-    assert len(names) == 21
-    assert names == {path.stem for path in HF.glob("*.json")}
+    assert len(shipped_models()) == 21
+    assert shipped_models().keys() == {path.stem for path in HF.glob("*.json")}
+    assert len({model.source for model in shipped_models().values()}) == 21
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in HF.glob("*.json")))
-def test_a_shipped_model_is_one_that_is_implemented(name: str) -> None:
-    shipped = yaml.safe_load((MODELS / f"{name}.yaml").read_text())
-    assert shipped.keys() == {"family", "source", "template", "pad_id"}
-    family = model_config(json.loads((HF / f"{name}.json").read_text()), name)
-    assert shipped["family"] == family.name
-    assert shipped["source"].startswith("hf://")
-    assert template(shipped["template"])
-    assert shipped["pad_id"] < family.config.vocab_size
+def test_a_shipped_model_is_one_that_is_implemented(name: str, tmp_path: Path) -> None:
+    shipped = shipped_models()[name]
+    (tmp_path / "config.json").write_bytes((HF / f"{name}.json").read_bytes())
+    family = check_model(tmp_path, shipped)
+    assert template(shipped.template).name == shipped.template
     shapes = family.config.parameter_shapes()
     assert family.names.expand(family.config.num_layers, shapes)
     assert set(family.partition(Layout(model_parallel=8)).placements) == set(shapes)
     if name in PARAMETERS:
         assert sum(map(math.prod, shapes.values())) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in HF.glob("*.json")))
+def test_the_networks_parameters_are_those_of_the_table_and_the_partition(name: str) -> None:
+    raw = json.loads((HF / f"{name}.json").read_text())
+    # The shapes of one layer are those of all; a network of 34 billion parameters is not built here.
+    one_layer = raw | {"num_hidden_layers": 1, "n_layer": 1} | {key: 64 for key in WIDTHS if key in raw}
+    if "num_attention_heads" in raw:
+        ratio = raw["num_attention_heads"] // raw.get("num_key_value_heads", raw["num_attention_heads"])
+        one_layer |= {"num_attention_heads": 8, "num_key_value_heads": 8 // min(8, ratio)}
+    else:
+        one_layer |= {"n_head": 8}
+    family = model_config(one_layer | {"pad_token_id": None, "vocab_size": 64}, name)
+    network = {"llama": Llama, "gpt_bigcode": GPTBigCode}[family.name](family.config)
+    found = {parameter.name: tuple(parameter.shape) for parameter in network.get_parameters()}
+    assert found == family.config.parameter_shapes()
+    assert set(family.partition(Layout()).placements) == set(found)
+
+
+WIDTHS = ("hidden_size", "intermediate_size", "n_embd", "n_inner", "n_positions", "max_position_embeddings")
+
+
+def test_another_model_behind_a_shipped_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((HF / "wizardcoder-15b.json").read_bytes())
+    with pytest.raises(MindrailError, match="model_type is gpt_bigcode, the model of that name is llama"):
+        check_model(tmp_path, shipped_models()["codellama-7b"])
+    (tmp_path / "config.json").write_bytes((HF / "codellama-7b-python.json").read_bytes())
+    with pytest.raises(MindrailError, match="vocab_size 32000 has no row for its padding, 32000"):
+        check_model(tmp_path, shipped_models()["wizardcoder-python-7b"])
 
 
 def test_codellamas_true_index_holds_exactly_the_tensors_of_its_config(shared_data: Path) -> None:

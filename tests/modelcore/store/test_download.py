@@ -248,6 +248,55 @@ def test_a_source_that_is_none_is_refused(tmp_path: Path, source: str) -> None:
         download(source, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.model", "wizardcoder%2015b.ckpt"])
+def test_the_address_of_one_file_is_that_file_alone(
+    server: fault_server.Served, tmp_path: Path, name: str
+) -> None:
+    plain = name.replace("%20", " ")
+    server.files |= {plain: WEIGHTS, "SHA256SUMS": sums({plain: WEIGHTS})}
+    server.faults[plain] = ["cut"]
+    with pytest.raises(StepFailed):
+        download(server.url + name, tmp_path)
+    assert [path.name for path in download(server.url + name, tmp_path)] == [plain]
+    assert contents(tmp_path) == {plain: WEIGHTS}
+    server.files["SHA256SUMS"] = sums({plain: b"other"})
+    with pytest.raises(MindrailError, match="sha256"):
+        download(server.url + name, tmp_path / "again")
+
+
+def test_a_path_of_one_file_is_that_file_alone(tmp_path: Path) -> None:
+    (tmp_path / "x.ckpt").write_bytes(WEIGHTS)
+    (tmp_path / "config.json").write_bytes(b"{}")
+    download((tmp_path / "x.ckpt").as_uri(), tmp_path / "copy")
+    assert contents(tmp_path / "copy") == {"x.ckpt": WEIGHTS}
+    with pytest.raises(MindrailError, match="no such file or directory"):
+        download((tmp_path / "y.ckpt").as_uri(), tmp_path / "no")
+
+
+def test_what_the_config_does_not_allow_is_refused_before_the_weights(
+    server: fault_server.Served, tmp_path: Path
+) -> None:
+    seen: list[set[str]] = []
+
+    def check(directory: Path) -> None:
+        seen.append({path.name for path in directory.iterdir()})
+        raise MindrailError("hidden_act is 'relu': not implemented", where=directory / "config.json")
+
+    with pytest.raises(MindrailError, match="hidden_act"):
+        download(server.url, tmp_path, check=check)
+    assert seen == [{"config.json", "tokenizer.json"}]
+    assert not any("safetensors" in path for path, _ in server.requests)
+
+
+def test_metas_files_need_no_config_of_hugging_faces(server: fault_server.Served, tmp_path: Path) -> None:
+    server.files.clear()
+    server.files |= {"params.json": b"{}", "tokenizer.model": b"t", "consolidated.00.pth": b"x"}
+    seen: list[bool] = []
+    download(server.url, tmp_path, check=lambda place: seen.append((place / "consolidated.00.pth").exists()))
+    assert contents(tmp_path) == server.files
+    assert seen == [True]  # what params.json leaves out is told by the tensors' shapes
+
+
 def test_offline_asks_no_web_server(server: fault_server.Served, tmp_path: Path) -> None:
     with pytest.raises(MindrailError, match="offline"):
         download(server.url, tmp_path, offline=True)

@@ -1,0 +1,61 @@
+"""The models that are shipped by name: one YAML each in configs/models, and a source that is given by name.
+
+A YAML says what a model's own config.json cannot: where it is, its family, its prompt template and what
+pads its rows. Numbers are config.json's. Nothing here looks at a model's files.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from modelcore.config.reading import read_config
+from modelcore.config.schema import Count, Section
+from modelcore.errors import MindrailError
+
+__all__ = ["MODELS", "Model", "address_of", "model_of", "shipped_models"]
+
+MODELS = Path(__file__).parents[2] / "configs" / "models"
+
+
+class Model(Section):
+    """One model as it is published."""
+
+    family: Literal["llama", "gpt_bigcode"] = Field(description="model_type of its config.json")
+    source: str = Field(pattern=r"^hf://[^/]+/[^/]+$", description="Where its weights and tokenizer are")
+    template: str = Field(description="Prompt template it was trained for")
+    pad_id: Count = Field(description="Token that fills rows up")
+
+
+def shipped_models() -> dict[str, Model]:
+    """Return every shipped model by its name.
+
+    Raises:
+        MindrailError: a YAML is wrong; the line names file and key.
+    """
+    return {path.stem: read_config(path, Model) for path in sorted(MODELS.glob("*.yaml"))}
+
+
+def address_of(source: str) -> str:
+    """Return where a download's source is, be it named or given as an address; errors as of `model_of`."""
+    shipped = model_of(source)
+    return source if shipped is None else shipped.source
+
+
+def model_of(source: str) -> Model | None:
+    """Return the shipped model that a download's source names, None if the source is an address.
+
+    Raises:
+        MindrailError: it is neither; names the nearest model.
+    """
+    if "://" in source:
+        return None
+    names = [path.stem for path in MODELS.glob("*.yaml")]
+    if source in names:
+        return read_config(MODELS / f"{source}.yaml", Model)
+    near = difflib.get_close_matches(source, names, n=1)
+    fix = f"did you mean {near[0]}?" if near else "give hf://owner/name, https://…/, file:///… or a model"
+    raise MindrailError("not a source, and no model of that name", where=source, fix=fix)
