@@ -25,6 +25,11 @@ file_format = click.option(
 newest = click.option(
     "--newest", is_flag=True, help="Where a rank has several checkpoints, take the last by epoch and step."
 )
+model = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Directory with config.json and tokenizer, where SOURCE has none.",
+)
 
 
 def files(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,6 +100,7 @@ def shard(
 @command_line.command()
 @layout_options
 @newest
+@model
 @files
 def reshard(
     source: Path,
@@ -103,25 +109,33 @@ def reshard(
     format: Format,
     weights_only: bool,
     newest: bool,
+    model: Path | None,
     as_json: bool,
 ) -> None:
     """Make the sharded checkpoint SOURCE one of another layout in DESTINATION."""
     from modelcore.models.resharding import reshard_checkpoint
 
-    asked = {**cut, "format": format, "weights_only": weights_only, "newest": newest}
+    asked = {**cut, "format": format, "weights_only": weights_only, "newest": newest, "description": model}
     _make("reshard", reshard_checkpoint, source, destination, asked, as_json)
 
 
 @command_line.command()
 @newest
+@model
 @files
 def merge(
-    source: Path, destination: Path, format: Format, weights_only: bool, newest: bool, as_json: bool
+    source: Path,
+    destination: Path,
+    format: Format,
+    weights_only: bool,
+    newest: bool,
+    model: Path | None,
+    as_json: bool,
 ) -> None:
     """Join the sharded checkpoint SOURCE (rank_<r>/ directories, strategy/) into one in DESTINATION."""
     from modelcore.models.resharding import merge_checkpoint
 
-    asked = {"format": format, "weights_only": weights_only, "newest": newest}
+    asked = {"format": format, "weights_only": weights_only, "newest": newest, "description": model}
     _make("merge", merge_checkpoint, source, destination, asked, as_json)
 
 
@@ -164,7 +178,7 @@ def _make(
 ) -> None:
     from tasks.show import shown_progress
 
-    told = {key: str(value) if isinstance(value, Layout) else value for key, value in asked.items()}
+    told = {key: str(value) if isinstance(value, Layout | Path) else value for key, value in asked.items()}
     with shown_progress(name) as progress:
         report = place(
             destination,

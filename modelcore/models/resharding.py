@@ -192,13 +192,15 @@ def merge_checkpoint(
     _check_destination(destination, source, described)
     held = _held(source, described, newest, weights_only)
     names = dict.fromkeys(held.shapes)
+    notes = ["no config.json there: nothing says which parameters the model should have"]
     if (described / "config.json").exists():
+        notes = []
         partition = load_model_config(described).partition(Layout())
         _check_model(held, partition, described)
         names = dict.fromkeys([*_stages(partition, held.shapes, False)[0].layouts, *names])
     tensors = {name: assemble(name, whole_box(held.shapes[name]), held.pieces[name]) for name in names}
     target = {destination / f"model.{format}": tensors}
-    report = _write(target, held, destination, format, (), progress)
+    report = _write(target, held, destination, format, notes, progress)
     copy_companions(described, destination)
     return report
 
@@ -209,8 +211,7 @@ def _check_destination(destination: Path, *sources: Path) -> None:
 
 
 def _held(source: Path, described: Path, newest: bool, weights_only: bool) -> Holdings:
-    beside = described / "strategy"
-    shards = find_shards(source, strategy=beside if beside.is_dir() else None, newest=newest)
+    shards = find_shards(source, other=described, newest=newest)
     return holdings_of_shards(shards, weights_only=weights_only)
 
 

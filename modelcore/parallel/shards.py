@@ -39,12 +39,12 @@ class Shards:
     devices: int
 
 
-def find_shards(directory: Path, *, strategy: Path | None = None, newest: bool = False) -> Shards:
+def find_shards(directory: Path, *, other: Path | None = None, newest: bool = False) -> Shards:
     """Find the parts of the sharded checkpoint in `directory`.
 
     Args:
         directory: holds `rank_<r>/`, or `checkpoint/rank_<r>/` as MindFormers' output does.
-        strategy: the directory of the strategy files; by default `strategy` in `directory` or beside it.
+        other: holds `strategy`, where there is none in `directory` or beside it.
         newest: where a rank has several checkpoints, take the last by epoch and step in their names.
 
     Raises:
@@ -53,7 +53,7 @@ def find_shards(directory: Path, *, strategy: Path | None = None, newest: bool =
     base = directory if _rank_directories(directory) else directory / "checkpoint"
     if not _rank_directories(base):
         raise MindrailError("holds no rank_0/, rank_1/, … with checkpoints", where=directory)
-    strategies, devices = read_strategies(strategy or _strategy_directory(directory))
+    strategies, devices = read_strategies(_strategy_directory(directory, other))
     return Shards(rank_files(base, range(len(strategies)), newest=newest), strategies, devices)
 
 
@@ -82,11 +82,10 @@ def read_strategies(directory: Path) -> tuple[dict[int, Strategy], int]:
     Raises:
         MindrailError: there are none, ranks are missing, or device matrices and stages do not agree.
     """
-    paths = {
-        int(match.group(1)): path
-        for path in sorted(directory.glob("*.ckpt"))
-        if (match := _STRATEGY.search(path.name))
-    }
+    paths: dict[int, Path] = {}
+    for path in sorted(directory.glob("*.ckpt")):
+        if match := _STRATEGY.search(path.name):
+            _add_once(paths, int(match.group(1)), path)
     if not paths:
         raise MindrailError("there are no strategy files (ckpt_strategy_rank_<r>.ckpt)", where=directory)
     missing = [rank for rank in range(max(paths)) if rank not in paths]
@@ -115,18 +114,26 @@ def read_strategies(directory: Path) -> tuple[dict[int, Strategy], int]:
 
 
 def _rank_directories(base: Path) -> dict[int, Path]:
-    found = {}
+    found: dict[int, Path] = {}
     for path in sorted(base.glob("rank_*")):
         match = _RANK.fullmatch(path.name)
         if match and path.is_dir():
-            found[int(match.group(1))] = path
+            _add_once(found, int(match.group(1)), path)
     return found
 
 
-def _strategy_directory(directory: Path) -> Path:
-    for candidate in (directory / "strategy", directory.parent / "strategy"):
-        if candidate.is_dir():
-            return candidate
+def _add_once(found: dict[int, Path], rank: int, path: Path) -> None:
+    if rank in found:
+        raise MindrailError(
+            f"is of rank {rank}, and so is {found[rank].name}", where=path, fix="leave only one"
+        )
+    found[rank] = path
+
+
+def _strategy_directory(directory: Path, other: Path | None) -> Path:
+    for place in (directory, directory.parent, *([other] if other else [])):
+        if (place / "strategy").is_dir():
+            return place / "strategy"
     raise MindrailError(
         "there is no strategy/ in it or beside it",
         where=directory,
@@ -148,7 +155,7 @@ def _check_world(directory: Path, ranks: set[int], strategies: set[int]) -> None
 
 
 def _checkpoint(directory: Path, newest: bool) -> Path:
-    found = sorted(path for path in directory.iterdir() if path.suffix in _SUFFIXES)
+    found = sorted(path for path in directory.iterdir() if path.suffix in _SUFFIXES and path.is_file())
     if not found:
         raise MindrailError(
             "holds no .ckpt or .safetensors file: this rank's shards are missing", where=directory
