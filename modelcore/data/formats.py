@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from modelcore.data.prompts import (
     DEEPSEEK_SYSTEM,
+    DEEPSEEK_TURN,
     INST_BEGIN,
     INST_END,
     SYS_BEGIN,
@@ -82,7 +83,7 @@ def _codellama_instruct(dialogue: Dialogue) -> list[Turn]:
 def _deepseek(dialogue: Dialogue) -> list[Turn]:
     opening = dialogue.system or DEEPSEEK_SYSTEM
     return [
-        Turn(f"{'' if index else opening}\n### Instruction:\n{question}\n### Response:\n", f"{answer}\n")
+        Turn(f"{'' if index else opening}\n{DEEPSEEK_TURN.format(instruction=question)}", f"{answer}\n")
         for index, (question, answer) in enumerate(dialogue.exchanges)
     ]
 

@@ -1,8 +1,10 @@
-"""The prompt texts the models were fine-tuned with, as data.
+"""The texts the models were fine-tuned with and are asked with, as data: the one place of each string.
 
-`ALPACA_*`: Stanford Alpaca's, also WizardCoder's. `VICUNA_SYSTEM`: FastChat's Vicuna v1.1.
-`DEEPSEEK_SYSTEM` and the frame around it: DeepSeek-Coder's instruct models. `INST_*`, `SYS_*`: Meta's Llama
-2 chat, which CodeLlama-Instruct keeps. Fill-in-the-middle: the model cards of each family.
+`ALPACA_*`: Stanford Alpaca's, also WizardCoder's. `WIZARDCODER_TASK`: what WizardCoder's authors ask a
+benchmark's problems with (WizardLM, humaneval_gen.py). `VICUNA_SYSTEM`: FastChat's Vicuna v1.1.
+DeepSeek-Coder has two spellings of its system sentence: `DEEPSEEK_SYSTEM` of its fine-tuning script,
+`DEEPSEEK_CHAT_SYSTEM` of its published chat template. `INST_*`, `SYS_*`: Meta's Llama 2 chat, which
+CodeLlama-Instruct keeps. Fill-in-the-middle: the model cards of each family; `data.infilling` makes ids.
 """
 
 from __future__ import annotations
@@ -10,17 +12,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 __all__ = [
+    "ALPACA_PREAMBLE",
     "ALPACA_WITHOUT_INPUT",
     "ALPACA_WITH_INPUT",
     "CODELLAMA_INFILL",
+    "DEEPSEEK_CHAT_SYSTEM",
     "DEEPSEEK_INFILL",
     "DEEPSEEK_SYSTEM",
+    "DEEPSEEK_TURN",
     "INST_BEGIN",
     "INST_END",
     "STARCODER_INFILL",
     "SYS_BEGIN",
     "SYS_END",
     "VICUNA_SYSTEM",
+    "WIZARDCODER_TASK",
     "Infill",
     "alpaca_prompt",
 ]
@@ -30,11 +36,11 @@ ALPACA_WITH_INPUT = (
     "Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
 )
-ALPACA_WITHOUT_INPUT = (
+ALPACA_PREAMBLE = (
     "Below is an instruction that describes a task. "
     "Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Response:"
 )
+ALPACA_WITHOUT_INPUT = ALPACA_PREAMBLE + "### Instruction:\n{instruction}\n\n### Response:"
 VICUNA_SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the user's questions."
@@ -43,6 +49,17 @@ DEEPSEEK_SYSTEM = (
     "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by DeepSeek Company, "
     "and you only answer questions related to computer science. For politically sensitive questions, "
     "security and privacy issues, and other non-computer science questions, you will refuse to answer."
+)
+DEEPSEEK_CHAT_SYSTEM = (
+    "You are an AI programming assistant, utilizing the Deepseek Coder model, developed by Deepseek Company, "
+    "and you only answer questions related to computer science. For politically sensitive questions, "
+    "security and privacy issues, and other non-computer science questions, you will refuse to answer\n"
+)
+DEEPSEEK_TURN = "### Instruction:\n{instruction}\n### Response:\n"
+# The blank line between Alpaca's preamble and the instruction is doubled in their script.
+WIZARDCODER_TASK = (
+    ALPACA_PREAMBLE
+    + "\n### Instruction:\nCreate a Python script for this problem:\n{prompt}\n\n### Response:"
 )
 INST_BEGIN, INST_END = "[INST]", "[/INST]"
 SYS_BEGIN, SYS_END = "<<SYS>>\n", "\n<</SYS>>\n\n"

@@ -10,6 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from modelcore.data.prompts import (
+    ALPACA_WITHOUT_INPUT,
+    DEEPSEEK_CHAT_SYSTEM,
+    DEEPSEEK_TURN,
+    INST_BEGIN,
+    INST_END,
+    WIZARDCODER_TASK,
+)
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Problem
 from modelcore.evaluation.extraction import cut_at_stops, fenced_code, wizardcoder_code
@@ -59,24 +67,15 @@ class Template:
 
 _EXTRACTORS: dict[str, Callable[[str], str]] = {"wizardcoder": wizardcoder_code, "fenced": fenced_code}
 
-_ALPACA = (
-    "Below is an instruction that describes a task. "
-    "Write a response that appropriately completes the request.\n\n"
-)
-_SCRIPT = "Create a Python script for this problem:\n{prompt}\n\n### Response:"
-_DEEPSEEK = (
-    "You are an AI programming assistant, utilizing the Deepseek Coder model, developed by Deepseek Company, "
-    "and you only answer questions related to computer science. For politically sensitive questions, "
-    "security and privacy issues, and other non-computer science questions, you will refuse to answer\n"
-    "### Instruction:\n"
-    "Please continue to complete the function. You are not allowed to modify the given code and do the "
-    "completion only. Please return all completed function in a codeblock. Here is the given code to do "
-    "completion:\n```python\n{prompt}\n```\n"
-    "### Response:\n"
+_ALPACA = ALPACA_WITHOUT_INPUT.format(instruction="Create a Python script for this problem:\n{prompt}")
+_DEEPSEEK = DEEPSEEK_CHAT_SYSTEM + DEEPSEEK_TURN.format(
+    instruction="Please continue to complete the function. You are not allowed to modify the given code and "
+    "do the completion only. Please return all completed function in a codeblock. Here is the given code to "
+    "do completion:\n```python\n{prompt}\n```"
 )
 _CODELLAMA = (
-    "[INST] Complete this Python function. Answer with the whole function in one code block.\n"
-    "```python\n{prompt}\n``` [/INST]"
+    f"{INST_BEGIN} Complete this Python function. Answer with the whole function in one code block.\n"
+    f"```python\n{{prompt}}\n``` {INST_END}"
 )
 _HUMANEVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n@", "\n```")
 _MBPP_STOPS = ("\nclass", "\nassert", '\n"""', "\nprint", "\nif", "\n```")
@@ -85,8 +84,8 @@ TEMPLATES: tuple[Template, ...] = (
     Template("base", 1, "{prompt}", _HUMANEVAL_STOPS, "", False, "stops"),
     Template("base-stripped", 1, "{prompt}", _HUMANEVAL_STOPS, "newline", False, "stops"),
     Template("base-mbpp", 1, "{prompt}", _MBPP_STOPS, "", False, "stops"),
-    Template("wizardcoder", 1, f"{_ALPACA}\n### Instruction:\n{_SCRIPT}", (), "", True, "wizardcoder"),
-    Template("alpaca", 1, f"{_ALPACA}### Instruction:\n{_SCRIPT}", (), "", False, "fenced"),
+    Template("wizardcoder", 1, WIZARDCODER_TASK, (), "", True, "wizardcoder"),
+    Template("alpaca", 1, _ALPACA, (), "", False, "fenced"),
     Template("codellama-instruct", 1, _CODELLAMA, (), "both", False, "fenced"),
     Template("deepseek-instruct", 1, _DEEPSEEK, ("<|EOT|>",), "both", False, "fenced"),
 )
