@@ -18,6 +18,7 @@ import numpy.typing as npt
 from modelcore.data.formats import Format
 from modelcore.data.records import Dialogue
 from modelcore.data.tokenizers import Tokenizer
+from modelcore.data.tokenizers.protocol import Marked
 from modelcore.errors import MindrailError
 
 __all__ = ["Encoded", "Encoder", "InstructionEncoder", "Int32", "TextEncoder", "concatenate", "control_id"]
@@ -96,28 +97,17 @@ class InstructionEncoder:
         """See `Encoder.encode`."""
         samples = [self.form.turns(dialogue) for dialogue in contents]
         turns = [turn for sample in samples for turn in sample]
-        encoded = iter(
-            self.tokenizer.encode_marked(
-                [turn.prompt + turn.answer for turn in turns],
-                [[len(turn.prompt)] for turn in turns],
-                specials=self.specials,
-            )
+        texts = [turn.prompt + turn.answer for turn in turns]
+        marked = self.tokenizer.encode_marked(
+            texts, [len(turn.prompt) for turn in turns], specials=self.specials
         )
-        joined = []
-        for sample in samples:
-            ids: list[int] = []
-            runs: list[int] = []
-            for index in range(len(sample)):
-                marked = next(encoded)
-                head = self._head(index)
-                ids += [*head, *marked.ids, self.closing]
-                runs += [len(head) + marked.marks[0], len(marked.ids) - marked.marks[0] + 1]
-            joined.append((ids, runs))
-        return concatenate(joined)
-
-    def _head(self, turn: int) -> list[int]:
-        begins = turn == 0 or self.form.opens == "each"
-        return [self.opening] if begins and self.opening is not None else []
+        counts = np.array([len(sample) for sample in samples], np.int64)
+        opens = np.full(len(turns), self.opening is not None)
+        if self.form.opens == "first":
+            later = np.ones(len(turns), np.bool_)
+            later[np.cumsum(counts) - counts] = False
+            opens &= ~later
+        return _joined(_framed(marked, opens, self.opening, self.closing), counts)
 
 
 @dataclass
@@ -145,9 +135,35 @@ class TextEncoder:
 
     def encode(self, contents: Sequence[str]) -> Encoded:
         """See `Encoder.encode`."""
-        bos = self.tokenizer.bos_id is not None
-        texts = self.tokenizer.encode_batch(contents, bos=bos, eos=True, specials=self.specials)
-        return concatenate([(ids, [0, len(ids)]) for ids in texts])
+        bos = self.tokenizer.bos_id
+        marked = self.tokenizer.encode_marked(contents, [0] * len(contents), specials=self.specials)
+        framed = _framed(marked, np.full(len(contents), bos is not None), bos, self.closing)
+        return framed._replace(trained=np.ones_like(framed.trained))
+
+
+def _framed(marked: Marked, opens: npt.NDArray[np.bool_], opening: int | None, closing: int) -> Encoded:
+    """Return texts with `opening` before those that `opens` says and `closing` after each.
+
+    What comes before a text's mark is masked, its end is learnt.
+    """
+    lengths = marked.lengths + opens + 1
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    inner = np.repeat(begins + opens - (np.cumsum(marked.lengths) - marked.lengths), marked.lengths)
+    ids = np.empty(int(lengths.sum()), np.int32)
+    ids[inner + np.arange(len(marked.ids))] = marked.ids
+    ids[ends - 1] = closing
+    if opening is not None:
+        ids[begins[opens]] = opening
+    trained = np.arange(len(ids)) >= np.repeat(begins + opens + marked.marks, lengths)
+    return Encoded(ids, trained, lengths)
+
+
+def _joined(turns: Encoded, counts: npt.NDArray[np.int64]) -> Encoded:
+    """Return turns as samples of so many each."""
+    before = np.concatenate([[0], np.cumsum(turns.lengths)])
+    ends = np.cumsum(counts)
+    return turns._replace(lengths=before[ends] - before[ends - counts])
 
 
 def control_id(tokenizer: Tokenizer, text: str, own: int | None, role: str, form: Format) -> int:

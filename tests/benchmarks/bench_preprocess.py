@@ -10,23 +10,25 @@ running number in each, so that no cache sees the same record twice. Prints a ta
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from modelcore.data.chunks import chunked
+from modelcore.data.chunks import Chunk, chunked
 from modelcore.data.examine import Examiner, Plan
 from modelcore.data.formats import FORMATS
 from modelcore.data.mindrecord import MindRecordWriter
 from modelcore.data.options import Options
 from modelcore.data.preprocess import preprocess
-from modelcore.data.report import LengthHistogram, PreprocessReport
+from modelcore.data.report import PreprocessReport
 from modelcore.data.rows import Padder, Rows, cut
 from modelcore.data.samples import read_samples
 from modelcore.data.sources import read_records
@@ -35,12 +37,25 @@ from modelcore.data.workers import worker_count
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 VOCABULARIES = {"wizardcoder": "starcoder1", "llama": "llama2", "deepseek": "deepseek-coder"}
 SEQ_LENGTH = 512
+TURNS = 3
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+class Took(NamedTuple):
+    """Seconds on the clock, and of all processors together (its ended children's included)."""
+
+    wall: float
+    cpu: float
+
+
+def timed(work: Callable[[], object]) -> Took:
+    wall, cpu = time.perf_counter(), cpu_seconds()
     work()
-    return time.perf_counter() - begin
+    return Took(time.perf_counter() - wall, cpu_seconds() - cpu)
+
+
+def cpu_seconds() -> float:
+    told = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in told)
 
 
 def make_source(path: Path, records: int) -> None:
@@ -53,31 +68,33 @@ def make_source(path: Path, records: int) -> None:
     path.write_text(json.dumps(numbered), encoding="utf-8")
 
 
-def phases(source: Path, form: str, directory: Path, scratch: Path) -> dict[str, float]:
-    """Time reading, encoding, assembling and writing one after another, in one process."""
+def phases(source: Path, form: str, directory: Path, scratch: Path) -> tuple[dict[str, Took], list[str], int]:
+    """Time each phase by itself, in one process; also return the texts tokenised and their tokens."""
     options = Options(format=form, seq_length=SEQ_LENGTH)
-    examiner = Examiner(Plan(options, directory))
-    report = PreprocessReport(form, "model", SEQ_LENGTH, None, LengthHistogram.for_width(options.width))
-    chunks = list(chunked(read_samples(source, FORMATS[form], report, options)))
-    texts = [turn.prompt + turn.answer for c in chunks for s in c.contents for turn in FORMATS[form].turns(s)]
-    found, rows = [], []
+    report = PreprocessReport.empty(options)
+    found, rows, examiners = [], [], []
     padder = Padder(options.width, 0)
     writer = MindRecordWriter(scratch / "phases.mindrecord", padder.columns)
+
+    def read() -> list[Chunk]:
+        return list(chunked(read_samples(source, FORMATS[form], report, options)))
 
     def write() -> None:
         with writer:
             for part in rows:
                 writer.write(part)
 
-    return {
-        "bare": seconds(lambda: bare_encoding(directory, texts)),
-        "read": seconds(lambda: list(read_records(source))),
-        "template": seconds(lambda: list(chunked(read_samples(source, FORMATS[form], report, options)))),
-        "tokenise": seconds(lambda: found.extend(examiner(chunk.contents).encoded for chunk in chunks)),
-        "rows": seconds(lambda: rows.extend(padder.add(cut(encoded, options.width)) for encoded in found)),
-        "write": seconds(write),
-        "tokens": float(sum(len(encoded.ids) for encoded in found)),
+    chunks = read()
+    texts = [turn.prompt + turn.answer for c in chunks for s in c.contents for turn in FORMATS[form].turns(s)]
+    took = {
+        "load vocabulary": timed(lambda: examiners.append(Examiner(Plan(options, directory)))),
+        "read": timed(lambda: list(read_records(source))),
+        "read and template": timed(read),
+        "tokenise": timed(lambda: found.extend(examiners[0](chunk.contents).encoded for chunk in chunks)),
+        "rows": timed(lambda: rows.extend(padder.add(cut(encoded, options.width)) for encoded in found)),
+        "write": timed(write),
     }
+    return took, texts, sum(len(encoded.ids) for encoded in found)
 
 
 def bare_encoding(directory: Path, texts: list[str]) -> None:
@@ -92,67 +109,90 @@ def bare_encoding(directory: Path, texts: list[str]) -> None:
         SentencePieceProcessor(model_file=str(directory / "tokenizer.model")).encode(texts)
 
 
-def file_writer_seconds(rows: Rows, path: Path) -> float:
-    """Time MindSpore's own FileWriter over the same rows, its import left out."""
-    from mindspore.mindrecord import FileWriter
-
-    def write() -> None:
-        writer = FileWriter(str(path), shard_num=1)
-        writer.add_schema(
-            {name: {"type": "int32", "shape": [-1]} for name in ("input_ids", "labels")}, "rows"
-        )
-        for at in range(0, len(rows.input_ids), 512):
-            pairs = zip(rows.input_ids[at : at + 512], rows.labels[at : at + 512], strict=True)  # type: ignore[index]
-            writer.write_raw_data([{"input_ids": ids, "labels": labels} for ids, labels in pairs])
-        writer.commit()
-
-    return seconds(write)
-
-
 def run(records: int) -> None:
     """Print the table of all formats."""
     print(f"\n{records} CodeAlpaca records, seq_length {SEQ_LENGTH}, {worker_count()} processors")
+    print("seconds on the clock / seconds of all processors together")
     for form, vocabulary in VOCABULARIES.items():
         with tempfile.TemporaryDirectory() as name:
             run_format(form, SHARED_DATA / "tokenizers" / vocabulary, Path(name), records)
 
 
 def run_format(form: str, directory: Path, scratch: Path, records: int) -> None:
-    """Print one format's part of the table."""
+    """Print one format's part of the table; library and ours take turns, the best of each counts."""
     source = scratch / "source.json"
     make_source(source, records)
-    timed = phases(source, form, directory, scratch)
-    tokens, bare = timed.pop("tokens"), timed.pop("bare")
+    took, texts, tokens = phases(source, form, directory, scratch)
     print(f"\n{form} ({directory.name}), {tokens / records:.0f} tokens a record")
-    print("  one process: " + ", ".join(f"{phase} {took:.2f} s" for phase, took in timed.items()))
-    print(f"  library's own batch encoding: {bare:.2f} s, {tokens / bare / 1e6:.2f} M tokens/s")
-    for workers in sorted({1, worker_count()}):
-        made = partial(preprocess, source, scratch / f"workers{workers}", workers=workers)
-        took = seconds(partial(made, format=form, tokenizer_dir=directory, seq_length=SEQ_LENGTH))
-        speed = f"{records / took:,.0f} records/s, {tokens / took / 1e6:.2f} M tokens/s"
-        print(
-            f"  whole, {workers} worker(s): {took:.2f} s, {speed}, {bare / took:.2f} of the library's speed"
-        )
+    print("  " + ", ".join(f"{phase} {t.wall:.2f}/{t.cpu:.2f}" for phase, t in took.items()))
+    bare, ours = [], {workers: [] for workers in sorted({1, worker_count()})}
+    for turn in range(TURNS):
+        bare.append(timed(lambda: bare_encoding(directory, texts)))
+        for workers, found in ours.items():
+            out = scratch / f"{workers}-{turn}.mindrecord"
+            made = partial(preprocess, source, out, workers=workers, format=form, tokenizer_dir=directory)
+            found.append(timed(partial(made, seq_length=SEQ_LENGTH)))
+    library = best(bare)
+    print(f"  library's own batch encoding: {library.wall:.2f}/{library.cpu:.2f} s", end="")
+    print(f", {tokens / library.wall / 1e6:.2f} M tokens/s")
+    for workers, found in ours.items():
+        whole = best(found)
+        print(f"  whole, {workers} process(es): {whole.wall:.2f}/{whole.cpu:.2f} s", end="")
+        print(f", {records / whole.wall:,.0f} records/s, {tokens / whole.wall / 1e6:.2f} M tokens/s", end="")
+        print(f"; {library.wall / whole.wall:.2f} of the library's speed", end="")
+        print(f" ({library.cpu / whole.cpu:.2f} by processor time)")
+
+
+def best(found: list[Took]) -> Took:
+    return Took(min(took.wall for took in found), min(took.cpu for took in found))
 
 
 def run_writers(rows: int) -> None:
-    """Compare the two MindRecord writers on padded rows."""
+    """Compare the MindRecord writers on padded rows: ours, and MindSpore's driven in several ways."""
     generator = np.random.default_rng(0)
     lengths = generator.integers(60, 400, rows)
     ids = generator.integers(0, 49152, (rows, SEQ_LENGTH + 1)).astype(np.int32)
     padding = np.arange(SEQ_LENGTH + 1) >= lengths[:, None]
     made = Rows(np.where(padding, 49152, ids).astype(np.int32), np.where(padding, -100, ids).astype(np.int32))
+    print(f"\nMindRecord, {rows} rows of 2 x {SEQ_LENGTH + 1} int32")
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "ours.mindrecord"
 
-        def write() -> None:
-            with MindRecordWriter(path, ("input_ids", "labels")) as writer:
+        def ours() -> None:
+            with MindRecordWriter(Path(name) / "ours.mindrecord", ("input_ids", "labels")) as writer:
                 for at in range(0, rows, 512):
-                    writer.write(Rows(*(part[at : at + 512] for part in made if part is not None)))
+                    writer.write(made.part(at, at + 512))
 
-        ours, theirs = seconds(write), file_writer_seconds(made, Path(name) / "theirs.mindrecord")
-    print(f"\nMindRecord, {rows} rows of 2 x {SEQ_LENGTH + 1}: ours {rows / ours:,.0f} rows/s, ", end="")
-    print(f"FileWriter {rows / theirs:,.0f} rows/s")
+        tell_writer("ours", timed(ours), made)
+        for files, batch, parallel in (
+            (1, 1, False),
+            (1, 512, False),
+            (1, 5000, False),
+            (4, 5000, False),
+            (4, 5000, True),
+        ):
+            path = Path(name) / f"theirs{files}-{batch}-{parallel}"
+            took = timed(partial(drive_file_writer, made, path, files, batch, parallel))
+            how = f"FileWriter, {files} file(s), {batch} rows a call{', parallel_writer' if parallel else ''}"
+            tell_writer(how, took, made)
+
+
+def drive_file_writer(rows: Rows, path: Path, files: int, batch: int, parallel: bool) -> None:
+    """Write the rows with MindSpore's own FileWriter."""
+    from mindspore.mindrecord import FileWriter
+
+    writer = FileWriter(str(path), shard_num=files)
+    writer.add_schema({name: {"type": "int32", "shape": [-1]} for name in ("input_ids", "labels")}, "rows")
+    for at in range(0, len(rows.input_ids), batch):
+        pairs = zip(rows.input_ids[at : at + batch], rows.labels[at : at + batch], strict=True)  # type: ignore[index]
+        samples = [{"input_ids": ids, "labels": labels} for ids, labels in pairs]
+        writer.write_raw_data(samples, parallel_writer=parallel)
+    writer.commit()
+
+
+def tell_writer(name: str, took: Took, rows: Rows) -> None:
+    count, size = len(rows.input_ids), 2 * rows.input_ids.nbytes
+    print(f"  {name}: {took.wall:.2f}/{took.cpu:.2f} s, {count / took.wall:,.0f} rows/s", end="")
+    print(f", {size / took.wall / 1e6:.0f} MB/s of int32")
 
 
 @pytest.mark.benchmark

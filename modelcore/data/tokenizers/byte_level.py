@@ -9,10 +9,12 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
-from modelcore.data.tokenizers.protocol import Marked
+from modelcore.data.tokenizers.protocol import Marked, end_to_end
 from modelcore.data.tokenizers.special import SpecialTokens, read_object, read_special_tokens, resolve
 from modelcore.errors import MindrailError
 
@@ -72,16 +74,33 @@ class ByteLevelTokenizer:
         engine = self._engine if specials else self._plain
         return [first + e.ids + last for e in engine.encode_batch_fast(list(texts), add_special_tokens=False)]
 
-    def encode_marked(
-        self, texts: Sequence[str], marks: Sequence[Sequence[int]], *, specials: bool = True
-    ) -> list[Marked]:
+    def encode_marked(self, texts: Sequence[str], marks: Sequence[int], *, specials: bool = True) -> Marked:
         """See `protocol.Tokenizer.encode_marked`."""
         engine = self._engine if specials else self._plain
-        encodings = engine.encode_batch(list(texts), add_special_tokens=False)
-        return [
-            Marked(encoding.ids, [_first_token(encoding, mark) for mark in positions])
-            for encoding, positions in zip(encodings, marks, strict=True)
-        ]
+        encodings = engine.encode_batch_fast(list(texts), add_special_tokens=False)
+        ids, lengths = end_to_end([encoding.ids for encoding in encodings])
+        widths = self._widths[ids]
+        begins = np.cumsum(widths) - widths
+        sizes = np.fromiter((len(text.encode()) for text in texts), np.int64, len(texts))
+        heads = (len(text[:mark].encode()) for text, mark in zip(texts, marks, strict=True))
+        wanted = np.cumsum(sizes) - sizes + np.fromiter(heads, np.int64, len(texts))
+        firsts = np.cumsum(lengths) - lengths
+        # Tokens of a text that was left as it is spell its bytes; only then do they tell where each begins.
+        if np.array_equal(np.add.reduceat(np.append(widths, 0), firsts) * (lengths > 0), sizes):
+            return Marked(ids, lengths, np.searchsorted(begins, wanted) - firsts)
+        offsets = engine.encode_batch(list(texts), add_special_tokens=False)
+        found = [_first_token(encoding, mark) for encoding, mark in zip(offsets, marks, strict=True)]
+        return Marked(ids, lengths, np.array(found, np.int64))
+
+    @cached_property
+    def _widths(self) -> npt.NDArray[np.int64]:
+        """How many bytes each id stands for: a letter of the byte alphabet is one byte."""
+        widths = np.ones(self.vocab_size, np.int64)
+        for token, number in self._engine.get_vocab(with_added_tokens=False).items():
+            widths[number] = len(token)
+        for number, text in self._added.items():
+            widths[number] = len(text.encode())
+        return widths
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, continues: bool = False) -> str:
         """See `protocol.Tokenizer.decode`."""

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple, Protocol
 
-__all__ = ["Marked", "Tokenizer"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Marked", "Tokenizer", "end_to_end"]
 
 
 class Marked(NamedTuple):
-    """The ids of a text and where its marks fell.
+    """The ids of several texts end to end, and where the mark of each fell.
 
     Attributes:
-        ids: token ids of the whole text.
-        marks: for each character position asked for, the index of the first token that begins at or after it.
+        ids: int32, the token ids of all texts, one text after another.
+        lengths: int64 [texts], tokens of each; sums to len(ids).
+        marks: int64 [texts], tokens of each text that begin before its mark.
     """
 
-    ids: list[int]
-    marks: list[int]
+    ids: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.int64]
+
+
+def end_to_end(
+    parts: Sequence[Sequence[int]],
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return lists of ids as one int32 array, and the length of each."""
+    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+    return np.fromiter(chain.from_iterable(parts), np.int32, int(lengths.sum())), lengths
 
 
 class Tokenizer(Protocol):
@@ -54,14 +68,12 @@ class Tokenizer(Protocol):
         """Return `encode` of each text, on all cores."""
         ...
 
-    def encode_marked(
-        self, texts: Sequence[str], marks: Sequence[Sequence[int]], *, specials: bool = True
-    ) -> list[Marked]:
-        """Encode each text whole, and say which token comes first at or after each of its marks.
+    def encode_marked(self, texts: Sequence[str], marks: Sequence[int], *, specials: bool = True) -> Marked:
+        """Encode each text whole, on all cores, and say how many of its tokens begin before its mark.
 
         Args:
             texts: the texts, without BOS or EOS.
-            marks: for each text, ascending character positions in it.
+            marks: for each text, a character position in it.
             specials: as in `encode`.
         """
         ...

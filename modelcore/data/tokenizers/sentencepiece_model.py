@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import sentencepiece
 
-from modelcore.data.tokenizers.protocol import Marked
+from modelcore.data.tokenizers.protocol import Marked, end_to_end
 from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
 from modelcore.errors import MindrailError
 
@@ -24,8 +24,7 @@ __all__ = ["SentencePieceTokenizer", "load_tokenizer_model"]
 SPACE = "▁"
 
 
-@dataclass(frozen=True)
-class _Stretch:
+class _Stretch(NamedTuple):
     """A part of a text: one special token (`special` is its id), or characters to encode (`special` None)."""
 
     begin: int
@@ -70,7 +69,8 @@ class SentencePieceTokenizer:
         self.special_ids = frozenset(number for number in special_ids if number is not None)
         longest_first = sorted(self._specials, key=len, reverse=True)
         self._cut = re.compile("|".join(map(re.escape, longest_first)))
-        self._widths = np.array([_width(processor, i) for i in range(size)], dtype=np.int64)
+        self._widths = np.ones(self.vocab_size, np.int64)
+        self._widths[:size] = [_width(processor, i) for i in range(size)]
 
     def encode(self, text: str, *, bos: bool = False, eos: bool = False, specials: bool = True) -> list[int]:
         """See `protocol.Tokenizer.encode`."""
@@ -86,16 +86,22 @@ class SentencePieceTokenizer:
         encoded = self._encode_stretches(cut)
         return [[*first, *(i for _ in stretches for i in next(encoded)), *last] for stretches in cut]
 
-    def encode_marked(
-        self, texts: Sequence[str], marks: Sequence[Sequence[int]], *, specials: bool = True
-    ) -> list[Marked]:
+    def encode_marked(self, texts: Sequence[str], marks: Sequence[int], *, specials: bool = True) -> Marked:
         """See `protocol.Tokenizer.encode_marked`."""
         cut = [self._stretches(text, specials) for text in texts]
-        encoded = self._encode_stretches(cut)
-        return [
-            self._mark([(stretch, next(encoded)) for stretch in stretches], positions)
-            for stretches, positions in zip(cut, marks, strict=True)
-        ]
+        ids, sizes = end_to_end(list(self._encode_stretches(cut)))
+        counts = np.fromiter(map(len, cut), np.int64, len(cut))
+        ends = np.concatenate([[0], np.cumsum(sizes)])  # of stretches, in tokens
+        firsts = np.concatenate([[0], np.cumsum(counts)])  # of texts, in stretches
+        lengths = ends[firsts[1:]] - ends[firsts[:-1]]
+        widths = self._widths[ids]
+        before = np.concatenate([[0], np.cumsum(widths)])  # bytes of normalised text before each token
+        places = [_place(stretches, mark) for stretches, mark in zip(cut, marks, strict=True)]
+        index = firsts[:-1] + np.array([place[0] for place in places], np.int64)
+        begins = ends[index]  # of the marks' stretches, in tokens
+        wanted = before[begins] + np.array([place[1] for place in places], np.int64)
+        inside = np.minimum(np.searchsorted(before[:-1], wanted), ends[np.minimum(index + 1, len(sizes))])
+        return Marked(ids, lengths, np.maximum(inside, begins) - ends[firsts[:-1]])
 
     def _stretches(self, text: str, specials: bool) -> list[_Stretch]:
         if not specials:
@@ -116,33 +122,6 @@ class SentencePieceTokenizer:
         plain = iter(self._processor.encode([s.text for s in flat if s.special is None]))
         for stretch in flat:
             yield next(plain) if stretch.special is None else [stretch.special]
-
-    def _mark(self, parts: list[tuple[_Stretch, list[int]]], positions: Sequence[int]) -> Marked:
-        ids: list[int] = []
-        starts: list[int] = []  # of each stretch, in characters of the text
-        firsts: list[int] = []  # of each stretch, in tokens
-        for stretch, part in parts:
-            starts.append(stretch.begin)
-            firsts.append(len(ids))
-            ids += part
-        marks = []
-        for position in positions:
-            index = int(np.searchsorted(starts, position, side="right")) - 1
-            if index < 0:
-                marks.append(0)
-                continue
-            stretch, part = parts[index]
-            marks.append(firsts[index] + self._tokens_before(stretch, part, position - stretch.begin))
-        return Marked(ids, marks)
-
-    def _tokens_before(self, stretch: _Stretch, ids: list[int], position: int) -> int:
-        """Return how many tokens of a stretch begin before character `position` of it."""
-        if position == 0 or stretch.special is not None:
-            return min(position, 1)
-        # In the normalised text a space (or a written ▁) counts as one byte, and one stands in front.
-        wanted = 1 + len(stretch.text[:position].replace(SPACE, " ").encode())
-        ends = np.cumsum(self._widths[ids])
-        return int(np.searchsorted(ends[:-1], wanted, side="left")) + 1 if len(ids) else 0
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, continues: bool = False) -> str:
         """See `protocol.Tokenizer.decode`; undoes `encode` stretch by stretch."""
@@ -189,6 +168,24 @@ class SentencePieceTokenizer:
                 fix=f"put {role}_token into tokenizer_config.json",
             )
         return number
+
+
+def _place(stretches: Sequence[_Stretch], position: int) -> tuple[int, int]:
+    """Return the stretch a character position lies in, and how many bytes of normalised text come before it.
+
+    A token of that stretch begins before the position if it begins before that byte.
+    """
+    if not stretches or position == 0:
+        return 0, 0
+    index = len(stretches) - 1
+    while stretches[index].begin > position:
+        index -= 1
+    stretch = stretches[index]
+    inside = position - stretch.begin
+    if stretch.special is not None or inside == 0:
+        return index, min(inside, 1)
+    # In the normalised text a space (or a written ▁) counts as one byte, and one stands in front.
+    return index, 1 + len(stretch.text[:inside].replace(SPACE, " ").encode())
 
 
 def _width(processor: sentencepiece.SentencePieceProcessor, number: int) -> int:

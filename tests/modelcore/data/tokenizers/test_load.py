@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from modelcore.data.tokenizers import load_tokenizer, tokenizer_files
 from modelcore.errors import MindrailError
@@ -41,18 +45,51 @@ def test_marks_split_the_tokens_where_the_text_is_split(any_directory: Path) -> 
     tokenizer = load_tokenizer(any_directory)
     text = "one two\n three  four ünd 12"
     positions = list(range(len(text) + 1))
-    marked = tokenizer.encode_marked([text], [positions])[0]
-    assert marked.ids == tokenizer.encode(text)
-    assert marked.marks[0] == 0 and marked.marks[-1] == len(marked.ids)
-    assert marked.marks == sorted(marked.marks)
+    marked = tokenizer.encode_marked([text] * len(positions), positions)
+    ids, marks = tokenizer.encode(text), marked.marks.tolist()
+    assert marked.ids.tolist() == ids * len(positions)
+    assert marked.lengths.tolist() == [len(ids)] * len(positions)
+    assert marks[0] == 0 and marks[-1] == len(ids) and marks == sorted(marks)
     for position in (3, 7, 13):  # before a space or a line end: always a token's beginning here
-        assert tokenizer.decode(marked.ids[: marked.marks[position]]) == text[:position]
+        assert tokenizer.decode(ids[: marks[position]]) == text[:position]
+
+
+load_cached = functools.cache(load_tokenizer)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.text(st.sampled_from("ab 1\nö🙂▁</s>|#")), st.text(max_size=9)), max_size=6))
+def test_tokens_before_a_mark_are_those_that_begin_before_it(
+    any_directory: Path, pairs: list[tuple[str, str]]
+) -> None:
+    """By the text that ever more tokens spell: one that begins before the mark adds to the text before it."""
+    tokenizer = load_cached(any_directory)
+    pairs = [(head.replace("▁", "_"), tail.replace("▁", "_")) for head, tail in pairs]
+    texts = [head + tail for head, tail in pairs]
+    for specials in (True, False):
+        marked = tokenizer.encode_marked(texts, [len(head) for head, _ in pairs], specials=specials)
+        ends = np.cumsum(marked.lengths).tolist()
+        for (head, tail), end, length, mark in zip(
+            pairs, ends, marked.lengths.tolist(), marked.marks.tolist(), strict=True
+        ):
+            ids = marked.ids[end - length : end].tolist()
+            assert ids == tokenizer.encode(head + tail, specials=specials)
+            if not head:
+                assert mark == 0
+            if not tail:
+                assert mark == length
+            if head and tail:
+                spelt = tokenizer.decode(ids[:mark], skip_special=False).encode()
+                assert len(spelt) >= len(head.encode())
+                if mark:
+                    shorter = tokenizer.decode(ids[: mark - 1], skip_special=False).rstrip("\ufffd").encode()
+                    assert len(shorter) < len(head.encode())
 
 
 def test_a_token_that_straddles_a_mark_comes_before_it(vocab_merges_dir: Path) -> None:
     tokenizer = load_tokenizer(vocab_merges_dir)
     assert tokenizer.pieces(tokenizer.encode("Below is")) == ["Below", "Ġis"]
-    assert tokenizer.encode_marked(["Below is"], [[0, 3, 5, 7, 8]])[0].marks == [0, 1, 1, 2, 2]
+    assert tokenizer.encode_marked(["Below is"] * 5, [0, 3, 5, 7, 8]).marks.tolist() == [0, 1, 1, 2, 2]
 
 
 def test_special_ids_come_from_the_files_beside_the_vocabulary(vocab_merges_dir: Path) -> None:
