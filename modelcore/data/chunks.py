@@ -11,7 +11,7 @@ from modelcore.data.samples import Sample
 
 __all__ = ["Chunk", "chunked"]
 
-SAMPLES = 512
+SAMPLES = 1024
 CHARACTERS = 1 << 20
 
 
@@ -33,7 +33,7 @@ class Chunk:
 
 
 def chunked(samples: Iterable[Sample]) -> Generator[Chunk, None, None]:
-    """Yield chunks of up to 512 samples, or as many as make a million characters."""
+    """Yield chunks of up to 1024 samples, or as many as make a million characters."""
     chunk, size = Chunk(), 0
     for sample in samples:
         chunk.samples.append(sample)

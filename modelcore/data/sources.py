@@ -92,7 +92,10 @@ def read_text(path: Path) -> Iterator[str]:
         MindrailError: the file is not there, empty or not UTF-8 (names the line).
     """
     with open_source(path) as file:
-        for number, line in enumerate(io.BufferedReader(cast(Any, file), BLOCK), 1):
+        reader = io.BufferedReader(cast(Any, file), BLOCK)
+        for number, line in enumerate(iter(lambda: reader.readline(LARGEST_RECORD + 1), b""), 1):
+            if len(line) > LARGEST_RECORD:
+                raise MindrailError(f"longer than {LARGEST_RECORD >> 20} MiB", where=f"{path}, line {number}")
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:

@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from modelcore.errors import MindrailError
+
 __all__ = ["detokenise", "paragraphs", "peer_paragraphs"]
+
+LARGEST_PARAGRAPH = 16 << 20  # characters
+LARGEST_PEER_TEXT = 256 << 20  # characters
 
 # The usual rules for this data set, in the order in which MindFormers applies them.
 BEFORE_BRACKETS = (
@@ -24,10 +29,7 @@ BEFORE_BRACKETS = (
     (" ? ", "? "),
     (" , ", ", "),
 )
-PAIRS = tuple(
-    re.compile(rf"{first}\s*([^{last}]*?)\s*{last}")
-    for first, last in ((r"\(", r"\)"), (r"\[", r"\]"), (r"\{", r"\}"), ('"', '"'), ("'", "'"))
-)
+PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ('"', '"'), ("'", "'"))
 AFTER_BRACKETS = (
     ("= = = =", "===="),
     ("= = =", "==="),
@@ -47,11 +49,19 @@ def detokenise(text: str) -> str:
     """Return `text` with wikitext's separated punctuation put back together."""
     for old, new in BEFORE_BRACKETS:
         text = text.replace(old, new)
-    for pair in PAIRS:
-        text = pair.sub(lambda match: f"{match[0][0]}{match[1]}{match[0][-1]}", text)
+    for first, last in PAIRS:
+        text = _tightened(text, first, last)
     for old, new in AFTER_BRACKETS:
         text = text.replace(old, new)
     return text
+
+
+def _tightened(text: str, first: str, last: str) -> str:
+    """Take the white space off the inner sides of each pair, in time that grows with the text's length."""
+    # Behind the last closing one no pair ends: an opening one there would be looked for in vain to the end.
+    end = text.rfind(last) + 1
+    pair = re.compile(f"{re.escape(first)}([^{re.escape(last)}]*){re.escape(last)}")
+    return pair.sub(lambda match: f"{first}{match[1].strip()}{last}", text[:end]) + text[end:]
 
 
 def paragraphs(lines: Iterable[str]) -> Iterator[str]:
@@ -61,14 +71,22 @@ def paragraphs(lines: Iterable[str]) -> Iterator[str]:
         lines: the file's lines with their ends.
     """
     gathered: list[str] = []
+    size = 0
     for line in lines:
         if line.strip() and not _is_heading(line):
             gathered.append(line)
+            size += len(line)
+            _bound(size, LARGEST_PARAGRAPH, "a paragraph", "put blank lines between paragraphs")
         elif gathered:
             yield detokenise("".join(gathered)).strip()
-            gathered = []
+            gathered, size = [], 0
     if gathered:
         yield detokenise("".join(gathered)).strip()
+
+
+def _bound(size: int, limit: int, what: str, fix: str) -> None:
+    if size > limit:
+        raise MindrailError(f"{what} of more than {limit >> 20} Mi characters", where="wikitext", fix=fix)
 
 
 def _is_heading(line: str) -> bool:
@@ -79,10 +97,20 @@ def _is_heading(line: str) -> bool:
 def peer_paragraphs(lines: Iterable[str]) -> Iterator[str]:
     """Yield the paragraphs as MindFormers finds them: rules over the whole text, split at blank lines after.
 
-    Holds the whole file. Its quote rule takes blank lines beside a quotation mark away, so that a heading
-    may run into the next paragraph, which is then dropped with it.
+    Holds the whole file, which must therefore be no longer than LARGEST_PEER_TEXT. Its quote rule takes blank
+    lines beside a quotation mark away, so that a heading may run into the next paragraph, which is then
+    dropped with it.
+
+    Raises:
+        MindrailError: the file is longer.
     """
-    text = detokenise("".join(lines)).replace(*PEER_ONLY)
+    gathered: list[str] = []
+    size = 0
+    for line in lines:
+        gathered.append(line)
+        size += len(line)
+        _bound(size, LARGEST_PEER_TEXT, "a file", "use compat: model, which reads by paragraphs")
+    text = detokenise("".join(gathered)).replace(*PEER_ONLY)
     for paragraph in text.split("\n\n"):
         bare = paragraph.strip()
         if bare and not bare.startswith("="):

@@ -28,6 +28,7 @@ __all__ = ["examine_all", "suitable_workers", "worker_count"]
 
 PR_SET_PDEATHSIG = 1
 SMALL = 16 << 20  # bytes of source below which starting workers costs more than it saves
+FEW = 2  # processors that the threads of one process keep busy
 AHEAD = 2  # chunks given to a worker beyond the one it is at
 
 
@@ -47,8 +48,12 @@ def worker_count() -> int:
 
 
 def suitable_workers(source: Path) -> int:
-    """Return how many processes a source is worth: one where it is small, else one a processor."""
-    return worker_count() if source.is_file() and source.stat().st_size > SMALL else 1
+    """Return how many processes a source is worth: one where it is small, else one a processor.
+
+    One process uses all processors too, by the tokenizers' own threads; on two processors that is faster.
+    """
+    large = source.is_file() and source.stat().st_size > SMALL
+    return worker_count() if large and worker_count() > FEW else 1
 
 
 def examine_all(

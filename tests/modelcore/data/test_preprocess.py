@@ -78,7 +78,7 @@ def test_every_record_becomes_a_row_of_one_more_than_the_network_sees(run) -> No
 
 
 def test_equal_input_gives_equal_bytes_whoever_does_the_work(run) -> None:
-    data = records(1500, length=5)
+    data = records(2300, length=5)
     made = [digests(run(data, workers=workers)[1]) for workers in (1, 1, 2)]
     assert made[0] == made[1] == made[2]
 
@@ -292,8 +292,8 @@ def test_senseless_options_are_refused_by_name(run, choices: dict[str, Any], mes
 
 def test_progress_is_told_the_records_done(run) -> None:
     told: list[float] = []
-    run(records(1200, length=2), progress=lambda done, total, unit, note="": told.append(done))
-    assert told == sorted(told) and told[-1] == 1200 and len(told) >= 3
+    run(records(2500, length=2), progress=lambda done, total, unit, note="": told.append(done))
+    assert told == sorted(told) and told[-1] == 2500 and len(told) >= 3
 
 
 def test_nothing_is_left_when_writing_fails(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
