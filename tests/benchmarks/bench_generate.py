@@ -105,9 +105,8 @@ def test_tokens_per_second_beside_transformers() -> None:
             rates = best_rates(runs, count * NEW)
             for name, rate in rates.items():
                 print(f"{count:>6} {name:<13} {rate:>9.1f}")
-            print(
-                f"{'':>6} ratio {rates['mindrail'] / rates['transformers']:.2f}, {same:.0%} of tokens the same"
-            )
+            ratio = rates["mindrail"] / rates["transformers"]
+            print(f"{'':>6} ratio {ratio:.2f}, {same:.0%} of tokens the same")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ DATA = DataSection(
     rows=[[ShownSpan("trained", 3, HOSTILE)]],
 )
 CONTRAST = Contrast("before", "after", ["T/0"], ["T/1"], 0.5, "may well be chance", ["isolation"])
-OWN, OTHERS = [OwnScore("mine", 92.5, 90.0, 95.0)], [Reference("Other", 59.8, "greedy", "a paper")]
+OWN, OTHERS = [OwnScore("mine", 92.5, 90.0, 95.0)], [Reference("Other", 59.15, "greedy", "a paper")]
 
 
 def run_page(**changes: Any) -> str:
@@ -100,7 +100,7 @@ def test_digests_scores_and_plots_are_on_the_page_of_a_run():
 def test_score_contamination_history_and_contrast_are_on_the_page_of_an_evaluation():
     html = evaluation_page()
     told = ("0.925", "2 of 100 share text.", "a &amp; b", "rises", "1 won", "1 lost", "may well be chance")
-    for words in (*told, "isolation", "59.8", "92.5", "a paper"):
+    for words in (*told, "isolation", "59.15", "92.5", "a paper"):
         assert words in html
 
 
