@@ -26,9 +26,9 @@ def infill_ids(tokenizer: Tokenizer, form: Infill, prefix: str, suffix: str) -> 
     begin, rest = form.template.split("{prefix}")
     gap, middle = rest.split("{suffix}")
     first, second, last = (_token(tokenizer, text) for text in (begin, gap, middle))
-    (marked,) = tokenizer.encode_marked([_APART + suffix], [[len(_APART)]], specials=False)
+    marked = tokenizer.encode_marked([_APART + suffix], [len(_APART)], specials=False)
     before = tokenizer.encode(prefix, specials=False)
-    return [first, *before, second, *marked.ids[marked.marks[0] :], last]
+    return [first, *before, second, *marked.ids[marked.marks[0] :].tolist(), last]
 
 
 def _token(tokenizer: Tokenizer, text: str) -> int:

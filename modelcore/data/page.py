@@ -7,7 +7,7 @@ from pathlib import Path
 from modelcore.data.decode import Span
 from modelcore.data.output import page_path
 from modelcore.data.report import PreprocessReport
-from modelcore.report.data_section import DataSection, ShownSpan, render_data_page
+from modelcore.report.data_section import DataPage, DataSection, ShownSpan, render_data_page
 from modelcore.report.plots import bar_plot
 
 __all__ = ["data_section", "write_page"]
@@ -33,7 +33,7 @@ _LOSSES = ("bad", "truncated", "tokens_lost", "wholly_masked")
 
 def write_page(path: Path, report: PreprocessReport) -> None:
     """Write the report on the rows in `path` as a self-contained page beside them."""
-    html = render_data_page(f"{path.name}: {report.format} rows", data_section(report))
+    html = render_data_page(DataPage(f"{path.name}: {report.format} rows", data_section(report)))
     page_path(path).write_text(html, encoding="utf-8")
 
 
@@ -64,7 +64,7 @@ def _headline(report: PreprocessReport) -> list[tuple[str, str]]:
         ("records in", f"{report.records_in:,}"),
         ("rows out", f"{report.rows_out:,}"),
         ("tokens in rows", f"{report.tokens:,}"),
-        ("trained share", f"{report.trained_share:.1%}"),
+        ("trained share of them", f"{report.trained_share:.1%}"),
         ("losses", f"{lost:,}"),
     ]
 

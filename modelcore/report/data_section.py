@@ -1,15 +1,16 @@
 """What preprocessing did to the data, as part of a page: counts, two plots, and rows with their masks.
 
-Handed plain data; knows no files and no formats. Whatever stands in the data is escaped.
+Handed plain data; knows no files and no formats. A page includes data_section.html with `section` set to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-__all__ = ["DataSection", "ShownSpan", "render_data", "render_data_page"]
+from modelcore.report.page import render
+
+__all__ = ["DataPage", "DataSection", "ShownSpan", "render_data_page"]
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,14 @@ class DataSection:
     rows: Sequence[Sequence[ShownSpan]]
 
 
-def render_data(section: DataSection) -> str:
-    """Return the section as a piece of HTML that brings its styles along."""
-    return _render("data_section.html", section=section)
+@dataclass(frozen=True)
+class DataPage:
+    """The section as a page of its own."""
+
+    title: str
+    data: DataSection
 
 
-def render_data_page(title: str, section: DataSection) -> str:
-    """Return a page of its own that holds the section: self-contained, without script."""
-    return _render("data_page.html", title=title, section=section)
-
-
-def _render(template: str, **values: object) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(template).render(**values)
+def render_data_page(page: DataPage) -> str:
+    """Return the page as HTML text."""
+    return render("data_page.html", page)
