@@ -45,22 +45,26 @@ def download(
     from modelcore.config.models import address_of, model_of
     from modelcore.models.shipped import check_model
     from modelcore.store.download import download as fetch
-    from tasks.show import shown_progress
+    from modelcore.store.patience import patiently
+    from tasks.show import say_wait, shown_progress
 
     shipped = model_of(source)
     source = address_of(source)
     with shown_progress("download") as progress:
         files = place(
             destination,
-            lambda directory: fetch(
-                source,
-                directory,
-                token=token,
-                endpoint=endpoint,
-                revision=revision,
-                offline=offline,
-                check=lambda place: check_model(place, shipped),
-                progress=progress,
+            lambda directory: patiently(
+                lambda: fetch(
+                    source,
+                    directory,
+                    token=token,
+                    endpoint=endpoint,
+                    revision=revision,
+                    offline=offline,
+                    check=lambda place: check_model(place, shipped),
+                    progress=progress,
+                ),
+                say_wait,
             ),
             origin={"source": source, "revision": revision, "endpoint": endpoint},
         )
@@ -76,7 +80,11 @@ def download(
 @click.option(
     "--to", type=click.Choice(["mindspore", "hf"]), required=True, help="Names and layout to write."
 )
-@click.option("--format", type=click.Choice(["ckpt", "safetensors"]), default="ckpt", show_default=True)
+@click.option(
+    "--format",
+    type=click.Choice(["ckpt", "safetensors"]),
+    help="Of MindSpore's file: ckpt if not given. Hugging Face's is safetensors.",
+)
 @click.option(
     "--dtype", type=click.Choice(["keep", "fp16", "bf16", "fp32"]), default="keep", show_default=True
 )
@@ -86,7 +94,7 @@ def convert(
     source: Path,
     destination: Path,
     to: Literal["mindspore", "hf"],
-    format: Literal["ckpt", "safetensors"],
+    format: Literal["ckpt", "safetensors"] | None,
     dtype: Literal["keep", "fp16", "bf16", "fp32"],
     verify: bool,
     as_json: bool,
@@ -96,6 +104,9 @@ def convert(
     SOURCE is a directory with config.json and weights (safetensors, PyTorch .bin, Meta's .pth, MindSpore
     .ckpt), or the weights file in one. Every tensor is used once and written once, or nothing is.
     """
+    if (to, format) == ("hf", "ckpt"):
+        raise click.UsageError("--to hf writes safetensors: leave out --format ckpt")
+    format = format or "ckpt"
     check_versions()
     from modelcore.models.conversion import convert_checkpoint
     from tasks.show import shown_progress

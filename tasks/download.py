@@ -9,9 +9,11 @@ from modelcore.config.schema import Download, Parallel
 from modelcore.models.shipped import check_model
 from modelcore.store.download import download as fetch
 from modelcore.store.manifest import file_sha256
+from modelcore.store.patience import patiently
 from modelcore.store.store import Store
 from tasks.layout import check_layout
 from tasks.places import local_directory, resolve, tree_digest
+from tasks.show import say_wait
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["download"]
@@ -46,15 +48,19 @@ def download(
     return build_step(
         store,
         "download",
-        lambda directory, progress: fetch(
-            source,
-            directory,
-            sha256=config.sha256,
-            token=_token(config.token_secret),
-            endpoint=config.endpoint,
-            revision=config.revision,
-            check=check,
-            progress=progress,
+        lambda directory, progress: patiently(
+            lambda: fetch(
+                source,
+                directory,
+                sha256=config.sha256,
+                token=_token(config.token_secret),
+                endpoint=config.endpoint,
+                revision=config.revision,
+                offline=config.offline,
+                check=check,
+                progress=progress,
+            ),
+            say_wait,
         ),
         version=_VERSION,
         inputs=_origin(source, made),

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from modelcore import progress as telling
 
-__all__ = ["say", "shown_progress"]
+__all__ = ["say", "say_wait", "shown_progress"]
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 
@@ -24,6 +24,11 @@ _console = Console(stderr=True, soft_wrap=True, highlight=False)
 def say(line: str) -> None:
     """Print one line for the person watching."""
     _console.print(line, markup=False)
+
+
+def say_wait(seconds: float) -> None:
+    """Tell that a server asked to wait."""
+    say(f"the server is busy and asks to wait {seconds:.0f} s")
 
 
 @contextlib.contextmanager

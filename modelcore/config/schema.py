@@ -75,6 +75,7 @@ class Download(Section):
     source: str = Field(description="A model of `mindrail models`, hf://owner/name, https://…/ or file:///…/")
     revision: str | None = Field(None, description="Branch, tag or commit on the hub")
     endpoint: str | None = Field(None, description="A mirror of the hub")
+    offline: bool = Field(False, description="Take a hub's files from this machine's Hugging Face cache")
     token_secret: str | None = Field(None, description="Name of the Prefect Secret that holds the hub token")
     sha256: dict[str, str] = Field(default_factory=dict, description="Digests to check, by file name")
 
