@@ -11,6 +11,7 @@ from flows import (  # noqa: F401  importing a module adds its commands
     running,
     scoring,
     storing,
+    training,
     weights,
 )
 from flows.cli import command_line, main

@@ -1,7 +1,7 @@
 """The whole road as one flow: a Hugging Face checkpoint goes in, a fine-tuned one and its pass@1 come out.
 
-first programs (demo only) → download → convert → preprocess → shard → launch → merge → export
-and, for the checkpoint before and after training: generate → extract → score; then the report.
+What trains is `flows.road`; then, for the checkpoint before and after training: generate → extract → score;
+then the report.
 """
 
 from __future__ import annotations
@@ -12,20 +12,12 @@ from pathlib import Path
 
 from prefect import flow
 
-from modelcore.config.schema import Convert, Pipeline
+from flows.road import train
+from modelcore.config.schema import Pipeline
 from modelcore.store.store import Store
-from tasks.convert import convert, export
-from tasks.download import download
-from tasks.first_programs import first_programs
-from tasks.launch import launch
-from tasks.layout import check_layout
-from tasks.merge import merge
 from tasks.preflight import preflight
-from tasks.preprocess import preprocess
 from tasks.report import Scores, report
 from tasks.scored import Scored, score_checkpoint
-from tasks.shard import shard
-from tasks.show import say
 from tasks.step import Outcome, Step, finished
 
 __all__ = ["Run", "pipeline"]
@@ -64,25 +56,13 @@ def pipeline(config: Pipeline) -> Run:
             seed=config.seed,
             name=f"{config.name}{when}",
             done=done,
-            made=made,
+            made=trained.made,
             suffix=when,
         )
 
-    made = done(first_programs(store, config.first_programs)) if config.first_programs else None
-    checkpoint = done(download(store, config.download, made, config.parallel))
-    for note in check_layout(checkpoint.path, config.parallel).notes:
-        say(f"note: {note}")
-    start = done(convert(store, checkpoint, config.convert))
-    rows = done(preprocess(store, checkpoint, config.preprocess, made))
-    shards = done(shard(store, start, config.parallel))
-    retrying = launch.with_options(
-        retries=config.launch.retries, retry_delay_seconds=config.launch.retry_delay
-    )
-    trained = done(retrying(store, shards, rows, config))
-    merged = done(merge(store, trained))
-    done(export(store, merged, Convert(format="safetensors")))
-    before = scored(start, " (before)") if config.baseline else None
-    after = scored(merged, "")
+    trained = train(store, config, done)
+    before = scored(trained.start, " (before)") if config.baseline else None
+    after = scored(trained.merged, "")
     page = report(store, config, tuple(steps), after, before, time.monotonic() - started)
     scores = Scores(after.pass_at_1, None if before is None else before.pass_at_1)
     return Run(config.name, tuple(steps), scores, time.monotonic() - started, page)

@@ -27,6 +27,8 @@ def download(
     config: Download,
     made: Step | None = None,
     parallel: Parallel | None = None,
+    *,
+    weights: bool = True,
 ) -> Outcome:
     """Fetch config.json, weights and tokenizer files.
 
@@ -35,6 +37,7 @@ def download(
         config: the source and what to check.
         made: the demo's artifact, where the source names it.
         parallel: a layout that the model must divide by; checked before its weights are fetched.
+        weights: whether the weights are wanted.
     """
     shipped = model_of(config.source)
     address = address_of(config.source)
@@ -58,13 +61,19 @@ def download(
                 revision=config.revision,
                 offline=config.offline,
                 check=check,
+                weights=weights,
                 progress=progress,
             ),
             say_wait,
         ),
         version=_VERSION,
         inputs=_origin(source, made),
-        parameters={"source": address, "revision": config.revision, "sha256": config.sha256},
+        parameters={
+            "source": address,
+            "revision": config.revision,
+            "sha256": config.sha256,
+            **({} if weights else {"weights": False}),
+        },
     )
 
 

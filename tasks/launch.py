@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from modelcore.config.schema import Pipeline
+from modelcore.config.schema import Training
 from modelcore.errors import MindrailError
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
@@ -31,7 +31,7 @@ _CHECKPOINTS = "checkpoints/*/step_*"
 
 
 @step_task("launch")
-def launch(store: Store, shards: Step, rows: Step, config: Pipeline) -> Outcome:
+def launch(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
     """Fine-tune the shards on the rows; the output is every rank's trained shard and the metrics."""
     return build_step(
         store,
@@ -47,7 +47,7 @@ def launch(store: Store, shards: Step, rows: Step, config: Pipeline) -> Outcome:
     )
 
 
-def _train(directory: Path, shards: Step, rows: Step, config: Pipeline, progress: Progress) -> None:
+def _train(directory: Path, shards: Step, rows: Step, config: Training, progress: Progress) -> None:
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     plan, file = _plan(directory, shards, rows, config), logs / PLAN
@@ -66,7 +66,7 @@ def _train(directory: Path, shards: Step, rows: Step, config: Pipeline, progress
     )
 
 
-def _plan(directory: Path, shards: Step, rows: Step, config: Pipeline) -> TrainPlan:
+def _plan(directory: Path, shards: Step, rows: Step, config: Training) -> TrainPlan:
     cut = config.parallel
     return TrainPlan(
         model=str(shards.path),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.config.schema import FIRST_PROGRAMS, Pipeline
+from modelcore.config.schema import FIRST_PROGRAMS, Training
 from modelcore.errors import MindrailError
 from tasks.layout import check_layout, cut_of, small_llama
 from tasks.places import local_directory, local_file
@@ -17,7 +17,7 @@ from tasks.places import local_directory, local_file
 __all__ = ["preflight"]
 
 
-def preflight(config: Pipeline) -> tuple[str, ...]:
+def preflight(config: Training) -> tuple[str, ...]:
     """Check a run before its first step.
 
     Returns:

@@ -21,9 +21,11 @@ __all__ = [
     "Pipeline",
     "Predict",
     "Preprocess",
+    "Pretrain",
     "Score",
     "SmallLlama",
     "Train",
+    "Training",
 ]
 
 Whole = Annotated[int, Field(ge=1)]
@@ -285,13 +287,12 @@ class Evaluate(Section):
         return self
 
 
-class Pipeline(Section):
-    """One run, from a Hugging Face checkpoint to pass@k."""
+class Training(Section):
+    """What every run that trains says."""
 
-    name: str = Field("pipeline", description="Shown on the report and as the run's name")
-    seed: Count = Field(1, description="Seed of the sample order and of sampled answers")
+    name: str = Field("training", description="Shown as the run's name and on its report")
+    seed: Count = Field(1, description="Seed of the sample order, of sampled answers and of random weights")
     store: str = Field("store", description="Directory that holds every step's output")
-    baseline: bool = Field(True, description="Score the checkpoint before training too")
     first_programs: FirstPrograms | None = Field(None, description="Make the demo's own source first")
     download: Download
     convert: Convert = Field(default_factory=Convert)
@@ -299,11 +300,9 @@ class Pipeline(Section):
     parallel: Parallel = Field(default_factory=Parallel)
     launch: Launch = Field(default_factory=Launch)
     train: Train
-    generate: Generate
-    score: Score = Field(default_factory=Score)
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Pipeline:
+    def _agrees_with_itself(self) -> Training:
         layout, asked = self.parallel, self.launch.world_size
         if asked != layout.world_size:
             raise ValueError(
@@ -316,7 +315,6 @@ class Pipeline(Section):
                 f"train.accumulate is {self.train.accumulate}, but with {layout.pipeline_stage} stages it is "
                 "parallel.micro_batch_num that says how many batches make a step"
             )
-        _check_k(self.generate, self.score)
         for key, place in self.places().items():
             if FIRST_PROGRAMS in place and self.first_programs is None:
                 raise ValueError(f"{key} names {FIRST_PROGRAMS}, but there is no first_programs section")
@@ -335,8 +333,48 @@ class Pipeline(Section):
 
     def places(self) -> dict[str, str]:
         """Return the keys whose value may name the demo's own source, with their values."""
-        return {
-            "download.source": self.download.source,
-            "preprocess.input": self.preprocess.input,
-            "generate.benchmark": self.generate.benchmark,
-        }
+        return {"download.source": self.download.source, "preprocess.input": self.preprocess.input}
+
+
+class Finetune(Training):
+    """A fine-tune alone, from a Hugging Face checkpoint to the tuned one."""
+
+    name: str = Field("finetune", description="Shown as the run's name")
+
+
+class Pretrain(Training):
+    """Training on texts, from a checkpoint or from random weights."""
+
+    name: str = Field("pretrain", description="Shown as the run's name")
+    random_weights: bool = Field(
+        False, description="Learn from nothing: of the source only config.json and tokenizer are taken"
+    )
+
+    @model_validator(mode="after")
+    def _learns_texts(self) -> Pretrain:
+        if self.preprocess.format not in ("wiki", "text"):
+            raise ValueError(
+                f"preprocess.format is {self.preprocess.format}, for instructions; texts are wiki or text"
+            )
+        return self
+
+
+class Pipeline(Training):
+    """One run, from a Hugging Face checkpoint to pass@k."""
+
+    name: str = Field("pipeline", description="Shown on the report and as the run's name")
+    baseline: bool = Field(True, description="Score the checkpoint before training too")
+    generate: Generate
+    score: Score = Field(default_factory=Score)
+
+    @model_validator(mode="after")
+    def _has_enough_samples(self) -> Pipeline:
+        if max(self.score.k) > self.generate.samples:
+            raise ValueError(
+                f"score.k has {max(self.score.k)}, but generate.samples is {self.generate.samples}"
+            )
+        return self
+
+    def places(self) -> dict[str, str]:
+        """Return the keys whose value may name the demo's own source, with their values."""
+        return {**super().places(), "generate.benchmark": self.generate.benchmark}

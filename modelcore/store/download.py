@@ -56,6 +56,7 @@ def download(
     revision: str | None = None,
     offline: bool = False,
     check: Callable[[Path], object] = lambda directory: None,
+    weights: bool = True,
     progress: Progress = silent,
 ) -> list[Path]:
     """Fetch the model at `source` into the directory `destination`.
@@ -70,6 +71,7 @@ def download(
         offline: take the hub's files from the Hugging Face cache and ask no server.
         check: called with `destination` when configuration and tokenizer are there and no weights yet; what
             it raises ends the download.
+        weights: whether the weights are wanted, or only configuration and tokenizer.
         progress: bytes; the total grows as sizes become known.
 
     Returns:
@@ -82,7 +84,7 @@ def download(
     opened, file = _source(source, token=token, endpoint=endpoint, revision=revision, offline=offline)
     destination.mkdir(parents=True, exist_ok=True)
     fetcher = _Fetcher(opened, destination, _sums(opened, sha256 or {}), _Meter(progress))
-    return list(fetcher.model(check)) if file is None else [fetcher.need(file)]
+    return list(fetcher.model(check, weights)) if file is None else [fetcher.need(file)]
 
 
 def download_config(
@@ -122,14 +124,16 @@ class _Fetcher:
     sums: Mapping[str, str]
     meter: _Meter
 
-    def model(self, check: Callable[[Path], object]) -> Iterator[Path]:
+    def model(self, check: Callable[[Path], object], weights: bool) -> Iterator[Path]:
         yield from self._config()
         for name in _OPTIONAL:
             if path := self._fetch(name):
                 yield path
-        meta_needs_weights = not (self.directory / "config.json").exists()
+        meta_needs_weights = weights and not (self.directory / "config.json").exists()
         if not meta_needs_weights:
             check(self.directory)
+        if not weights:
+            return
         yield from self._weights()
         if meta_needs_weights:
             check(self.directory)

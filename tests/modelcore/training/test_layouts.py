@@ -87,10 +87,12 @@ def first_gradients(plan: TrainPlan) -> dict[str, np.ndarray]:
 def assert_same_gradients(one: TrainPlan, other: TrainPlan) -> None:
     expected, found = first_gradients(one), first_gradients(other)
     assert sorted(expected) == sorted(found)
+    steepest = max(np.abs(gradient).max() for gradient in expected.values())
     for name, gradient in expected.items():
-        largest = np.abs(gradient).max()
-        assert largest > 0, name
-        assert np.abs(found[name] - gradient).max() <= 1e-5 * largest, name
+        # What is added to every key changes no softmax: its gradient is zero, and rounding.
+        size = 1e-2 * steepest if name.endswith("attention.dense2.bias") else np.abs(gradient).max()
+        assert size > 0, name
+        assert np.abs(found[name] - gradient).max() <= 1e-5 * size, name
 
 
 def assert_same_training(helpers, one: TrainPlan, other: TrainPlan) -> None:

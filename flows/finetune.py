@@ -1,0 +1,20 @@
+"""Fine-tuning alone: a Hugging Face checkpoint and instructions go in, the tuned checkpoint comes out."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.road import TrainedRun, training_run
+from modelcore.config.schema import Finetune
+
+__all__ = ["finetune"]
+
+
+@flow(name="finetune", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+def finetune(config: Finetune) -> TrainedRun:
+    """Fine-tune a code LLM on instructions; nothing is generated or scored.
+
+    Args:
+        config: what to download and how to train it; one section a step.
+    """
+    return training_run(config)

@@ -1,0 +1,20 @@
+"""Pretraining alone: texts and a checkpoint, or only its config.json, go in; a trained model comes out."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.road import TrainedRun, training_run
+from modelcore.config.schema import Pretrain
+
+__all__ = ["pretrain"]
+
+
+@flow(name="pretrain", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+def pretrain(config: Pretrain) -> TrainedRun:
+    """Train a code LLM on texts, from random weights or further from a checkpoint.
+
+    Args:
+        config: the model's source and how to train it; one section a step.
+    """
+    return training_run(config, random_weights=config.random_weights)
