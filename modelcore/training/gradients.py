@@ -73,7 +73,7 @@ class Accumulation:
     """
 
     def __init__(self, loss: nn.Cell, parameters: Sequence[Parameter]) -> None:
-        self._gradients, self._sum = Gradients(loss, parameters), Sum()
+        self._loss, self._gradients, self._sum = loss, Gradients(loss, parameters), Sum()
 
     def run(self, batches: Sequence[MicroBatch], loss_scale: Tensor) -> Sums:
         """Return the sums over `batches`."""
@@ -83,3 +83,11 @@ class Accumulation:
             new = (loss_sum, tokens, *gradients)
             total = self._sum(*total, *new) if total else new
         return total[0], total[1], total[2:]
+
+    def evaluate(self, batches: Sequence[MicroBatch]) -> tuple[Tensor, Tensor]:
+        """Return the loss summed over the tokens of `batches`, and their number; no gradients."""
+        total: tuple[Tensor, ...] = ()
+        for input_ids, labels in batches:
+            new = self._loss(Tensor(input_ids), Tensor(labels))
+            total = self._sum(*total, *new) if total else new
+        return total[0], total[1]

@@ -13,11 +13,14 @@ import mindspore
 from mindspore import Parameter, Tensor, nn, ops
 
 from modelcore.parallel.groups import Groups
-from modelcore.parallel.pipeline import one_forward_one_backward
+from modelcore.parallel.pipeline import forward_only, one_forward_one_backward
 from modelcore.parallel.point_to_point import Receive, Send
 from modelcore.training.gradients import Gradients, MicroBatch, Sum, Sums
 
 __all__ = ["Pipeline"]
+
+_NOTHING = Tensor(0.0, mindspore.float32)
+"""The loss, and the number of tokens, of a stage that sees none."""
 
 
 class StageGradients(nn.Cell):
@@ -92,8 +95,19 @@ class Pipeline:
             does[action.work](step, action.micro_batch)
         if self._last:
             return step.total[0], step.total[1], step.total[2:]
-        nothing = Tensor(0.0, mindspore.float32)
-        return nothing, nothing, step.total
+        return _NOTHING, _NOTHING, step.total
+
+    def evaluate(self, batches: Sequence[MicroBatch]) -> tuple[Tensor, Tensor]:
+        """Return loss and number of tokens of `batches` as `run` does, without gradients."""
+        step = _Step(batches, _NOTHING)
+        does: dict[str, Callable[[_Step, int], None]] = {
+            "receive_forward": self._receive_forward,
+            "forward": self._judge if self._last else self._forward,
+            "send_forward": self._send_forward,
+        }
+        for action in forward_only(self._stage, self._stages, len(batches)):
+            does[action.work](step, action.micro_batch)
+        return (step.total[0], step.total[1]) if self._last else (_NOTHING, _NOTHING)
 
     def _receive_forward(self, step: _Step, i: int) -> None:
         step.inputs[i] = self._receiver("before", step.batches[i])()
@@ -103,6 +117,10 @@ class Pipeline:
             step.inputs[i] = Tensor(step.batches[i][0])
         if not self._last:
             step.outputs[i] = self._network(step.inputs[i])
+
+    def _judge(self, step: _Step, i: int) -> None:
+        sums = self._network(step.inputs.pop(i), Tensor(step.batches[i][1]))
+        step.total = self._sum(*step.total, *sums) if step.total else sums
 
     def _send_forward(self, step: _Step, i: int) -> None:
         self._send_on(step.outputs.pop(i))

@@ -14,7 +14,7 @@ from mindspore import Tensor, nn, ops
 from modelcore.parallel.collectives import GroupSum
 from modelcore.parallel.groups import Groups
 
-__all__ = ["BUCKET_BYTES", "Reduction", "buckets"]
+__all__ = ["BUCKET_BYTES", "Reduction", "Totals", "buckets"]
 
 BUCKET_BYTES = 4 << 20
 
@@ -52,6 +52,22 @@ class BucketSum(nn.Cell):
         for i in range(self.count):
             summed += (parts[i].reshape(self.shapes[i]),)
         return summed
+
+
+class Totals(nn.Cell):
+    """Sum a loss and a number of tokens over the replicas and to all stages.
+
+    Args:
+        groups: this rank's.
+    """
+
+    def __init__(self, groups: Groups) -> None:
+        super().__init__(auto_prefix=False)
+        self.over_data, self.over_pipeline = GroupSum(groups.data), GroupSum(groups.pipeline)
+
+    def construct(self, loss_sum: Tensor, tokens: Tensor) -> Tensor:
+        """Return fp32 [2]: summed loss and tokens."""
+        return self.over_pipeline(self.over_data(ops.stack((loss_sum, tokens))))
 
 
 class Reduction(nn.Cell):

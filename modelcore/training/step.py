@@ -20,7 +20,7 @@ from modelcore.training.network import RankNetwork
 from modelcore.training.optimizer import AdamW, corrected
 from modelcore.training.pipeline import Pipeline
 from modelcore.training.plan import TrainPlan
-from modelcore.training.reduction import Reduction
+from modelcore.training.reduction import Reduction, Totals
 from modelcore.training.schedule import learning_rate
 from modelcore.training.sharded_optimizer import ShardedAdamW
 
@@ -81,6 +81,7 @@ class Step:
             if plan.shard_optimizer and groups.data.size > 1
             else AdamW(self.parameters, plan.beta1, plan.beta2)
         )
+        self._totals = Totals(groups)
         self.updates = 0
 
     def run(self, step: int, micro_batches: Sequence[MicroBatch], loss_scale: float) -> StepResult:
@@ -104,6 +105,15 @@ class Step:
         positions = self.plan.global_batch * micro_batches[0][0].shape[1]
         own_finite = math.isfinite(float(loss_sum.asnumpy()))
         return StepResult(step + 1, loss, norm, rate, int(global_tokens), positions, own_finite, finite)
+
+    def evaluate(self, micro_batches: Sequence[MicroBatch]) -> tuple[float, int]:
+        """Return the loss summed over the tokens of all ranks' micro-batches, and their number; no update.
+
+        Args:
+            micro_batches: this rank's; as many on every rank, and of the training batches' shape.
+        """
+        total = self._totals(*self._micro_batches.evaluate(micro_batches)).asnumpy()
+        return float(total[0]), int(total[1])
 
     @property
     def kept_whole(self) -> tuple[str, ...]:
