@@ -16,6 +16,7 @@ from modelcore.config.schema import Evaluate
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
 from tasks.evaluation_report import evaluation_report
+from tasks.preflight import check_questions
 from tasks.scored import Scored, score_checkpoint
 from tasks.step import Outcome, Step, finished
 
@@ -42,6 +43,7 @@ def evaluate(config: Evaluate) -> Evaluation:
     """
     started = time.monotonic()
     store = Store(Path(config.store))
+    check_questions(config.generate)
     steps: list[Step] = []
 
     def done(outcome: Outcome) -> Step:

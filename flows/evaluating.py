@@ -29,7 +29,7 @@ DEFAULT = Path(__file__).parents[1] / "configs" / "evaluate.yaml"
     default=DEFAULT,
     help="YAML with what to ask and how to score; configs/evaluate.yaml if not given.",
 )
-@click.option("--benchmark", help="humaneval, or a file in HumanEval's or MBPP's form.")
+@click.option("--benchmark", help="humaneval, mbpp, or a file in HumanEval's or MBPP's form.")
 @click.option("--template", help="Prompt template and answer extractor.")
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. score.timeout=5."
@@ -61,7 +61,9 @@ def evaluate(
     asked = read_config(config, Evaluate, [*overrides, *changes])
     check_versions()
     from flows.server import prefect_server
+    from tasks.preflight import check_questions
 
+    check_questions(asked.generate)
     with prefect_server(Path(asked.store).absolute() / ".prefect") as wait_until_up:
         from flows.evaluate import evaluate as run
 

@@ -24,7 +24,7 @@ __all__ = ["score"]
 
 @command_line.command()
 @click.argument("samples", type=click.Path(path_type=Path))
-@click.option("--benchmark", required=True, help="humaneval, or a file in HumanEval's or MBPP's form.")
+@click.option("--benchmark", required=True, help="humaneval, mbpp, or a file in HumanEval's or MBPP's form.")
 @click.option("--template", help="Template whose extractor reads raw responses.")
 @click.option("--standalone", is_flag=True, help="Run completions alone, not after the problem's prompt.")
 @click.option("--k", default="1", show_default=True, help="The k of pass@k, e.g. 1,10.")

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.config.schema import FIRST_PROGRAMS, Training
+from modelcore.config.schema import FIRST_PROGRAMS, Generate, Training
 from modelcore.errors import MindrailError
+from modelcore.evaluation.benchmarks import load_benchmark
+from modelcore.evaluation.templates import template
 from tasks.layout import check_layout, cut_of, small_llama
 from tasks.places import local_directory, local_file
 
-__all__ = ["preflight"]
+__all__ = ["check_questions", "preflight"]
 
 
 def preflight(config: Training) -> tuple[str, ...]:
@@ -37,3 +39,13 @@ def preflight(config: Training) -> tuple[str, ...]:
         return small_llama(config.first_programs).divide(cut_of(config.parallel)).notes
     directory = local_directory(config.download.source, key="download.source")
     return () if directory is None else check_layout(directory, config.parallel).notes
+
+
+def check_questions(config: Generate) -> None:
+    """Check that benchmark and template are there, before a checkpoint is downloaded or converted.
+
+    Raises:
+        MindrailError: one of them is not.
+    """
+    load_benchmark(config.benchmark)
+    template(config.template)

@@ -213,7 +213,7 @@ class Train(Section):
 class Generate(Section):
     """How completions are drawn."""
 
-    benchmark: str = Field(description="humaneval, or a file in HumanEval's JSON-lines form")
+    benchmark: str = Field(description="humaneval, mbpp, or a file in HumanEval's or MBPP's form")
     template: str = Field("wizardcoder", description="Prompt template and answer extractor")
     max_new_tokens: Whole = Field(512, description="Tokens after which an answer is cut")
     batch_size: Whole = Field(16, description="Answers generated side by side")

