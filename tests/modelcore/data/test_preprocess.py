@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import random
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +272,49 @@ def test_wikitext_loses_its_headings_and_separators(run, sentencepiece_dir: Path
         [number for row in rows(out) for number in row["input_ids"].tolist()], skip_special=False
     )
     assert shown.startswith('<s>The "fox" (1,000) ran. It\'s fast\nand red.</s><s>')
+
+
+@pytest.mark.parametrize("form", ["wizardcoder", "text", "wiki"])
+def test_a_gzipped_source_gives_the_rows_of_the_plain_one(
+    tmp_path: Path, vocab_merges_dir: Path, form: str
+) -> None:
+    told = {
+        "wizardcoder": json.dumps(records(5)),
+        "text": "".join(json.dumps({"content": text["output"]}) + "\n" for text in records(20)),
+        "wiki": " = Title = \n \n" + " \n \n".join(text["output"] for text in records(20)),
+    }
+    made = []
+    for name, data in (("plain", told[form].encode()), ("packed", gzip.compress(told[form].encode()))):
+        (tmp_path / name).write_bytes(data)
+        out = tmp_path / f"{name}.mindrecord"
+        preprocess(tmp_path / name, out, format=form, tokenizer_dir=vocab_merges_dir, seq_length=100)
+        made.append([row["input_ids"].tolist() for row in rows(out)])
+    assert made[0] == made[1] != []
+
+
+def test_a_source_is_opened_for_reading_only(tmp_path: Path, vocab_merges_dir: Path) -> None:
+    source = tmp_path / "s.json"
+    source.write_text(json.dumps(records(3)))
+    program = (
+        "import os, sys; from pathlib import Path; from modelcore.data.preprocess import preprocess\n"
+        "flags = set()\n"
+        "sys.addaudithook(lambda event, told: flags.add(told[2] & os.O_ACCMODE)\n"
+        "    if event == 'open' and str(told[0]) == sys.argv[1] else None)\n"
+        "preprocess(Path(sys.argv[1]), Path(sys.argv[2]), format='wizardcoder', "
+        "tokenizer_dir=Path(sys.argv[3]), seq_length=100)\n"
+        "print(flags == {os.O_RDONLY})"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        str(source),
+        str(tmp_path / "s.mindrecord"),
+        str(vocab_merges_dir),
+    ]
+    root = Path(module.__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
 
 
 @pytest.mark.parametrize(
