@@ -93,11 +93,19 @@ def without_counters(arrays: dict[str, Any]) -> dict[str, Any]:
     return {name: array for name, array in arrays.items() if name not in COUNTERS}
 
 
-LAYOUTS = [Layout(1, 4, 1), Layout(1, 1, 2), Layout(4, 1, 1), Layout(2, 2, 2), Layout(4, 2, 1)]
+MIXTURE = Layout(2, 2, 2)
+LAYOUTS = [
+    (Layout(1, 4, 1), "nothing"),
+    (Layout(1, 1, 2), "nothing"),
+    (Layout(4, 1, 1), "all"),
+    (Layout(4, 2, 1), "states"),
+    (MIXTURE, "nothing"),
+    (MIXTURE, "states"),
+    (MIXTURE, "all"),
+]
 
 
-@pytest.mark.parametrize("share", ["nothing", "states", "all"])
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize(("layout", "share"), LAYOUTS, ids=str)
 def test_what_ascend_left_is_merged_to_the_same_bits(
     layout: Layout, share: str, ms: Any, tiny: Any, tmp_path: Path
 ) -> None:
@@ -117,14 +125,17 @@ def test_what_ascend_left_is_merged_to_the_same_bits(
     tiny.assert_same(without_counters(found), without_counters(theirs))
 
 
-@pytest.mark.parametrize("target", [Layout(1, 2, 1), Layout(2, 1, 2), Layout(2, 4, 1)], ids=str)
-@pytest.mark.parametrize("share", ["nothing", "states", "all"])
+@pytest.mark.parametrize(
+    ("target", "share"),
+    [(Layout(1, 2, 1), "nothing"), (Layout(2, 1, 2), "states"), (Layout(2, 4, 1), "all")],
+    ids=str,
+)
 def test_what_ascend_left_is_cut_anew_to_the_same_bits(
     target: Layout, share: str, ms: Any, tiny: Any, tmp_path: Path
 ) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama, states=True)
     output, ours, theirs = tmp_path / "output", tmp_path / "ours", tmp_path / "theirs"
-    merged = as_mindformers_output(ms, tmp_path / "whole", output, Layout(2, 2, 2), share)
+    merged = as_mindformers_output(ms, tmp_path / "whole", output, MIXTURE, share)
     shutil.copy(tmp_path / "whole" / "config.json", output)
     reshard_checkpoint(output, ours, layout=target, shard_optimizer=True)
     wanted = ours.with_name("wanted.ckpt")
