@@ -234,6 +234,7 @@ class CausalAttention(nn.Cell):
         self.kv_heads, self.group, self.head_dim = kv_heads, heads // kv_heads, head_dim
         self.scores = ops.BatchMatMul(transpose_b=True)
         self.mix = ops.BatchMatMul()
+        self.cut = ops.Slice()
 
     def construct(self, q: Tensor, k: Tensor, v: Tensor, masks: tuple[Tensor, ...]) -> Tensor:
         """Return [batch, seq, heads * head_dim].
@@ -245,24 +246,24 @@ class CausalAttention(nn.Cell):
             masks: of `causal_masks`, one a chunk.
         """
         batch, seq = q.shape[0], q.shape[1]
-        q = ops.transpose(q.reshape(batch, seq, self.kv_heads, self.group, self.head_dim), (0, 2, 3, 1, 4))
-        k = ops.transpose(k, (0, 2, 1, 3)).reshape(batch * self.kv_heads, seq, self.head_dim)
-        v = ops.transpose(v, (0, 2, 1, 3)).reshape(batch * self.kv_heads, seq, self.head_dim)
+        q = ops.transpose(q, (0, 2, 1, 3)).reshape(-1, seq, self.head_dim)
+        k = ops.transpose(k, (0, 2, 1, 3)).reshape(-1, seq, self.head_dim)
+        v = ops.transpose(v, (0, 2, 1, 3)).reshape(-1, seq, self.head_dim)
         rows = seq // len(masks)
         parts: tuple[Tensor, ...] = ()
         for chunk in range(len(masks)):
             keys = (chunk + 1) * rows
-            part = self._attend(
-                q[:, :, :, chunk * rows : keys].reshape(
-                    batch * self.kv_heads, self.group * rows, self.head_dim
-                ),
-                k[:, :keys],
-                v[:, :keys],
-                masks[chunk],
-            )
+            queries = self._part(q, chunk * rows, rows).reshape(-1, self.group * rows, self.head_dim)
+            part = self._attend(queries, self._part(k, 0, keys), self._part(v, 0, keys), masks[chunk])
             parts += (part.reshape(batch, self.kv_heads, self.group, rows, self.head_dim),)
         mixed = parts[0] if len(parts) == 1 else ops.concat(parts, 3)
         return ops.transpose(mixed, (0, 3, 1, 2, 4)).reshape(batch, seq, -1)
+
+    def _part(self, x: Tensor, start: int, count: int) -> Tensor:
+        """Return x[:, start : start + count], which on CPU takes ten times as long when written so."""
+        if count == x.shape[1]:
+            return x
+        return self.cut(x, (0, start, 0), (x.shape[0], count, self.head_dim))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
         scores = ops.cast(self.scores(q, k), mindspore.float32) + mask

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from modelcore.progress import Progress
-from modelcore.training.metrics import JsonLines, loss_line
+from modelcore.training.metrics import JsonLines, loss_line, peak_memory, time_left
 from modelcore.training.plan import TrainPlan
 from modelcore.training.step import StepResult
 
@@ -50,7 +50,13 @@ class Reporter:
         )
         speed = result.positions / seconds
         self._write(result, seconds, speed)
-        self._progress(result.step, plan.steps, "steps", f"loss {result.loss:.4f}, {speed:,.0f} tokens/s")
+        left = time_left(plan.steps - result.step, seconds)
+        self._progress(
+            result.step,
+            plan.steps,
+            "steps",
+            f"loss {result.loss:.4f}, {speed:,.0f} tokens/s, {left} left",
+        )
 
     def sync(self) -> None:
         """Make sure that the metrics survive whatever comes next."""
@@ -69,4 +75,11 @@ class Reporter:
                 "tokens": result.tokens,
             }
         )
-        self._timings.write({"step": result.step, "seconds": seconds, "tokens_per_second": speed})
+        self._timings.write(
+            {
+                "step": result.step,
+                "seconds": seconds,
+                "tokens_per_second": speed,
+                "host_peak_bytes": peak_memory(),
+            }
+        )

@@ -1,58 +1,95 @@
-"""The token rows of a MindRecord file, held as two integer arrays, and the micro-batches cut from them."""
+"""The token rows of a MindRecord file, read when a step wants them, and the micro-batches cut from them.
+
+Memory does not grow with the file but for 12 bytes a row. What a row must be is checked whenever one is
+read; at the beginning some rows from all over the file are, so that a wrong tokenizer is noticed at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelcore.data.mindrecord import read_mindrecord
+from modelcore.data.mindrecord import MindRecordReader
 from modelcore.errors import MindrailError
 
 __all__ = ["TokenRows", "micro_batches", "read_rows"]
 
 Int32 = NDArray[np.int32]
 
+_SAMPLED = 256
 
-@dataclass(frozen=True)
+
 class TokenRows:
     """Rows of seq_length + 1 tokens.
 
-    Attributes:
-        input_ids: int32 [rows, seq_length + 1].
-        labels: the same shape: a token where it is learnt, -100 where not.
-    """
-
-    input_ids: Int32
-    labels: Int32
-
-    def __len__(self) -> int:
-        return len(self.input_ids)
-
-
-def read_rows(path: Path, vocab_size: int) -> TokenRows:
-    """Read a MindRecord file of rows; without a labels column every token is learnt.
-
     Args:
-        path: the file; its .db is beside it.
+        path: a MindRecord file with the column input_ids and, where some tokens are not learnt, labels.
         vocab_size: of the model, which no token may exceed.
 
     Raises:
         MindrailError: the rows are none, of several lengths, packed, or not of this vocabulary.
     """
-    rows = list(read_mindrecord(path))
-    if not rows:
-        raise MindrailError("has no rows", where=path)
-    _check_columns(rows[0], path)
-    input_ids = _stack([row["input_ids"] for row in rows], path)
-    labels = _stack([row["labels"] for row in rows], path) if "labels" in rows[0] else input_ids
-    if input_ids.shape != labels.shape:
-        raise MindrailError(f"input_ids are {input_ids.shape}, labels {labels.shape}", where=path)
-    _check_vocabulary(input_ids, labels, vocab_size, path)
-    return TokenRows(input_ids, labels)
+
+    def __init__(self, path: Path, vocab_size: int) -> None:
+        self._reader, self._path, self._vocab_size = MindRecordReader(path), path, vocab_size
+        self.columns = self._reader.columns
+        if not len(self):
+            raise MindrailError("has no rows", where=path)
+        if "input_ids" not in self.columns:
+            raise MindrailError(f"has the columns {sorted(self.columns)}, no input_ids", where=path)
+        if "segments" in self.columns:
+            raise MindrailError(
+                "rows are packed: tokens would attend to the sample before",
+                where=path,
+                fix="preprocess without packing",
+            )
+        self.width = self._reader.read(0)["input_ids"].size
+        if self.width < 2:
+            raise MindrailError(f"rows have {self.width} tokens, at least 2 are needed", where=path)
+        self.take(np.unique(np.linspace(0, len(self) - 1, _SAMPLED).astype(np.int64)))
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def take(self, numbers: NDArray[np.int64]) -> dict[str, Int32]:
+        """Return rows by number, column name to int32 [numbers, seq_length + 1].
+
+        Raises:
+            MindrailError: one of them is not as long as the first row, or not of this vocabulary.
+        """
+        taken = {name: np.empty((len(numbers), self.width), np.int32) for name in self.columns}
+        for i, number in enumerate(numbers.tolist()):
+            for name, values in self._reader.read(number).items():
+                if values.size != self.width:
+                    raise MindrailError(
+                        f"row {number} has {values.size} {name}, the first row {self.width} tokens: "
+                        "all must have the same number",
+                        where=self._path,
+                    )
+                taken[name][i] = values
+        self._check_vocabulary(taken)
+        return taken
+
+    def _check_vocabulary(self, taken: dict[str, Int32]) -> None:
+        ids, labels = taken["input_ids"], taken.get("labels", taken["input_ids"])
+        low, high = int(ids.min()), int(max(ids.max(), labels.max()))
+        if low < 0 or high >= self._vocab_size:
+            raise MindrailError(
+                f"holds token {low if low < 0 else high}, the model has {self._vocab_size}",
+                where=self._path,
+                fix="use the tokenizer of this model",
+            )
+
+
+def read_rows(path: Path, vocab_size: int) -> TokenRows:
+    """Open a MindRecord file of rows; without a labels column every token is learnt.
+
+    Raises:
+        MindrailError: as of `TokenRows`.
+    """
+    return TokenRows(path, vocab_size)
 
 
 def micro_batches(rows: TokenRows, chosen: NDArray[np.int64], count: int) -> list[tuple[Int32, Int32]]:
@@ -60,37 +97,7 @@ def micro_batches(rows: TokenRows, chosen: NDArray[np.int64], count: int) -> lis
 
     Both are int32 [rows / count, seq_length]; labels are shifted: each is what follows its token.
     """
-    parts = np.split(chosen, count)
-    return [
-        (np.ascontiguousarray(rows.input_ids[part, :-1]), np.ascontiguousarray(rows.labels[part, 1:]))
-        for part in parts
-    ]
-
-
-def _check_columns(row: Mapping[str, NDArray], path: Path) -> None:
-    if "input_ids" not in row:
-        raise MindrailError(f"has the columns {sorted(row)}, no input_ids", where=path)
-    if "segments" in row:
-        raise MindrailError(
-            "rows are packed: tokens would attend to the sample before",
-            where=path,
-            fix="preprocess without packing",
-        )
-
-
-def _stack(values: list[NDArray], path: Path) -> Int32:
-    lengths = sorted({value.size for value in values})
-    if len(lengths) > 1 or lengths[0] < 2:
-        raise MindrailError(f"rows have {lengths[:3]} tokens, all must have the same number", where=path)
-    stacked: Int32 = np.stack(values).astype(np.int32, copy=False)
-    return stacked
-
-
-def _check_vocabulary(input_ids: Int32, labels: Int32, vocab_size: int, path: Path) -> None:
-    low, high = int(input_ids.min()), int(max(input_ids.max(), labels.max()))
-    if low < 0 or high >= vocab_size:
-        raise MindrailError(
-            f"holds token {low if low < 0 else high}, the model has {vocab_size}",
-            where=path,
-            fix="use the tokenizer of this model",
-        )
+    taken = rows.take(chosen)
+    ids, labels = taken["input_ids"][:, :-1], taken.get("labels", taken["input_ids"])[:, 1:]
+    pairs = zip(np.split(ids, count), np.split(labels, count), strict=True)
+    return [(np.ascontiguousarray(x), np.ascontiguousarray(y)) for x, y in pairs]

@@ -1,0 +1,72 @@
+"""Rows are read when a step wants them, and what is wrong with one is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelcore.data.mindrecord import MindRecordWriter, read_mindrecord
+from modelcore.data.rows import Rows
+from modelcore.errors import MindrailError
+from modelcore.training.rows import micro_batches, read_rows
+
+VOCABULARY = 1000
+
+
+def write(path: Path, *groups: Rows, columns: tuple[str, ...] = ("input_ids", "labels")) -> Path:
+    with MindRecordWriter(path, columns) as writer:
+        for rows in groups:
+            writer.write(rows)
+    return path
+
+
+def some(count: int, width: int = 9) -> Rows:
+    ids = np.random.default_rng(count).integers(0, VOCABULARY, (count, width)).astype(np.int32)
+    return Rows(ids, np.where(ids < 100, -100, ids).astype(np.int32))
+
+
+def test_rows_are_those_of_the_file_in_any_order(tmp_path: Path):
+    path = write(tmp_path / "x", some(700))
+    everything = list(read_mindrecord(path))
+    chosen = np.array([699, 0, 333, 0])
+    for name, values in read_rows(path, VOCABULARY).take(chosen).items():
+        np.testing.assert_array_equal(values, [everything[i][name] for i in chosen])
+
+
+def test_micro_batches_are_the_rows_with_each_token_before_its_label(tmp_path: Path):
+    rows = some(6)
+    path = write(tmp_path / "x", rows)
+    parts = micro_batches(read_rows(path, VOCABULARY), np.array([4, 1, 0, 5]), 2)
+    assert rows.labels is not None
+    for (ids, labels), chosen in zip(parts, ([4, 1], [0, 5]), strict=True):
+        np.testing.assert_array_equal(ids, rows.input_ids[chosen, :-1])
+        np.testing.assert_array_equal(labels, rows.labels[chosen, 1:])
+
+
+def test_without_labels_every_token_is_learnt(tmp_path: Path):
+    rows = some(3)
+    path = write(tmp_path / "x", Rows(rows.input_ids), columns=("input_ids",))
+    ((_, labels),) = micro_batches(read_rows(path, VOCABULARY), np.array([2, 0, 1]), 1)
+    np.testing.assert_array_equal(labels, rows.input_ids[[2, 0, 1], 1:])
+
+
+def test_another_tokenizers_rows_are_refused_at_once(tmp_path: Path):
+    path = write(tmp_path / "x", some(400))
+    with pytest.raises(MindrailError, match=r"holds token \d+, the model has 500"):
+        read_rows(path, 500)
+
+
+def test_rows_of_several_lengths_are_refused(tmp_path: Path):
+    path = write(tmp_path / "x", some(3), some(2, 7))
+    with pytest.raises(MindrailError, match="row 3 has 7 input_ids, the first row 9 tokens"):
+        read_rows(path, VOCABULARY)
+
+
+def test_packed_rows_are_refused(tmp_path: Path):
+    rows = some(2)
+    packed = Rows(rows.input_ids, rows.labels, np.ones_like(rows.input_ids))
+    path = write(tmp_path / "x", packed, columns=("input_ids", "labels", "segments"))
+    with pytest.raises(MindrailError, match="rows are packed"):
+        read_rows(path, VOCABULARY)
