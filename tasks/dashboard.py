@@ -19,6 +19,8 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext, TaskRunContext
 
+from tasks.pace import Pace, time_left
+
 __all__ = ["DashboardProgress", "is_watched", "show_markdown", "show_table"]
 
 _EVERY = 5.0  # seconds between two updates; one costs the server 20 ms
@@ -37,16 +39,18 @@ class DashboardProgress:
     def __init__(self, title: str) -> None:
         self._title = title
         self._told = time.monotonic()
+        self._pace = Pace()
         self._artifact: UUID | None = None
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
         """Update the artifact if the last time is a while ago."""
         now = time.monotonic()
+        left = time_left(done, total, self._pace.rate(done, now))
         if not total or now - self._told < _EVERY:
             return
         self._told = now
         share = min(100.0, 100.0 * done / total)
-        words = f"{self._title}: {note or unit}"
+        words = f"{self._title}: " + ", ".join(filter(None, [note or unit, left]))
         if self._artifact is None:
             made = create_progress_artifact(share, description=words)
             assert isinstance(made, UUID)  # outside a coroutine it is called to its end

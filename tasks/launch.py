@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from modelcore.config.schema import Training
+from modelcore.data.output import validation_path
 from modelcore.errors import MindrailError
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
@@ -27,6 +29,7 @@ __all__ = ["launch"]
 
 _VERSION = 1
 PLAN = "plan.json"
+_NOT_OF_THE_PLAN = {"resume_from", "validate_every", "peak_tflops"}
 _CHECKPOINTS = "checkpoints/*/step_*"
 
 
@@ -40,7 +43,8 @@ def launch(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
         version=_VERSION,
         inputs={"shards": shards.digest, "rows": rows.digest},
         parameters={
-            "train": config.train.model_dump(exclude={"checkpoint_every", "keep", "resume_from"}),
+            "train": config.train.model_dump(exclude={"checkpoint_every", "keep", *_NOT_OF_THE_PLAN}),
+            **({"validate_every": config.validate_every} if config.validate_every else {}),
             "parallel": config.parallel.model_dump(exclude={"recompute"}),
             "seed": config.seed,
         },
@@ -78,8 +82,18 @@ def _plan(directory: Path, shards: Step, rows: Step, config: Training) -> TrainP
         shard_optimizer=cut.shard_optimizer,
         recompute=cut.recompute,
         seed=config.seed,
-        **config.train.model_dump(exclude={"resume_from"}) | {"accumulate": config.micro_batches},
+        peak_tflops=config.train.peak_tflops or 0.0,
+        **_validation(rows, config),
+        **config.train.model_dump(exclude=_NOT_OF_THE_PLAN) | {"accumulate": config.micro_batches},
     )
+
+
+def _validation(rows: Step, config: Training) -> dict[str, Any]:
+    """Return what the plan says of validation; nothing if no row was held back."""
+    if config.validate_every is None:
+        return {}
+    file = validation_path(rows.path / ROWS / TRAIN)
+    return {"validation": str(file), "validate_every": config.validate_every}
 
 
 def _resume(source: Path, plan: TrainPlan, progress: Progress) -> None:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from modelcore import progress as telling
+from tasks.pace import Pace, time_left
 
 __all__ = ["say", "say_wait", "shown_progress"]
 
@@ -56,17 +57,18 @@ class _Bar:
             TextColumn("{task.description:<16}"),
             BarColumn(bar_width=30),
             TextColumn("{task.fields[amount]}"),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[note]}"),
         )
         bar = Progress(*columns, console=_console, transient=True)
         self._bar = stack.enter_context(bar)
-        self._task: TaskID = bar.add_task(title, total=None, amount="", note="")
-        self._started = time.monotonic()
+        self._task: TaskID = bar.add_task(title, total=None, amount="", left="", note="")
+        self._pace = Pace()
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
-        amount = _amount(done, total, unit, time.monotonic() - self._started)
-        self._bar.update(self._task, completed=done, total=total, amount=amount, note=note)
+        rate = self._pace.rate(done, time.monotonic())
+        amount, left = _amount(done, total, unit, rate), time_left(done, total, rate)
+        self._bar.update(self._task, completed=done, total=total, amount=amount, left=left, note=note)
 
 
 class _Lines:
@@ -74,28 +76,22 @@ class _Lines:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._started = self._told = time.monotonic()
+        self._told = time.monotonic()
+        self._pace = Pace()
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
         now = time.monotonic()
+        rate = self._pace.rate(done, now)
         if now - self._told < _LINE_EVERY:
             return
         self._told = now
-        left = _time_left(done, total, now - self._started)
-        amount = _amount(done, total, unit, now - self._started)
-        say("  ".join(filter(None, [f"{self._title}:", amount, left, note])))
+        parts = [_amount(done, total, unit, rate), time_left(done, total, rate), note]
+        say("  ".join(filter(None, [f"{self._title}:", *parts])))
 
 
-def _amount(done: float, total: float | None, unit: str, seconds: float) -> str:
+def _amount(done: float, total: float | None, unit: str, rate: float | None) -> str:
     whole = f"/{_short(total)}" if total else ""
-    rate = f"  {_short(done / seconds)} {unit}/s" if seconds > 0 else ""
-    return f"{_short(done)}{whole} {unit}{rate}"
-
-
-def _time_left(done: float, total: float | None, seconds: float) -> str:
-    if not total or not done:
-        return ""
-    return f"{(total - done) * seconds / done:.0f} s left"
+    return f"{_short(done)}{whole} {unit}{f'  {_short(rate)} {unit}/s' if rate else ''}"
 
 
 def _short(number: float) -> str:

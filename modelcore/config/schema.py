@@ -198,6 +198,20 @@ class Train(Section):
     )
     checkpoint_every: Whole = Field(100, description="Steps between two checkpoints")
     keep: Whole = Field(2, description="Checkpoints kept while training")
+    validate_every: Whole | None = Field(
+        None,
+        description=(
+            "Steps between two losses of the rows that preprocess.validation holds back; at every checkpoint "
+            "if not given"
+        ),
+    )
+    peak_tflops: Positive | None = Field(
+        None,
+        description=(
+            "Peak of one rank's device in TFLOP/s at this precision, as its maker publishes it: with it the "
+            "share made use of (MFU) is told"
+        ),
+    )
     resume_from: str | None = Field(
         None,
         description="Directory of an interrupted run, or one checkpoint of it, at any layout, to go on from",
@@ -315,6 +329,11 @@ class Training(Section):
                 f"train.accumulate is {self.train.accumulate}, but with {layout.pipeline_stage} stages it is "
                 "parallel.micro_batch_num that says how many batches make a step"
             )
+        if self.train.validate_every is not None and not self.preprocess.validation:
+            raise ValueError(
+                f"train.validate_every is {self.train.validate_every}, but preprocess.validation is 0: "
+                "no row is held back"
+            )
         for key, place in self.places().items():
             if FIRST_PROGRAMS in place and self.first_programs is None:
                 raise ValueError(f"{key} names {FIRST_PROGRAMS}, but there is no first_programs section")
@@ -330,6 +349,13 @@ class Training(Section):
     def global_batch(self) -> int:
         """Rows of a step: batch_size × data_parallel × micro_batch_num (or accumulate, with one stage)."""
         return self.train.batch_size * self.parallel.data_parallel * self.micro_batches
+
+    @property
+    def validate_every(self) -> int | None:
+        """Steps between two validation losses; None if no rows are held back for them."""
+        return (
+            (self.train.validate_every or self.train.checkpoint_every) if self.preprocess.validation else None
+        )
 
     def places(self) -> dict[str, str]:
         """Return the keys whose value may name the demo's own source, with their values."""

@@ -5,6 +5,7 @@ No network is built and no weight is read here; MindSpore is not imported.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,17 @@ class Family:
     def divide(self, cut: Cut) -> Partition:
         """Return what each rank holds when the model is cut so; errors as of `partition`."""
         return self.partition(cut.layout, vocab_emb_dp=cut.vocab_emb_dp, offsets=cut.offsets)
+
+    def flops_per_token(self, seq_length: int) -> int:
+        """Return the floating-point operations of a training step for each token of a row of that length.
+
+        6 N + 12 L h s (Chowdhery et al. 2022, PaLM, appendix B): forward and backward pass through the N
+        parameters that are multiplied with, and through L layers' attention, h heads times their size wide,
+        counted in full though it is causal. What is computed a second time (recompute) does not count.
+        """
+        elements = sum(math.prod(shape) for shape in self.config.parameter_shapes().values())
+        attention = self.config.num_layers * self.config.hidden_size * seq_length
+        return 6 * (elements - self.config.looked_up) + 12 * attention
 
     def layer_widths(self) -> LayerWidths:
         """Return what a token costs in memory in one layer."""

@@ -31,9 +31,13 @@ class Agreement:
 
     def ranks_where(self, flag: bool) -> list[int]:
         """Return the ranks whose `flag` is set."""
+        return [rank for rank, raised in enumerate(self.everyones(flag)) if raised]
+
+    def everyones(self, number: int) -> list[int]:
+        """Return every rank's `number`, each 0 to 2**24, in the ranks' order."""
         mine = np.zeros(self._world.size, np.float32)
-        mine[self._world.index] = flag
-        return [int(rank) for rank in np.flatnonzero(self._sum(Tensor(mine)).asnumpy())]
+        mine[self._world.index] = number
+        return [int(one) for one in self._sum(Tensor(mine)).asnumpy()]
 
     def barrier(self) -> None:
         """Return when every rank has called it."""

@@ -23,11 +23,13 @@ from modelcore.training.health import Health, LossScale, not_finite
 from modelcore.training.network import build_network, fill
 from modelcore.training.order import rows_of_step
 from modelcore.training.parts import part_file, read_tensors, write_tensors
+from modelcore.training.peak_memory import peak_memory
 from modelcore.training.plan import TrainPlan
 from modelcore.training.reporting import Reporter
 from modelcore.training.rows import micro_batches, read_rows
 from modelcore.training.same_job import check_same_job
 from modelcore.training.step import Step, StepResult
+from modelcore.training.validation import Validation
 
 __all__ = ["Job"]
 
@@ -53,6 +55,8 @@ class Job:
         network = build_network(plan, groups)
         self.rows = read_rows(Path(plan.data), network.vocab_size)
         self.step = Step(plan, network, groups)
+        self.validation = Validation(plan, network.vocab_size, self.replica, self.step.evaluate, progress)
+        self.flops = network.family.flops_per_token
         self._tell_what_is_whole()
         self.scale, self.health = LossScale(plan.precision == "fp16"), Health(network.vocab_size)
         self.output = Path(plan.output)
@@ -80,13 +84,21 @@ class Job:
         """
         plan = self.plan
         start, last = self._begin(), min(until or plan.steps, plan.steps)
-        reporter = Reporter(plan, self.rank, len(self.rows), start, self.progress)
+        reporter = Reporter(plan, self.rank, len(self.rows), start, self.progress, self.flops)
         for done in range(start, last):
             began = time.perf_counter()
             result = self.step.run(done, self._batches(done), self.scale.value)
             self._check(result, done - done % plan.checkpoint_every)
-            reporter.step(result, self.scale.value, time.perf_counter() - began)
-            if done + 1 < plan.steps and ((done + 1) % plan.checkpoint_every == 0 or done + 1 == last):
+            seconds = time.perf_counter() - began
+            pause = (done + 1) % plan.checkpoint_every == 0 or done + 1 == last
+            reporter.step(
+                result,
+                self.scale.value,
+                seconds,
+                validation=self.validation.loss_after(done + 1),
+                memory=self.agreement.everyones(peak_memory() >> 20) if pause else None,
+            )
+            if pause and done + 1 < plan.steps:
                 reporter.sync()
                 self.checkpoints.save(done + 1, self._tensors(), self._state())
         reporter.sync()

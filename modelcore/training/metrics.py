@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["JsonLines", "loss_line", "peak_memory", "time_left"]
+__all__ = ["JsonLines", "loss_line"]
 
 
 class JsonLines:
@@ -59,17 +58,6 @@ def loss_line(
         f"per_step_time: {milliseconds:.0f}ms, lr: {rate:.8g}, overflow cond: {overflow}, "
         f"loss_scale: {loss_scale:g}, global_norm: {global_norm:.6g} }}"
     )
-
-
-def time_left(steps: int, seconds: float) -> str:
-    """Return how long `steps` more steps of `seconds` each take, as hours:minutes:seconds."""
-    left = round(steps * seconds)
-    return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
-
-
-def peak_memory() -> int:
-    """Return the most memory of the host this process has had, in bytes; a device's is not in it."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _lines_until(path: Path, step: int) -> list[str]:

@@ -32,7 +32,7 @@ class RankNetwork:
         shared: names of the parameters that the first and the last stage both hold.
         partition: what every rank holds.
         vocab_size: of the model.
-        parameter_count: of the whole model.
+        family: the whole model.
     """
 
     cell: nn.Cell
@@ -41,7 +41,7 @@ class RankNetwork:
     shared: frozenset[str]
     partition: Partition
     vocab_size: int
-    parameter_count: int
+    family: Family
 
 
 def build_network(plan: TrainPlan, groups: Groups) -> RankNetwork:
@@ -54,7 +54,6 @@ def build_network(plan: TrainPlan, groups: Groups) -> RankNetwork:
     partition = family.partition(plan.layout, vocab_emb_dp=plan.vocab_emb_dp, offsets=plan.offsets)
     compute = _compute_type(plan.precision)
     cut = {name for name, placement in partition.placements.items() if placement.axis is not None}
-    shapes = family.config.parameter_shapes().values()
     placements = partition.placements.items()
     return RankNetwork(
         cell=_stage(family, partition.layers, plan, groups, compute),
@@ -63,7 +62,7 @@ def build_network(plan: TrainPlan, groups: Groups) -> RankNetwork:
         shared=frozenset(name for name, placement in placements if len(placement.stages) > 1),
         partition=partition,
         vocab_size=family.config.vocab_size,
-        parameter_count=sum(_elements(shape) for shape in shapes),
+        family=family,
     )
 
 
@@ -112,10 +111,3 @@ def _compute_type(precision: str) -> mindspore.Type:
     if precision == "fp16":
         return mindspore.float16
     return mindspore.bfloat16 if precision == "bf16" and not on_cpu else mindspore.float32
-
-
-def _elements(shape: tuple[int, ...]) -> int:
-    count = 1
-    for axis in shape:
-        count *= axis
-    return count

@@ -44,6 +44,9 @@ class TrainPlan:
         recompute: compute activations again in the backward pass instead of keeping them.
         checkpoint_every: steps between two checkpoints.
         keep: checkpoints kept while training.
+        validation: MindRecord file of rows held back from `data`; "" if there is none.
+        validate_every: steps between two losses of those rows; there is one after the last step, too.
+        peak_tflops: a rank's peak in TFLOP/s as published, to tell the share made use of; 0 if not known.
     """
 
     model: str
@@ -69,12 +72,16 @@ class TrainPlan:
     recompute: bool = False
     checkpoint_every: int = 100
     keep: int = 2
+    validation: str = ""
+    validate_every: int = 100
+    peak_tflops: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "checkpoint_every", "keep"):
+        for name in ("steps", "batch_size", "accumulate", "checkpoint_every", "keep", "validate_every"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("seed", "warmup_steps", "weight_decay"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
+        self._require("peak_tflops", 0 <= self.peak_tflops < math.inf, "at least 0")
         for name in ("learning_rate", "epsilon", "clip_norm"):
             self._require(name, 0 < getattr(self, name) < math.inf, "above 0")
         for name in ("beta1", "beta2"):

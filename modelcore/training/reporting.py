@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from modelcore.progress import Progress
-from modelcore.training.metrics import JsonLines, loss_line, peak_memory, time_left
+from modelcore.training.metrics import JsonLines, loss_line
 from modelcore.training.plan import TrainPlan
 from modelcore.training.step import StepResult
 
@@ -22,18 +24,44 @@ class Reporter:
         rows: of the data set, to count epochs.
         start: steps done before.
         progress: told the steps done.
+        flops: floating-point operations of a token in a row of the given length.
     """
 
-    def __init__(self, plan: TrainPlan, rank: int, rows: int, start: int, progress: Progress) -> None:
-        self._plan, self._progress = plan, progress
+    def __init__(
+        self,
+        plan: TrainPlan,
+        rank: int,
+        rows: int,
+        start: int,
+        progress: Progress,
+        flops: Callable[[int], int],
+    ) -> None:
+        self._plan, self._progress, self._flops = plan, progress, flops
+        self._held_out = ""
         self._per_epoch = max(1, rows // plan.global_batch)
         output = Path(plan.output)
         self._metrics = JsonLines(output / "metrics.jsonl", start) if rank == 0 else None
         self._timings = JsonLines(output / "logs" / "timings.jsonl", start) if rank == 0 else None
         progress(start, plan.steps, "steps", "compiling")
 
-    def step(self, result: StepResult, loss_scale: float, seconds: float) -> None:
-        """Tell a step that took `seconds`."""
+    def step(
+        self,
+        result: StepResult,
+        loss_scale: float,
+        seconds: float,
+        *,
+        validation: float | None = None,
+        memory: list[int] | None = None,
+    ) -> None:
+        """Tell a step.
+
+        Args:
+            result: of the step.
+            loss_scale: it was done with.
+            seconds: it took.
+            validation: the validation loss after it, if there is one.
+            memory: the most MiB that each rank has held until now, if they were asked.
+        """
         plan, done = self._plan, result.step - 1
         print(
             loss_line(
@@ -48,24 +76,33 @@ class Reporter:
             ),
             flush=True,
         )
-        speed = result.positions / seconds
-        self._write(result, seconds, speed)
-        left = time_left(plan.steps - result.step, seconds)
-        self._progress(
-            result.step,
-            plan.steps,
-            "steps",
-            f"loss {result.loss:.4f}, {speed:,.0f} tokens/s, {left} left",
-        )
+        if validation is not None:
+            print(f"validation loss: {validation:.4f} after step {result.step}", flush=True)
+            self._held_out = f", validation {validation:.4f}"
+        timing = self._timing(result, seconds)
+        if memory is not None:
+            timing["peak_memory_mib"] = memory
+        self._write(result, validation, timing)
+        note = f"loss {result.loss:.4f}{self._held_out}, {timing['tokens_per_second']:,.0f} tokens/s"
+        self._progress(result.step, plan.steps, "steps", note + _in_percent(timing.get("mfu")))
 
     def sync(self) -> None:
         """Make sure that the metrics survive whatever comes next."""
         if self._metrics is not None:
             self._metrics.sync()
 
-    def _write(self, result: StepResult, seconds: float, speed: float) -> None:
+    def _timing(self, result: StepResult, seconds: float) -> dict[str, Any]:
+        plan, speed = self._plan, result.positions / seconds
+        timing = {"step": result.step, "seconds": seconds, "tokens_per_second": speed}
+        if plan.peak_tflops:
+            done = speed * self._flops(result.positions // plan.global_batch)
+            timing["mfu"] = done / (plan.peak_tflops * 1e12 * plan.layout.world_size)
+        return timing
+
+    def _write(self, result: StepResult, validation: float | None, timing: dict[str, Any]) -> None:
         if self._metrics is None or self._timings is None:
             return
+        held_out = {} if validation is None else {"validation_loss": validation}
         self._metrics.write(
             {
                 "step": result.step,
@@ -73,13 +110,11 @@ class Reporter:
                 "lr": result.rate,
                 "global_norm": result.global_norm,
                 "tokens": result.tokens,
+                **held_out,
             }
         )
-        self._timings.write(
-            {
-                "step": result.step,
-                "seconds": seconds,
-                "tokens_per_second": speed,
-                "host_peak_bytes": peak_memory(),
-            }
-        )
+        self._timings.write(timing)
+
+
+def _in_percent(mfu: float | None) -> str:
+    return "" if mfu is None else f", MFU {100 * mfu:.1f} %"

@@ -14,7 +14,10 @@ from modelcore.training.plan import TrainPlan
 __all__ = ["check_same_job", "layout_in"]
 
 # What may change without changing the result.
-_FREE = ("model", "data", "output", "layout", "checkpoint_every", "keep", "recompute")
+_FREE = (
+    *("model", "data", "output", "layout", "checkpoint_every", "keep", "recompute"),
+    *("validation", "validate_every", "peak_tflops"),
+)
 # What may change with the layout, as long as a step has as many rows as before.
 _OF_LAYOUT = ("batch_size", "accumulate", "vocab_emb_dp", "offsets", "shard_optimizer")
 

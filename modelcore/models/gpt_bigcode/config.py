@@ -107,6 +107,12 @@ class GPTBigCodeConfig:
             shapes["head.head_weight"] = (self.vocab_size, self.hidden_size)
         return shapes
 
+    @property
+    def looked_up(self) -> int:
+        """Elements of the parameters that no product reads: positions, and the embedding if not tied."""
+        rows = self.max_positions + (0 if self.tie_embeddings else self.vocab_size)
+        return rows * self.hidden_size
+
     def _block_shapes(self) -> dict[str, tuple[int, ...]]:
         hidden, inner, head = self.hidden_size, self.intermediate_size, self.head_dim
         return {

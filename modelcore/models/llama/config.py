@@ -104,6 +104,11 @@ class LlamaConfig:
             shapes["lm_head.weight"] = (self.vocab_size, self.hidden_size)
         return shapes
 
+    @property
+    def looked_up(self) -> int:
+        """Elements of the parameters that no product reads: the embedding, if it is not the head too."""
+        return 0 if self.tie_embeddings else self.vocab_size * self.hidden_size
+
     def _layer_shapes(self) -> dict[str, tuple[int, ...]]:
         hidden, inner, kv = self.hidden_size, self.intermediate_size, self.num_kv_heads * self.head_dim
         return {

@@ -106,3 +106,12 @@ def test_a_step_is_made_of_micro_batches_with_stages_and_of_accumulated_batches_
     assert (staged.micro_batches, staged.global_batch) == (8, 2 * 2 * 8)
     with pytest.raises(MindrailError, match=r"train.accumulate is 3, but with 2 stages it is parallel.micro"):
         read_config(DEMO, Pipeline, [*stages, "train.accumulate=3"])
+
+
+def test_rows_held_back_are_judged_at_every_checkpoint_unless_said_otherwise():
+    held_back = ["preprocess.validation=0.1", "train.checkpoint_every=30"]
+    assert read_config(DEMO, Pipeline, ["preprocess.validation=0"]).validate_every is None
+    assert read_config(DEMO, Pipeline, held_back).validate_every == 30
+    assert read_config(DEMO, Pipeline, [*held_back, "train.validate_every=7"]).validate_every == 7
+    with pytest.raises(MindrailError, match=r"train.validate_every is 7, but preprocess.validation is 0"):
+        read_config(DEMO, Pipeline, ["preprocess.validation=0", "train.validate_every=7"])

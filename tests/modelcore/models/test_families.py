@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config, model_config
+from modelcore.models.families import Family, load_model_config, model_config
 
 HF = Path(__file__).parent / "hf_configs"
 
@@ -42,6 +43,24 @@ def test_a_feature_that_is_not_implemented_is_refused_by_its_key() -> None:
     raw = json.loads((HF / "codellama-7b.json").read_text())
     with pytest.raises(MindrailError, match=r"x: hidden_act is 'gelu'"):
         model_config(raw | {"hidden_act": "gelu"}, "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "read_only", "attention"),
+    [
+        ("codellama-7b", 32016 * 4096, 32 * 4096),  # a head of its own: the embedding is only looked up
+        ("wizardcoder-15b", 8192 * 6144, 40 * 6144),  # the embedding is the head: only positions are
+    ],
+)
+def test_what_is_only_looked_up_costs_no_operations(name: str, read_only: int, attention: int) -> None:
+    family = load_model_config_of(name)
+    elements = sum(math.prod(shape) for shape in family.config.parameter_shapes().values())
+    assert family.flops_per_token(2048) == 6 * (elements - read_only) + 12 * attention * 2048
+
+
+def load_model_config_of(name: str) -> Family:
+    path = HF / f"{name}.json"
+    return model_config(json.loads(path.read_text()), path)
 
 
 def test_neither_mindspore_nor_torch_is_imported() -> None:

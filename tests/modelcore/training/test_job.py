@@ -33,8 +33,8 @@ def run_alone(plan: TrainPlan, helpers) -> str:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(make_plan: Callable, helpers) -> TrainPlan:
-    plan = make_plan("undisturbed", steps=40)
+def undisturbed(make_plan: Callable, shared_rows: Path, helpers) -> TrainPlan:
+    plan = make_plan("undisturbed", steps=40, validation=str(shared_rows), validate_every=7)
     run_alone(plan, helpers)
     return plan
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.training.metrics import JsonLines, loss_line, peak_memory, time_left
+from modelcore.training.metrics import JsonLines, loss_line
 
 
 def test_lines_after_the_checkpoint_are_dropped(tmp_path: Path):
@@ -36,16 +36,3 @@ def test_the_loss_line_is_the_one_users_know():
         "{ Epoch:[  1/  1], step:[   19/   20], loss: 2.500, per_step_time: 123ms, lr: 1e-05, "
         "overflow cond: False, loss_scale: 1, global_norm: 0.5 }"
     )
-
-
-def test_the_time_left_is_that_of_the_steps_left():
-    assert time_left(0, 2.0) == "0:00:00"
-    assert time_left(1800, 2.5) == "1:15:00"
-
-
-def test_peak_memory_counts_what_was_given_back_already():
-    before = peak_memory()
-    block = bytearray(before)
-    block[:: 1 << 10] = bytes(len(block[:: 1 << 10]))
-    del block
-    assert before < peak_memory() < 4 * before
