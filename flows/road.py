@@ -25,6 +25,7 @@ from tasks.preprocess import preprocess
 from tasks.shard import shard
 from tasks.show import say
 from tasks.step import Outcome, Step, finished
+from tasks.training_report import training_report
 
 __all__ = ["Trained", "TrainedRun", "train", "training_run"]
 
@@ -42,13 +43,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a run that only trains made: its steps in order, and where the model lies for both frameworks."""
+    """What a run that only trains made: its steps in order, the model for both frameworks, the report."""
 
     name: str
     steps: tuple[Step, ...]
     seconds: float
     mindspore: Path
     hugging_face: Path
+    report: Path
 
 
 def train(store: Store, config: Training, done: Done, *, random_weights: bool = False) -> Trained:
@@ -83,6 +85,7 @@ def train(store: Store, config: Training, done: Done, *, random_weights: bool = 
 def training_run(config: Training, *, random_weights: bool = False) -> TrainedRun:
     """Do a run that only trains; as `train`."""
     started = time.monotonic()
+    store = Store(Path(config.store))
     preflight(config)
     steps: list[Step] = []
 
@@ -90,6 +93,8 @@ def training_run(config: Training, *, random_weights: bool = False) -> TrainedRu
         steps.append(finished(outcome))
         return steps[-1]
 
-    trained = train(Store(Path(config.store)), config, done, random_weights=random_weights)
-    exported, seconds = steps[-1], time.monotonic() - started
-    return TrainedRun(config.name, tuple(steps), seconds, trained.merged.path, exported.path)
+    trained = train(store, config, done, random_weights=random_weights)
+    exported = steps[-1]
+    page = training_report(store, config, steps, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return TrainedRun(config.name, tuple(steps), seconds, trained.merged.path, exported.path, page)

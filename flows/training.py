@@ -63,6 +63,7 @@ def _as_plain(run: TrainedRun) -> dict[str, Any]:
         "seconds": round(run.seconds, 1),
         "mindspore": str(run.mindspore),
         "hugging_face": str(run.hugging_face),
+        "report": str(run.report),
     }
 
 
@@ -70,4 +71,5 @@ def _show(result: dict[str, Any]) -> None:
     console = show_steps(result["steps"])
     console.print(f"for MindSpore     {result['mindspore']}")
     console.print(f"for transformers  {result['hugging_face']}")
+    console.print(f"report            {result['report']}")
     console.print(f"{result['seconds']:.0f} s in all")

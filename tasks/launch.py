@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.config.schema import Training
-from modelcore.data.output import validation_path
+from modelcore.data.output import report_path, validation_path
+from modelcore.data.report import PreprocessReport
 from modelcore.errors import MindrailError
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
@@ -89,11 +90,21 @@ def _plan(directory: Path, shards: Step, rows: Step, config: Training) -> TrainP
 
 
 def _validation(rows: Step, config: Training) -> dict[str, Any]:
-    """Return what the plan says of validation; nothing if no row was held back."""
+    """Return what the plan says of validation, where it is asked for.
+
+    Raises:
+        MindrailError: the share is so small that no row was held back.
+    """
     if config.validate_every is None:
         return {}
-    file = validation_path(rows.path / ROWS / TRAIN)
-    return {"validation": str(file), "validate_every": config.validate_every}
+    train = rows.path / ROWS / TRAIN
+    if not PreprocessReport.read(report_path(train)).validation_rows:
+        raise MindrailError(
+            f"{config.preprocess.validation:g} of the samples is none of them",
+            where="preprocess.validation",
+            fix="give a larger share, or 0 for no validation",
+        )
+    return {"validation": str(validation_path(train)), "validate_every": config.validate_every}
 
 
 def _resume(source: Path, plan: TrainPlan, progress: Progress) -> None:

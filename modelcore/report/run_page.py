@@ -13,6 +13,7 @@ from modelcore.report.data_section import DataSection
 from modelcore.report.evaluation_page import Contrast
 from modelcore.report.page import render
 from modelcore.report.score_section import Figure, OwnScore, Reference, ScoreSection
+from modelcore.report.training_section import TrainingSection
 
 __all__ = ["RunPage", "StepRow", "render_run"]
 
@@ -39,8 +40,9 @@ class RunPage:
         created: when the page was made, and on which host.
         score: of the trained checkpoint.
         contrasts: it against the checkpoint before training.
-        facts: sentences on the data and the training.
-        figures: plots.
+        facts: sentences on where the data came from.
+        training: losses, learning rate, speed and memory.
+        figures: other plots.
         data: what preprocessing did to the training data.
         own: the score beside the published ones.
         published: what others reached on the benchmark; empty for one without such figures.
@@ -53,6 +55,7 @@ class RunPage:
     score: ScoreSection
     contrasts: Sequence[Contrast]
     facts: Sequence[str]
+    training: TrainingSection
     figures: Sequence[Figure]
     data: DataSection
     own: Sequence[OwnScore]

@@ -21,16 +21,20 @@ pytestmark = [pytest.mark.ranks, pytest.mark.server]
 TRAIN = {"steps": 8, "batch_size": 4, "learning_rate": 1e-2, "warmup_steps": 1}
 
 
-def mindrail(command: str, config: dict[str, Any], directory: Path) -> dict[str, Any]:
+def started(command: str, config: dict[str, Any], directory: Path) -> subprocess.CompletedProcess[str]:
     path = directory / f"{command}.yaml"
     path.write_text(yaml.safe_dump({"store": str(directory / "store"), **config}))
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "flows.main", command, str(path), "--json"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def mindrail(command: str, config: dict[str, Any], directory: Path) -> dict[str, Any]:
+    done = started(command, config, directory)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
@@ -41,16 +45,20 @@ def step_names(result: dict[str, Any]) -> list[str]:
 
 
 def losses(result: dict[str, Any]) -> list[float]:
+    return [row["loss"] for row in metrics(result)]
+
+
+def metrics(result: dict[str, Any]) -> list[dict[str, Any]]:
     (launch,) = (Path(step["path"]) for step in result["steps"] if step["name"] == "launch")
-    return [json.loads(line)["loss"] for line in (launch / "metrics.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (launch / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_a_llama_is_fine_tuned_on_instructions(demo: Demo, tmp_path: Path):
     source = demo.path("first-programs")
     config = {
         "download": {"source": f"file://{source}/checkpoint"},
-        "preprocess": {"input": str(source / "train.json"), "seq_length": 160},
-        "train": TRAIN,
+        "preprocess": {"input": str(source / "train.json"), "seq_length": 160, "validation": 0.2},
+        "train": {**TRAIN, "validate_every": 3},
     }
     result = mindrail("finetune", config, tmp_path)
     assert step_names(result) == [
@@ -63,9 +71,25 @@ def test_a_llama_is_fine_tuned_on_instructions(demo: Demo, tmp_path: Path):
         "export",
     ]
     assert losses(result)[-1] < losses(result)[0]
+    assert [row["step"] for row in metrics(result) if "validation_loss" in row] == [3, 6, 8]
+    report = Path(result["report"]).read_text()
+    for told in ("Training and validation loss", "Learning rate", "peak memory", "held back, every 3 steps"):
+        assert told in report
     tuned = read_tensors(Path(result["mindspore"]) / "model.ckpt")["lm_head.weight"]
     exported = load_file(Path(result["hugging_face"]) / "model.safetensors")["lm_head.weight"]
     assert np.array_equal(tuned, exported)
+
+
+def test_a_share_that_holds_no_row_back_is_told_before_a_rank_starts(demo: Demo, tmp_path: Path):
+    source = demo.path("first-programs")
+    config = {
+        "download": {"source": f"file://{source}/checkpoint"},
+        "preprocess": {"input": str(source / "train.json"), "seq_length": 160, "validation": 1e-6},
+        "train": TRAIN,
+    }
+    done = started("finetune", config, tmp_path)
+    assert done.returncode == 2
+    assert "preprocess.validation: 1e-06 of the samples is none of them" in done.stderr
 
 
 def test_a_gpt_bigcode_learns_texts_from_random_weights(demo: Demo, tmp_path: Path):

@@ -8,6 +8,8 @@ from modelcore.report.data_section import DataSection, ShownSpan
 from modelcore.report.evaluation_page import Contrast, EvaluationPage, render_evaluation
 from modelcore.report.run_page import RunPage, StepRow, render_run
 from modelcore.report.score_section import Answer, Figure, OwnScore, Problem, Reference, ScoreSection
+from modelcore.report.training_page import TrainingPage, render_training
+from modelcore.report.training_section import TrainingSection
 
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\ud800"
 HISTORY = Figure("History", "<svg></svg>", "rises")
@@ -48,6 +50,9 @@ DATA = DataSection(
 CONTRAST = Contrast("before", "after", ["T/0"], ["T/1"], 0.5, "may well be chance", ["isolation"])
 OWN, OTHERS = [OwnScore("mine", 92.5, 90.0, 95.0)], [Reference("Other", 59.15, "greedy", "a paper")]
 
+LOSS = Figure("Loss", "<svg></svg>", "falls")
+TRAINING = TrainingSection([("training loss", "1.5")], [("a < b", "c & d")], [LOSS])
+
 
 def run_page(**changes: Any) -> str:
     step = StepRow("convert", 1.25, True, "4.3 MB", {"checkpoint": "a" * 64}, "b" * 64, "store/convert/x")
@@ -57,7 +62,8 @@ def run_page(**changes: Any) -> str:
         "score": section(),
         "contrasts": [CONTRAST],
         "facts": ["c & d"],
-        "figures": [Figure("Loss", "<svg></svg>", "falls")],
+        "training": TRAINING,
+        "figures": [HISTORY],
         "data": DATA,
         "own": OWN,
         "published": OTHERS,
@@ -65,6 +71,11 @@ def run_page(**changes: Any) -> str:
         "config": "name: demo",
     }
     return render_run(RunPage(**{**shown, **changes}))
+
+
+def training_page() -> str:
+    step = StepRow("launch", 1.25, True, "4.3 MB", {"rows": "a" * 64}, "b" * 64, "store/launch/x")
+    return render_training(TrainingPage("tuned", "today", TRAINING, DATA, [step], "name: tuned"))
 
 
 def evaluation_page(**changes: Any) -> str:
@@ -82,7 +93,7 @@ def evaluation_page(**changes: Any) -> str:
 
 
 def test_what_a_model_wrote_cannot_run_in_the_pages_and_can_be_stored():
-    for html in (run_page(), evaluation_page()):
+    for html in (run_page(), evaluation_page(), training_page()):
         assert "<script" not in html
         assert "<img" not in html
         assert "&lt;script&gt;" in html
@@ -94,6 +105,12 @@ def test_what_a_model_wrote_cannot_run_in_the_pages_and_can_be_stored():
 def test_digests_scores_and_plots_are_on_the_page_of_a_run():
     html = run_page()
     for told in ("0.925", "a" * 64, "b" * 64, "<svg></svg>", "c &amp; d", "from the store"):
+        assert told in html
+
+
+def test_the_page_of_a_training_tells_loss_facts_plots_data_and_steps():
+    html = training_page()
+    for told in ("1.5", "a &lt; b", "c &amp; d", "falls", "unreadable", "a" * 64, "store/launch/x", "tuned"):
         assert told in html
 
 
@@ -119,6 +136,6 @@ def test_a_benchmark_without_published_figures_has_no_such_table():
 
 
 def test_nothing_is_fetched_from_elsewhere():
-    for html in (run_page(), evaluation_page()):
+    for html in (run_page(), evaluation_page(), training_page()):
         for outside in ("http:", "https:", "<link", "<img", "@import", "url("):
             assert outside not in html

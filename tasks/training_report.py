@@ -1,0 +1,100 @@
+"""What a training made, for reports: its section of any page, and the report of a run that only trains."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+
+import yaml
+
+from modelcore.config.schema import Training
+from modelcore.data.output import report_path
+from modelcore.data.page import data_section
+from modelcore.data.report import PreprocessReport
+from modelcore.report.data_section import DataSection
+from modelcore.report.run_page import StepRow
+from modelcore.report.training_page import TrainingPage, render_training
+from modelcore.report.training_section import TrainingSection, read_training
+from modelcore.report.words import bytes_in_words
+from modelcore.store.store import Store
+from tasks.dashboard import show_markdown
+from tasks.preprocess import ROWS, TRAIN
+from tasks.run_directory import write_run
+from tasks.step import Step
+
+__all__ = ["created", "data_of", "row_of", "training_of", "training_report"]
+
+
+def training_report(store: Store, config: Training, steps: Sequence[Step], seconds: float) -> Path:
+    """Write report.html and run.json of a run that only trains and return the page's path.
+
+    Args:
+        store: where the report goes.
+        config: of the run.
+        steps: what was made, in order.
+        seconds: the run took.
+    """
+    now, made = datetime.now(timezone.utc), {step.name: step for step in steps}
+    training = training_of(config, made["launch"])
+    page = TrainingPage(
+        title=config.name,
+        created=created(now),
+        training=training,
+        data=data_of(made["preprocess"]),
+        steps=[row_of(step) for step in steps],
+        config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
+    )
+    record = {
+        "created": now.isoformat(),
+        "seconds": seconds,
+        "training": dict(training.headline),
+        "steps": [asdict(step) for step in steps],
+        "config": config.model_dump(),
+    }
+    path = write_run(store, config.name, now, render_training(page), record)
+    told = ", ".join(f"{name} **{value}**" for name, value in training.headline)
+    show_markdown("training", f"{told}\n\nReport: `{path}`")
+    return path
+
+
+def training_of(config: Training, launch: Step) -> TrainingSection:
+    """Return what a page shows of the training that left `launch`."""
+    return read_training(launch.path, list(_asked(config)))
+
+
+def _asked(config: Training) -> Iterator[tuple[str, str]]:
+    cut, train = config.parallel, config.train
+    repeated = "micro_batch_num" if cut.pipeline_stage > 1 else "accumulate"
+    yield "precision", f"{train.precision} (matrix products; weights, states and sums are fp32)"
+    yield (
+        "layout",
+        f"{cut.world_size} rank(s): data_parallel {cut.data_parallel}, model_parallel {cut.model_parallel}, "
+        f"pipeline_stage {cut.pipeline_stage}{', optimizer states shared' if cut.shard_optimizer else ''}",
+    )
+    yield (
+        "rows of a step",
+        f"{config.global_batch} of {config.preprocess.seq_length} tokens: batch_size {train.batch_size} × "
+        f"data_parallel {cut.data_parallel} × {repeated} {config.micro_batches}",
+    )
+    if (every := config.validate_every) is not None:
+        share = config.preprocess.validation
+        yield "validation", f"on {share:.3g} of the samples, held back, every {every} steps and at the end"
+
+
+def data_of(preprocess: Step) -> DataSection:
+    """Return what a page shows of the rows that were trained on."""
+    return data_section(PreprocessReport.read(report_path(preprocess.path / ROWS / TRAIN)))
+
+
+def row_of(step: Step) -> StepRow:
+    """Return a step's line on a page."""
+    size = bytes_in_words(step.size)
+    return StepRow(step.name, step.built_in, step.cached, size, step.inputs, step.digest, str(step.path))
+
+
+def created(now: datetime) -> str:
+    """Say when and where a page was made."""
+    return f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}"
