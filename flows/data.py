@@ -26,9 +26,7 @@ any_path = click.Path(path_type=Path)
 @click.option("--compat", type=click.Choice(["model", "mindformers"]), default="model", show_default=True)
 @click.option("--strict", is_flag=True, help="Fail if anything is truncated, dropped or wholly masked.")
 @click.option("--skip-bad", is_flag=True, help="Leave out records that cannot be read, and count them.")
-@click.option(
-    "--pack", is_flag=True, help="Put several samples into a row, told apart by the column segments."
-)
+@click.option("--pack", is_flag=True, help="Put several samples into a row; training keeps them apart.")
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),

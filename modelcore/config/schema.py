@@ -105,9 +105,7 @@ class Preprocess(Section):
     )
     strict: bool = Field(False, description="Fail if any record is truncated, dropped or wholly masked")
     skip_bad: bool = Field(False, description="Leave out records that cannot be read, and count them")
-    pack: bool = Field(
-        False, description="Put several samples into a row, told apart by the column `segments`"
-    )
+    pack: bool = Field(False, description="Put several samples into a row; training keeps them apart")
     validation: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
         0.0, description="Share of the samples to hold back, chosen by a hash of their content"
     )

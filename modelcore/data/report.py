@@ -219,7 +219,7 @@ def _notes(options: Options) -> list[str]:
     told = [f"as the model's own tokenizer reads them; special tokens written out in the data are {read}"]
     if options.pack:
         told.append(
-            "packed: the column segments tells the samples of a row apart; with a network that does not "
-            "read it, samples attend to the ones before them"
+            "packed: the column segments tells the samples of a row apart, and training here reads it; with "
+            "a network that does not, samples attend to the ones before them"
         )
     return told

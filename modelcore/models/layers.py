@@ -27,6 +27,8 @@ __all__ = [
     "RMSNorm",
     "RowLinear",
     "causal_masks",
+    "own_segment_masks",
+    "places",
     "zeros",
 ]
 
@@ -220,6 +222,41 @@ def causal_masks(batch: int, seq: int, heads: int, kv_heads: int) -> tuple[Tenso
     return tuple(masks)
 
 
+def own_segment_masks(masks: tuple[Tensor, ...], segments: Tensor, heads: int) -> tuple[Tensor, ...]:
+    """Return causal masks that also hide the other samples of a packed row (block-diagonal attention).
+
+    Padding is a segment like any other: a token always sees itself.
+
+    Args:
+        masks: of `causal_masks`.
+        segments: int32 [batch, seq], one number a sample.
+        heads: query heads of this rank.
+    """
+    others = ops.cast(segments.expand_dims(2) != segments.expand_dims(1), mindspore.float32) * MASKED
+    rows = segments.shape[1] // len(masks)
+    both: tuple[Tensor, ...] = ()
+    for chunk in range(len(masks)):
+        keys = (chunk + 1) * rows
+        part = others[:, chunk * rows : keys, :keys].expand_dims(1)
+        # Of the scores' own shape, as the causal ones; once a micro-batch, all layers share it.
+        same_shape = ops.tile(part, (1, heads, 1, 1)).reshape(masks[chunk].shape)
+        both += (masks[chunk] + same_shape,)
+    return both
+
+
+def places(segments: Tensor) -> Tensor:
+    """Return each token's place in its own sample, from 0: int32 [batch, seq], as the segments."""
+    same = ops.cast(segments.expand_dims(2) == segments.expand_dims(1), mindspore.float32)
+    so_far = ops.reduce_sum(same * _not_after(segments.shape[1]), -1)
+    return ops.cast(so_far, mindspore.int32) - 1
+
+
+@constexpr
+def _not_after(seq: int) -> Tensor:
+    """Return float32 [seq, seq]: 1 where the column is not after the row."""
+    return Tensor(np.tril(np.ones((seq, seq), np.float32)))
+
+
 class CausalAttention(nn.Cell):
     """softmax(q k^T + mask) v over this rank's heads, in chunks of queries without their future.
 
@@ -243,7 +280,7 @@ class CausalAttention(nn.Cell):
             q: [batch, seq, heads, head_dim], already divided by sqrt(head_dim).
             k: [batch, seq, kv_heads, head_dim].
             v: as k.
-            masks: of `causal_masks`, one a chunk.
+            masks: of `causal_masks` or `own_segment_masks`, one a chunk.
         """
         batch, seq = q.shape[0], q.shape[1]
         q = ops.transpose(q, (0, 2, 1, 3)).reshape(-1, seq, self.head_dim)

@@ -90,14 +90,15 @@ class NextTokenLoss(NamedCell):
         self.network = network
         self.loss = LinearCrossEntropy(network.head.weight.shape[0], network.vocabulary)
 
-    def construct(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def construct(self, x: Tensor, labels: Tensor, segments: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return (sum of the losses, how many labels are not IGNORED), float32 scalars.
 
         Args:
             x: as of the network.
             labels: int32 [batch, seq]: the token that follows each; IGNORED where nothing is learnt.
+            segments: as of the network.
         """
-        hidden = self.network.hidden(x)
+        hidden = self.network.hidden(x, segments)
         weight = ops.cast(self.network.head.weight, hidden.dtype)
         result = self.loss(hidden.reshape(-1, hidden.shape[-1]), weight, labels.reshape(-1))
         return result[0], result[1]

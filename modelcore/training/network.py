@@ -26,7 +26,7 @@ class RankNetwork:
 
     Attributes:
         cell: construct(x, labels) -> (loss summed over tokens, number of tokens); in a pipeline's stages
-            before the last construct(x) -> hidden states.
+            before the last construct(x) -> hidden states. Of packed rows both take their segments, too.
         hidden: width and dtype of the hidden states.
         sliced: names of the parameters that are a tensor-parallel slice.
         shared: names of the parameters that the first and the last stage both hold.

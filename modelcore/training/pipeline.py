@@ -27,7 +27,7 @@ class StageGradients(nn.Cell):
     """The gradients of a stage that is not the last, from the gradient of what it gave.
 
     Args:
-        network: construct(x) -> hidden states.
+        network: construct(x, segments or none) -> hidden states.
         parameters: what the gradients are of.
         of_input: whether x, too, has a gradient; it then comes first.
     """
@@ -38,14 +38,15 @@ class StageGradients(nn.Cell):
         self.weights = mindspore.ParameterTuple(parameters)
         self.backward = ops.GradOperation(get_all=of_input, get_by_list=True, sens_param=True)
 
-    def construct(self, x: Tensor, slope: Tensor) -> tuple[Tensor, ...]:
+    def construct(self, x: Tensor, slope: Tensor, *segments: Tensor) -> tuple[Tensor, ...]:
         """Return the gradients.
 
         Args:
             x: what the stage was given.
             slope: the gradient of what the stage made of it.
+            segments: of packed rows, int32 [rows, seq_length]; otherwise none.
         """
-        found = self.backward(self.network, self.weights)(x, slope)
+        found = self.backward(self.network, self.weights)(x, *segments, slope)
         return (found[0][0], *found[1]) if self.of_input else found
 
 
@@ -54,7 +55,7 @@ class Pipeline:
 
     Args:
         cell: in the last stage construct(hidden, labels) -> (loss summed over tokens, number of tokens), in
-            others construct(x) -> hidden states.
+            others construct(x) -> hidden states; of packed rows both take their segments, too.
         parameters: the stage's.
         groups: this rank's.
         hidden: (width, dtype) of the hidden states that travel.
@@ -116,10 +117,10 @@ class Pipeline:
         if self._first:
             step.inputs[i] = Tensor(step.batches[i][0])
         if not self._last:
-            step.outputs[i] = self._network(step.inputs[i])
+            step.outputs[i] = self._network(step.inputs[i], *step.segments(i))
 
     def _judge(self, step: _Step, i: int) -> None:
-        sums = self._network(step.inputs.pop(i), Tensor(step.batches[i][1]))
+        sums = self._network(step.inputs.pop(i), step.labels(i), *step.segments(i))
         step.total = self._sum(*step.total, *sums) if step.total else sums
 
     def _send_forward(self, step: _Step, i: int) -> None:
@@ -132,10 +133,11 @@ class Pipeline:
         x = step.inputs.pop(i)
         sums: tuple[Tensor, ...] = ()
         if self._last:
-            loss_sum, tokens, gradients = self._gradients(x, Tensor(step.batches[i][1]), step.loss_scale)
+            labels, segments = step.labels(i), step.segments(i)
+            loss_sum, tokens, gradients = self._gradients(x, labels, step.loss_scale, *segments)
             sums = (loss_sum, tokens)
         else:
-            gradients = self._gradients(x, step.slopes.pop(i))
+            gradients = self._gradients(x, step.slopes.pop(i), *step.segments(i))
         if not self._first:
             step.slopes_back[i], gradients = gradients[0], gradients[1:]
         step.total = self._sum(*step.total, *sums, *gradients) if step.total else (*sums, *gradients)
@@ -162,3 +164,10 @@ class _Step:
         self.slopes: dict[int, Tensor] = {}
         self.slopes_back: dict[int, Tensor] = {}
         self.total: tuple[Tensor, ...] = ()
+
+    def labels(self, i: int) -> Tensor:
+        return Tensor(self.batches[i][1])
+
+    def segments(self, i: int) -> list[Tensor]:
+        """Return the segments, or nothing if the rows are not packed."""
+        return [Tensor(segments) for segments in self.batches[i][2:]]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelcore.data.mindrecord import MindRecordReader
+from modelcore.data.rows import IGNORE
 from modelcore.errors import MindrailError
 
 __all__ = ["TokenRows", "micro_batches", "read_rows"]
@@ -25,11 +26,13 @@ class TokenRows:
     """Rows of seq_length + 1 tokens.
 
     Args:
-        path: a MindRecord file with the column input_ids and, where some tokens are not learnt, labels.
+        path: a MindRecord file with the column input_ids and, where some tokens are not learnt, labels; of
+            packed rows also segments.
         vocab_size: of the model, which no token may exceed.
 
     Raises:
-        MindrailError: the rows are none, of several lengths, packed, or not of this vocabulary.
+        MindrailError: the rows are none, of several lengths, not of this vocabulary, or their segments are
+            not those of packed samples.
     """
 
     def __init__(self, path: Path, vocab_size: int) -> None:
@@ -39,12 +42,6 @@ class TokenRows:
             raise MindrailError("has no rows", where=path)
         if "input_ids" not in self.columns:
             raise MindrailError(f"has the columns {sorted(self.columns)}, no input_ids", where=path)
-        if "segments" in self.columns:
-            raise MindrailError(
-                "rows are packed: tokens would attend to the sample before",
-                where=path,
-                fix="preprocess without packing",
-            )
         self.width = self._reader.read(0)["input_ids"].size
         if self.width < 2:
             raise MindrailError(f"rows have {self.width} tokens, at least 2 are needed", where=path)
@@ -57,7 +54,8 @@ class TokenRows:
         """Return rows by number, column name to int32 [numbers, seq_length + 1].
 
         Raises:
-            MindrailError: one of them is not as long as the first row, or not of this vocabulary.
+            MindrailError: one of them is not as long as the first row, not of this vocabulary, or its
+                segments are not in order.
         """
         taken = {name: np.empty((len(numbers), self.width), np.int32) for name in self.columns}
         for i, number in enumerate(numbers.tolist()):
@@ -70,6 +68,8 @@ class TokenRows:
                     )
                 taken[name][i] = values
         self._check_vocabulary(taken)
+        if "segments" in taken:
+            self._check_segments(taken["segments"], numbers)
         return taken
 
     def _check_vocabulary(self, taken: dict[str, Int32]) -> None:
@@ -82,6 +82,16 @@ class TokenRows:
                 fix="use the tokenizer of this model",
             )
 
+    def _check_segments(self, segments: Int32, numbers: NDArray[np.int64]) -> None:
+        before, after = segments[:, :-1], segments[:, 1:]
+        good = (after == before) | ((after == before + 1) & (before > 0)) | (after == 0)
+        bad = np.flatnonzero(~good.all(axis=1) | (segments[:, 0] != 1))
+        if bad.size:
+            raise MindrailError(
+                f"row {numbers[bad[0]]} has segments that are not 1, 2, … in order with 0 at the end",
+                where=self._path,
+            )
+
 
 def read_rows(path: Path, vocab_size: int) -> TokenRows:
     """Open a MindRecord file of rows; without a labels column every token is learnt.
@@ -92,12 +102,17 @@ def read_rows(path: Path, vocab_size: int) -> TokenRows:
     return TokenRows(path, vocab_size)
 
 
-def micro_batches(rows: TokenRows, chosen: NDArray[np.int64], count: int) -> list[tuple[Int32, Int32]]:
-    """Return (input_ids, labels) of each of `count` equal parts of the chosen rows.
+def micro_batches(rows: TokenRows, chosen: NDArray[np.int64], count: int) -> list[tuple[Int32, ...]]:
+    """Return (input_ids, labels), of packed rows also segments, of each of `count` equal parts of some rows.
 
-    Both are int32 [rows / count, seq_length]; labels are shifted: each is what follows its token.
+    All are int32 [rows / count, seq_length]; labels are shifted: each is what follows its token, or -100 if
+    that is of another sample.
     """
     taken = rows.take(chosen)
     ids, labels = taken["input_ids"][:, :-1], taken.get("labels", taken["input_ids"])[:, 1:]
-    pairs = zip(np.split(ids, count), np.split(labels, count), strict=True)
-    return [(np.ascontiguousarray(x), np.ascontiguousarray(y)) for x, y in pairs]
+    columns = [ids, labels]
+    if "segments" in taken:
+        own, following = taken["segments"][:, :-1], taken["segments"][:, 1:]
+        columns = [ids, np.where((following == own) & (own > 0), labels, np.int32(IGNORE)), own]
+    parts = zip(*(np.split(column, count) for column in columns), strict=True)
+    return [tuple(np.ascontiguousarray(column) for column in part) for part in parts]

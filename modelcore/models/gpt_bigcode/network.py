@@ -23,6 +23,8 @@ from modelcore.models.layers import (
     NamedCell,
     RowLinear,
     causal_masks,
+    own_segment_masks,
+    places,
     zeros,
 )
 from modelcore.models.loss import NextTokenLoss
@@ -152,26 +154,34 @@ class GPTBigCode(NamedCell):
             return self.embed.table
         return zeros("head.head_weight", self.config.vocab_size // self.vocabulary.size, self.hidden_size)
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, segments: Tensor | None = None) -> Tensor:
         """Return float32 logits [batch, seq, vocabulary of this rank]; if not last, what `hidden` does.
 
         Args:
             x: int32 ids [batch, seq] in the first stage, hidden [batch, seq, width] in a later one.
+            segments: int32 [batch, seq], the sample each token of a packed row is of; it then attends to
+                its own sample only, at its place in it. None where every row is one sample.
         """
-        hidden = self.hidden(x)
+        hidden = self.hidden(x, segments)
         if self.last:
             return self.head(hidden.reshape(-1, self.hidden_size)).reshape(x.shape[0], x.shape[1], -1)
         return hidden
 
-    def hidden(self, x: Tensor) -> Tensor:
+    def hidden(self, x: Tensor, segments: Tensor | None = None) -> Tensor:
         """Return what the head sees (or the next stage): [batch, seq, width]."""
         batch, seq = x.shape[0], x.shape[1]
         if self.first:
             words = self.embed(x.reshape(-1)).reshape(batch, seq, -1)
-            y = ops.cast(words + self.positions.table[:seq], self.compute).reshape(-1, self.hidden_size)
+            if segments is None:
+                positions = self.positions.table[:seq]
+            else:
+                positions = self.positions(places(segments).reshape(-1)).reshape(batch, seq, -1)
+            y = ops.cast(words + positions, self.compute).reshape(-1, self.hidden_size)
         else:
             y = x.reshape(-1, self.hidden_size)
         masks = causal_masks(batch, seq, self.heads, 1)
+        if segments is not None:
+            masks = own_segment_masks(masks, segments, self.heads)
         for layer in self.layers:
             y = layer(y, seq, masks)
         if self.last:

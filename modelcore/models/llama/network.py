@@ -23,6 +23,7 @@ from modelcore.models.layers import (
     RMSNorm,
     RowLinear,
     causal_masks,
+    own_segment_masks,
     zeros,
 )
 from modelcore.models.llama.config import LlamaConfig
@@ -179,18 +180,20 @@ class Llama(NamedCell):
             return self.embed.table
         return zeros("lm_head.weight", config.vocab_size // self.vocabulary.size, config.hidden_size)
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, segments: Tensor | None = None) -> Tensor:
         """Return float32 logits [batch, seq, vocabulary of this rank]; if not last, what `hidden` does.
 
         Args:
             x: int32 ids [batch, seq] in the first stage, hidden [batch, seq, width] in a later one.
+            segments: int32 [batch, seq], the sample each token of a packed row is of; it then attends to
+                its own sample only, at its place in it. None where every row is one sample.
         """
-        hidden = self.hidden(x)
+        hidden = self.hidden(x, segments)
         if self.last:
             return self.head(hidden.reshape(-1, self.hidden_size)).reshape(x.shape[0], x.shape[1], -1)
         return hidden
 
-    def hidden(self, x: Tensor) -> Tensor:
+    def hidden(self, x: Tensor, segments: Tensor | None = None) -> Tensor:
         """Return what the head sees (or the next stage): [batch, seq, width]."""
         batch, seq = x.shape[0], x.shape[1]
         if self.first:
@@ -199,6 +202,9 @@ class Llama(NamedCell):
             y = x.reshape(-1, self.hidden_size)
         tables = (self.cos[:seq].expand_dims(1), self.sin[:seq].expand_dims(1))
         masks = causal_masks(batch, seq, self.heads, self.kv_heads)
+        if segments is not None:
+            # Rotary positions need not begin again with a sample: only their differences count.
+            masks = own_segment_masks(masks, segments, self.heads)
         for layer in self.layers:
             y = layer(y, tables, masks)
         if self.last:

@@ -16,8 +16,9 @@ import pytest
 # One thread a process: results do not depend on who else uses the machine, and small sizes are faster so.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from modelcore.data.encode import Encoded
 from modelcore.data.mindrecord import MindRecordWriter
-from modelcore.data.rows import Rows
+from modelcore.data.rows import Packer, Rows
 from modelcore.launching.gang import run_gang
 from modelcore.models.families import model_config
 from modelcore.models.resharding import shard_checkpoint
@@ -69,6 +70,17 @@ def write_rows(path: Path, count: int = 50) -> None:
         writer.write(Rows(ids, labels))
 
 
+def write_packed_rows(path: Path, count: int = 120) -> None:
+    """Write samples of 2 to 9 tokens that count up in steps of 1 to 5, packed."""
+    draw, packer = np.random.default_rng(2), Packer(SEQUENCE + 1, pad_id=0)
+    with MindRecordWriter(path, packer.columns) as writer:
+        for _ in range(count):
+            start, stride, length = draw.integers((0, 1, 2), (VOCABULARY, 6, 10))
+            ids = ((start + stride * np.arange(length)) % VOCABULARY).astype(np.int32)
+            writer.write(packer.add(Encoded(ids, np.ones(length, bool), np.array([length]))))
+        writer.write(packer.finish())
+
+
 def write_model(directory: Path, raw: dict) -> None:
     """Write a whole checkpoint with MindSpore's names and random weights."""
     directory.mkdir()
@@ -86,6 +98,13 @@ def write_model(directory: Path, raw: dict) -> None:
 def shared_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("rows") / "rows.mindrecord"
     write_rows(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def packed_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("packed") / "rows.mindrecord"
+    write_packed_rows(path)
     return path
 
 

@@ -116,6 +116,31 @@ def test_every_layout_trains_to_the_numbers_and_gradients_of_one_process(
     assert_same_training(helpers, after_twenty(family, "alone"), after_twenty(family, layout))
 
 
+def assert_packed_rows_train_alike(plan_of: Callable, helpers, data: Path, family: str, layout: str) -> None:
+    few = {"data": str(data), "steps": 5, "checkpoint_every": 1, "keep": 5}
+    alone = plan_of(f"{family} packed alone for {layout}", "alone", family, **few)
+    divided = plan_of(f"{family} packed {layout}", layout, family, **few)
+    Job(alone, 0, silent).run(4)
+    helpers.run_ranks(divided, until=4)
+    one, other = helpers.metrics(alone), helpers.metrics(divided)
+    assert [row["tokens"] for row in one] == [row["tokens"] for row in other]
+    assert [row["loss"] for row in one] == pytest.approx([row["loss"] for row in other], rel=1e-5)
+    assert_same_gradients(alone, divided)
+
+
+def test_packed_rows_train_to_the_numbers_of_one_process(plan_of: Callable, helpers, packed_rows: Path):
+    assert_packed_rows_train_alike(plan_of, helpers, packed_rows, "gpt_bigcode", "pp2")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("layout", ["ZeRO dp2", "tp2", "pp2", "tp2 pp2"])
+def test_packed_rows_of_both_families_train_to_the_numbers_of_one_process(
+    plan_of: Callable, helpers, packed_rows: Path, family: str, layout: str
+):
+    assert_packed_rows_train_alike(plan_of, helpers, packed_rows, family, layout)
+
+
 def test_replicas_that_share_the_optimizers_states_keep_half_of_them_each(after_twenty: Callable):
     plan = after_twenty("llama", "ZeRO dp2")
     directory = step_directory(checkpoints_of(plan), 1)

@@ -64,9 +64,21 @@ def test_rows_of_several_lengths_are_refused(tmp_path: Path):
         read_rows(path, VOCABULARY)
 
 
-def test_packed_rows_are_refused(tmp_path: Path):
-    rows = some(2)
-    packed = Rows(rows.input_ids, rows.labels, np.ones_like(rows.input_ids))
-    path = write(tmp_path / "x", packed, columns=("input_ids", "labels", "segments"))
-    with pytest.raises(MindrailError, match="rows are packed"):
+def test_packed_rows_come_with_their_segments_and_no_label_from_another_sample(tmp_path: Path):
+    ids = some(2).input_ids
+    segments = np.array([[1, 1, 1, 2, 2, 3, 3, 3, 3], [1, 1, 1, 1, 2, 2, 2, 0, 0]], np.int32)
+    path = write(tmp_path / "x", Rows(ids, None, segments), columns=("input_ids", "segments"))
+    ((tokens, labels, own),) = micro_batches(read_rows(path, VOCABULARY), np.array([0, 1]), 1)
+    np.testing.assert_array_equal(tokens, ids[:, :-1])
+    np.testing.assert_array_equal(own, segments[:, :-1])
+    learnt = np.array([[1, 1, 0, 1, 0, 1, 1, 1], [1, 1, 1, 0, 1, 1, 0, 0]], bool)
+    np.testing.assert_array_equal(labels, np.where(learnt, ids[:, 1:], -100))
+
+
+@pytest.mark.parametrize("segments", ["112211222", "011122222", "111333333", "111200222", "222222222"])
+def test_segments_that_are_not_of_packed_samples_are_refused(tmp_path: Path, segments: str):
+    rows, wrong = some(2), np.ones((2, 9), np.int32)
+    wrong[1] = [int(number) for number in segments]
+    path = write(tmp_path / "x", Rows(rows.input_ids, None, wrong), columns=("input_ids", "segments"))
+    with pytest.raises(MindrailError, match="row 1 has segments that are not 1, 2, … in order"):
         read_rows(path, VOCABULARY)
