@@ -174,17 +174,21 @@ class _RMSNorm(nn.Cell):
         self.eps = eps
         self.mean, self.total = ops.ReduceMean(keep_dims=True), ops.ReduceSum()
 
-    def construct(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (the normalised x, 1 / root mean square [rows, 1]); the second only for the gradient."""
+    def construct(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (x normalised and weighted, and for the gradient alone: x / root mean square, 1 / that)."""
         inverse = ops.rsqrt(self.mean(x * x, -1) + self.eps)
-        return x * inverse * weight, inverse
+        normal = x * inverse
+        return normal * weight, normal, inverse
 
     def bprop(
-        self, x: Tensor, weight: Tensor, out: tuple[Tensor, Tensor], dout: tuple[Tensor, Tensor]
+        self,
+        x: Tensor,
+        weight: Tensor,
+        out: tuple[Tensor, Tensor, Tensor],
+        dout: tuple[Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Return the gradients; of x: inverse (g - n mean(g n)) with n = x * inverse, g = dout * weight."""
-        inverse, dy = out[1], dout[0]
-        normal = x * inverse
+        normal, inverse, dy = out[1], out[2], dout[0]
         inner = dy * weight
         dx = inverse * (inner - normal * self.mean(inner * normal, -1))
         return dx, self.total(dy * normal, 0)

@@ -22,6 +22,10 @@ IGNORED = -100
 class LinearCrossEntropy(nn.Cell):
     """Cross-entropy of hidden @ weight.T against labels, summed over the rows that have one.
 
+    A pass over [n, rows] costs as much as many over anything else here, so there are few: the backward pass
+    takes the softmax that the forward pass made, puts probability - 1 at the labels, and leaves it to the
+    narrow tensors around it which rows count and how much.
+
     Args:
         rows: of the weight on this rank.
         group: the ranks among which the vocabulary is cut; a group of one when it is whole.
@@ -29,8 +33,9 @@ class LinearCrossEntropy(nn.Cell):
 
     def __init__(self, rows: int, group: TensorGroup) -> None:
         super().__init__()
-        self.rows, self.start = rows, group.index * rows
+        self.rows, self.start, self.cut = rows, group.index * rows, group.size > 1
         self.sum, self.max = GroupSum(group), GroupMax(group)
+        self.softmax = ops.Softmax()
         self.logits = ops.MatMul(transpose_b=True)
         self.back = ops.MatMul()
         self.weight_back = ops.MatMul(transpose_a=True)
@@ -38,7 +43,9 @@ class LinearCrossEntropy(nn.Cell):
     def construct(
         self, hidden: Tensor, weight: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return (sum of the losses, number of them, and for the gradient alone: logits, log of their sum).
+        """Return (sum of the losses, number of them, and for the gradient alone: softmax, its share).
+
+        The softmax is over this rank's columns; of the whole vocabulary's it is its share [n].
 
         Args:
             hidden: [n, width].
@@ -46,13 +53,16 @@ class LinearCrossEntropy(nn.Cell):
             labels: int32 [n]; IGNORED where there is none.
         """
         logits = ops.cast(self.logits(hidden, weight), mindspore.float32)
+        softmax = self.softmax(logits)
+        highest, at = ops.max(logits, -1, keepdims=True)
+        own = (highest - ops.log(ops.gather_elements(softmax, 1, at))).reshape(-1)  # log of the sum of exp
+        top = self.max(own)
+        log_total = ops.log(self.sum(ops.exp(own - top))) + top
         known = ops.cast(labels != IGNORED, mindspore.float32)
-        top = self.max(ops.max(logits, -1)[0])
-        total = self.sum(ops.reduce_sum(ops.exp(logits - top.expand_dims(1)), -1))
-        log_total = ops.log(total) + top
         local, mine = self._local(labels)
-        target = self.sum(ops.gather_elements(logits, 1, local.expand_dims(1)).reshape(-1) * mine)
-        return ops.reduce_sum((log_total - target) * known), ops.reduce_sum(known), logits, log_total
+        target = self.sum(ops.gather_elements(logits, 1, local).reshape(-1) * mine)
+        loss = ops.reduce_sum((log_total - target) * known)
+        return loss, ops.reduce_sum(known), softmax, ops.exp(own - log_total)
 
     def bprop(
         self,
@@ -63,19 +73,21 @@ class LinearCrossEntropy(nn.Cell):
         dout: tuple[Tensor, Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradients; labels have none. That of the logits is softmax - one-hot."""
-        logits, log_total = out[2], out[3]
-        known = ops.cast(labels != IGNORED, mindspore.float32) * dout[0]
+        softmax = out[2] * out[3].expand_dims(1) if self.cut else out[2]
         local, mine = self._local(labels)
-        softmax = ops.exp(logits - log_total.expand_dims(1))
-        one_hot = ops.one_hot(local, self.rows) * mine.expand_dims(1)
-        slope = ops.cast((softmax - one_hot) * known.expand_dims(1), hidden.dtype)
-        return self.sum(self.back(slope, weight)), self.weight_back(slope, hidden), ops.zeros_like(labels)
+        at_labels = ops.gather_elements(softmax, 1, local) - mine.expand_dims(1)
+        slope = ops.cast(ops.tensor_scatter_elements(softmax, local, at_labels, 1), hidden.dtype)
+        known = ops.cast(ops.cast(labels != IGNORED, mindspore.float32) * dout[0], hidden.dtype)
+        known = known.expand_dims(1)
+        slope_of_hidden = self.sum(self.back(slope, weight)) * known
+        return slope_of_hidden, self.weight_back(slope, hidden * known), ops.zeros_like(labels)
 
     def _local(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (each label as a row of this rank's slice, 1.0 where it really is one and 0.0 elsewhere)."""
+        """Return (each label as this rank's column [n, 1], 1.0 where it really is one and 0.0 elsewhere)."""
         local = labels - self.start
         mine = ops.logical_and(local >= 0, local < self.rows)
-        return local * ops.cast(mine, local.dtype), ops.cast(mine, mindspore.float32)
+        column = local * ops.cast(mine, local.dtype)
+        return column.expand_dims(1), ops.cast(mine, mindspore.float32)
 
 
 class NextTokenLoss(NamedCell):
