@@ -55,20 +55,17 @@ class _Bar:
     def __init__(self, title: str, stack: contextlib.ExitStack) -> None:
         columns = (
             TextColumn("{task.description:<16}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[amount]}"),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.fields[note]}"),
+            BarColumn(bar_width=14),
+            TextColumn("{task.fields[told]}"),  # one column: what is most worth knowing stands first
         )
         bar = Progress(*columns, console=_console, transient=True)
         self._bar = stack.enter_context(bar)
-        self._task: TaskID = bar.add_task(title, total=None, amount="", left="", note="")
+        self._task: TaskID = bar.add_task(title, total=None, told="")
         self._pace = Pace()
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
         rate = self._pace.rate(done, time.monotonic())
-        amount, left = _amount(done, total, unit, rate), time_left(done, total, rate)
-        self._bar.update(self._task, completed=done, total=total, amount=amount, left=left, note=note)
+        self._bar.update(self._task, completed=done, total=total, told=_told(done, total, unit, rate, note))
 
 
 class _Lines:
@@ -85,8 +82,11 @@ class _Lines:
         if now - self._told < _LINE_EVERY:
             return
         self._told = now
-        parts = [_amount(done, total, unit, rate), time_left(done, total, rate), note]
-        say("  ".join(filter(None, [f"{self._title}:", *parts])))
+        say(f"{self._title}:  {_told(done, total, unit, rate, note)}")
+
+
+def _told(done: float, total: float | None, unit: str, rate: float | None, note: str) -> str:
+    return "  ".join(filter(None, [_amount(done, total, unit, rate), time_left(done, total, rate), note]))
 
 
 def _amount(done: float, total: float | None, unit: str, rate: float | None) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["bar_plot", "interval_plot", "line_plot"]
 
 _CROWD = 5  # labels that still fit side by side
+_FEW = 20  # points of a line that are shown as such
 _INK, _GRID = "#334155", "#e2e8f0"
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 
@@ -28,10 +29,13 @@ _COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 def line_plot(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x_label: str, y_label: str
 ) -> str:
-    """Return an SVG of one line a name, each given as (xs, ys) of equal length."""
+    """Return an SVG of one line a name, each given as (xs, ys) of equal length; few points are dots too."""
     with _axes(x_label, y_label) as (figure, axes):
         for colour, (name, (xs, ys)) in zip(_COLOURS * len(series), series.items(), strict=False):
-            axes.plot(xs, ys, color=colour, linewidth=1.4, label=name)
+            dots = "o" if len(xs) <= _FEW else ""
+            axes.plot(xs, ys, color=colour, linewidth=1.4, marker=dots, markersize=3, label=name)
+        if all(isinstance(x, int) for xs, _ in series.values() for x in xs):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         if len(series) > 1:
             axes.legend(frameon=False, labelcolor=_INK)
         return _svg(figure)

@@ -83,8 +83,10 @@ class Reporter:
         if memory is not None:
             timing["peak_memory_mib"] = memory
         self._write(result, validation, timing)
-        note = f"loss {result.loss:.4f}{self._held_out}, {timing['tokens_per_second']:,.0f} tokens/s"
-        self._progress(result.step, plan.steps, "steps", note + _in_percent(timing.get("mfu")))
+        note = f"loss {result.loss:.4f}, {timing['tokens_per_second']:,.0f} tokens/s"
+        self._progress(
+            result.step, plan.steps, "steps", note + _in_percent(timing.get("mfu")) + self._held_out
+        )
 
     def sync(self) -> None:
         """Make sure that the metrics survive whatever comes next."""

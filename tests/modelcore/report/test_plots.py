@@ -20,6 +20,19 @@ def test_several_lines_are_told_apart_by_a_legend():
     assert "validation" in drawn
 
 
+def test_a_line_of_few_points_has_a_dot_at_each():
+    few, many = (line_plot({"loss": (range(n), [1.0] * n)}, x_label="", y_label="") for n in (3, 300))
+    colour = "fill: #2563eb"
+    assert few.count(f"{colour}") > many.count(f"{colour}")
+
+
+def test_whole_numbers_have_whole_ticks():
+    drawn = line_plot({"loss": ([1, 2, 3, 4], [7.0, 7.0, 8.0, 8.0])}, x_label="step", y_label="loss")
+    assert ">2</text>" in drawn
+    assert ">2.5</text>" not in drawn
+    assert ">2.5</text>" in line_plot({"loss": ([1.5, 4], [7.0, 8.0])}, x_label="s", y_label="loss")
+
+
 def test_bars_are_drawn_between_their_edges():
     assert bar_plot([0, 10, 20], [3, 1], x_label="tokens", y_label="samples").startswith("<svg")
 
