@@ -30,12 +30,14 @@ def line_plot(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x_label: str, y_label: str
 ) -> str:
     """Return an SVG of one line a name, each given as (xs, ys) of equal length; few points are dots too."""
+    from matplotlib.ticker import MaxNLocator
+
     with _axes(x_label, y_label) as (figure, axes):
         for colour, (name, (xs, ys)) in zip(_COLOURS * len(series), series.items(), strict=False):
             dots = "o" if len(xs) <= _FEW else ""
             axes.plot(xs, ys, color=colour, linewidth=1.4, marker=dots, markersize=3, label=name)
         if all(isinstance(x, int) for xs, _ in series.values() for x in xs):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(series) > 1:
             axes.legend(frameon=False, labelcolor=_INK)
         return _svg(figure)
