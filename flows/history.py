@@ -92,6 +92,6 @@ def _show_comparison(result: dict[str, Any]) -> None:
     click.echo(f"won   {len(result['won']):>4}  {', '.join(result['won'])}")
     click.echo(f"lost  {len(result['lost']):>4}  {', '.join(result['lost'])}")
     click.echo(f"both solve {result['both']}, neither {result['neither']}")
-    click.echo(f"p = {result['p_value']:.3f} (McNemar, exact): {result['judgement']}")
+    click.echo(f"p = {result['p_value']:.3g} (McNemar, exact): {result['judgement']}")
     if result["differences"]:
         click.echo(f"note: scored under different conditions: {', '.join(result['differences'])}")
