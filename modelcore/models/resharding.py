@@ -18,12 +18,11 @@ from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.parallel.holdings import Holdings, holdings_of_shards, holdings_of_whole, is_state
 from modelcore.parallel.mesh import Layout, Mesh
-from modelcore.parallel.partition import Cut, Partition
-from modelcore.parallel.shards import Shards, find_shards, rank_files
+from modelcore.parallel.partition import Partition
+from modelcore.parallel.shards import find_shards
 from modelcore.parallel.slicing import device_box, strategy_of, with_states
 from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
 from modelcore.progress import Progress, silent
-from modelcore.weights.checkpoints import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.companions import copy_companions
 from modelcore.weights.layout import FileLayout, TensorSpec
@@ -37,7 +36,6 @@ __all__ = [
     "ReshardReport",
     "merge_checkpoint",
     "reshard_checkpoint",
-    "reshard_step",
     "shard_checkpoint",
 ]
 
@@ -118,51 +116,6 @@ def reshard_checkpoint(
     return _write_shards(held, described, destination, partition, shard_optimizer, ranks, format, progress)
 
 
-def reshard_step(
-    source: Path,
-    destination: Path,
-    *,
-    model: Path,
-    before: Cut,
-    after: Cut,
-    ranks: Sequence[int] | None = None,
-    progress: Progress = silent,
-) -> ReshardReport:
-    """Make a training step's checkpoint, which has no strategy files, one of another layout.
-
-    Weights and the optimizer's states (`adam_m.<parameter>`, `adam_v.<parameter>`; cut alike with
-    `shard_optimizer`, or shared by the replicas as `state_layout` says) are cut anew; single values that no
-    parameter knows (a step number) must be the same on every rank and go to all. Only tensors are looked
-    at here: `state.json` and its checksums are the caller's, on both sides.
-
-    Args:
-        source: rank_<r>/checkpoint_<r>.ckpt of every rank of `before.layout`.
-        destination: gets rank_<r>/checkpoint_<r>.ckpt and nothing else.
-        model: directory of config.json.
-        before: how `source` is cut.
-        after: how the result shall be cut.
-        ranks: make only these ranks' files (each rank may make its own); all by default.
-        progress: told the bytes done.
-
-    Raises:
-        MindrailError: a rank's part is missing, or is not of this model and `before`.
-        StepFailed: the disk is full.
-
-    Example:
-        reshard_step(output / "checkpoints/dp2_mp1_pp1/step_00000100",
-                     output / "checkpoints/dp1_mp2_pp1/step_00000100",
-                     model=shards, before=Cut(Layout(2)), after=Cut(Layout(1, 2)), ranks=[rank])
-    """
-    _check_destination(destination, source)
-    family = load_model_config(model)
-    held = holdings_of_shards(_stated_shards(source, family.divide(before), before.shard_optimizer))
-    partition = family.divide(after)
-    _check_model(held, partition, source)
-    stages = _stages(partition, held.shapes, after.shard_optimizer)
-    targets = _targets(destination, held, stages, after.layout, ranks, "ckpt")
-    return _write(targets, held, destination, "ckpt", partition.notes, progress)
-
-
 def merge_checkpoint(
     source: Path,
     destination: Path,
@@ -213,17 +166,6 @@ def _check_destination(destination: Path, *sources: Path) -> None:
 def _held(source: Path, described: Path, newest: bool, weights_only: bool) -> Holdings:
     shards = find_shards(source, other=described, newest=newest)
     return holdings_of_shards(shards, weights_only=weights_only)
-
-
-def _stated_shards(source: Path, partition: Partition, shard_optimizer: bool) -> Shards:
-    """Return the shards of a directory whose strategies follow from a partition and its files."""
-    devices = _devices(partition.layout)
-    files = rank_files(source, Mesh(partition.layout).ranks)
-    shapes = {name: placement.shape for name, placement in partition.placements.items()}
-    names = dict.fromkeys(name for first in list(files)[::devices] for name in open_file(files[first]))
-    states = {name: shapes[name.partition(".")[2]] for name in names if is_state(name, shapes)}
-    stages = _stages(partition, states, shard_optimizer)
-    return Shards(files, {rank: stages[rank // devices] for rank in files}, devices)
 
 
 def _whole(directory: Path) -> Path:

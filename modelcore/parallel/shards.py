@@ -16,7 +16,7 @@ from pathlib import Path
 from modelcore.errors import MindrailError
 from modelcore.parallel.strategy import Strategy, read_strategy
 
-__all__ = ["Shards", "find_shards", "rank_files", "read_strategies"]
+__all__ = ["Shards", "find_shards", "read_strategies"]
 
 _RANK = re.compile(r"rank_(\d+)")
 _STRATEGY = re.compile(r"rank_(\d+)\.ckpt$")
@@ -54,10 +54,10 @@ def find_shards(directory: Path, *, other: Path | None = None, newest: bool = Fa
     if not _rank_directories(base):
         raise MindrailError("holds no rank_0/, rank_1/, … with checkpoints", where=directory)
     strategies, devices = read_strategies(_strategy_directory(directory, other))
-    return Shards(rank_files(base, range(len(strategies)), newest=newest), strategies, devices)
+    return Shards(_rank_files(base, range(len(strategies)), newest=newest), strategies, devices)
 
 
-def rank_files(directory: Path, ranks: range, *, newest: bool = False) -> dict[int, Path]:
+def _rank_files(directory: Path, ranks: range, *, newest: bool = False) -> dict[int, Path]:
     """Find the one checkpoint of each rank in `directory`/rank_<r>/.
 
     Raises:
