@@ -96,7 +96,11 @@ class Checkpoints:
 
     def tensors(self, step: int) -> dict[str, NDArray]:
         """Return this rank's tensors of a checkpoint."""
-        return read_tensors(part_file(self._at(step), self._rank))
+        return read_tensors(self.file(step))
+
+    def file(self, step: int) -> Path:
+        """Return the file of this rank's tensors of a checkpoint."""
+        return part_file(self._at(step), self._rank)
 
     def remove_all(self) -> None:
         """Remove this rank's parts and, with the last of them, the directory."""

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from modelcore.errors import MindrailError
 
-__all__ = ["Health", "LossScale", "not_finite"]
+__all__ = ["FAULTS", "Health", "LossScale", "check_finite", "not_finite"]
 
 _WINDOW = 1000
 
@@ -70,12 +73,43 @@ class Health:
             )
 
 
-def not_finite(step: int, loss: float, norm: float, ranks: list[int], checkpoint: int) -> MindrailError:
-    """Return the error of a step whose loss or gradient is not a number, naming the ranks it came from."""
+FAULTS = ("weights", "loss", "gradient")
+"""What may be not finite on a rank: each spoils the ones after it, on other ranks too."""
+
+
+def not_finite(
+    step: int, loss: float, norm: float, origin: tuple[str, list[int]], checkpoint: int
+) -> MindrailError:
+    """Return the error of a step whose loss or gradient is not a number.
+
+    Args:
+        step: from 1.
+        loss: of the global batch.
+        norm: of the global gradient.
+        origin: which of `FAULTS` came first, and on which ranks; these may be none.
+        checkpoint: the step of the last one, 0 if there is none.
+    """
     what = "the gradient" if math.isfinite(loss) else "the loss"
     found = norm if math.isfinite(loss) else loss
+    fault, ranks = origin
     whose = f" on rank {', '.join(map(str, ranks))}" if ranks else ""
+    if ranks and fault == "weights":
+        whose += ", whose weights are not finite"
     return MindrailError(f"{what} is {found} at step {step}{whose}", fix=_advice(checkpoint))
+
+
+def check_finite(tensors: Mapping[str, NDArray], step: int, rank: int, checkpoint: int) -> None:
+    """Refuse weights and states that must not be saved.
+
+    Raises:
+        MindrailError: one of them is not finite; it is named.
+    """
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise MindrailError(
+                f"{name} is not finite after step {step} on rank {rank}, so it is not saved",
+                fix=_advice(checkpoint),
+            )
 
 
 def _advice(checkpoint: int) -> str:

@@ -19,7 +19,7 @@ from modelcore.training.agreement import Agreement
 from modelcore.training.checkpoint import Checkpoints, checkpoints_of
 from modelcore.training.description import copy_description, describe_part
 from modelcore.training.gradients import MicroBatch
-from modelcore.training.health import Health, LossScale, not_finite
+from modelcore.training.health import FAULTS, Health, LossScale, check_finite, not_finite
 from modelcore.training.network import build_network, fill
 from modelcore.training.order import rows_of_step
 from modelcore.training.parts import part_file, read_tensors, write_tensors
@@ -100,7 +100,7 @@ class Job:
             )
             if pause and done + 1 < plan.steps:
                 reporter.sync()
-                self.checkpoints.save(done + 1, self._tensors(), self._state())
+                self.checkpoints.save(done + 1, self._tensors(done + 1), self._state())
         reporter.sync()
         if last == plan.steps:
             self._finish()
@@ -119,7 +119,9 @@ class Job:
         step, state = found
         check_same_job(state["plan"], self.plan, self.output, new_layout=False)
         fill(
-            {**weights, **self.step.optimizer.states()}, self.checkpoints.tensors(step), f"checkpoint {step}"
+            {**weights, **self.step.optimizer.states()},
+            self.checkpoints.tensors(step),
+            self.checkpoints.file(step),
         )
         self.scale.restore(state)
         self.step.updates, self.health.first_loss = state["updates"], state["first_loss"]
@@ -134,14 +136,22 @@ class Job:
 
     def _check(self, result: StepResult, checkpoint: int) -> None:
         if not self.scale.seen(result.updated):
-            ranks = self.agreement.ranks_where(not result.own_finite)
-            raise not_finite(result.step, result.loss, result.global_norm, ranks, checkpoint)
+            raise not_finite(result.step, result.loss, result.global_norm, self._origin(result), checkpoint)
         if result.updated:
             self.health.check(result.step, result.loss, checkpoint)
 
-    def _tensors(self) -> dict[str, NDArray]:
+    def _origin(self, result: StepResult) -> tuple[str, list[int]]:
+        """Return what first was not finite in a step, and on which ranks; collective."""
+        found = [(fault, self.agreement.ranks_where(fault in result.faulty)) for fault in FAULTS]
+        return next(((fault, ranks) for fault, ranks in found if ranks), ("", []))
+
+    def _tensors(self, done: int) -> dict[str, NDArray]:
+        """Return weights and states after `done` steps, fit to be saved."""
         named = [*((p.name, p) for p in self.step.parameters), *self.step.optimizer.states().items()]
-        return {name: parameter.asnumpy() for name, parameter in named}
+        tensors = {name: parameter.asnumpy() for name, parameter in named}
+        before = done - 1
+        check_finite(tensors, done, self.rank, before - before % self.plan.checkpoint_every)
+        return tensors
 
     def _state(self) -> dict[str, Any]:
         """Return what a checkpoint needs beside tensors; which rows come next follows from the step."""
@@ -154,7 +164,8 @@ class Job:
 
     def _finish(self) -> None:
         """Write the weights; once every rank has, the checkpoints are not needed any more."""
-        weights = {p.name: p.asnumpy() for p in self.step.parameters}
+        tensors = self._tensors(self.plan.steps)
+        weights = {p.name: tensors[p.name] for p in self.step.parameters}
         write_tensors(part_file(self.output, self.rank), weights)
         if self.rank == 0:
             copy_description(Path(self.plan.model), self.output)

@@ -67,20 +67,24 @@ class TokenRows:
                         where=self._path,
                     )
                 taken[name][i] = values
-        self._check_vocabulary(taken)
+        self._check_vocabulary(taken, numbers)
         if "segments" in taken:
             self._check_segments(taken["segments"], numbers)
         return taken
 
-    def _check_vocabulary(self, taken: dict[str, Int32]) -> None:
-        ids, labels = taken["input_ids"], taken.get("labels", taken["input_ids"])
-        low, high = int(ids.min()), int(max(ids.max(), labels.max()))
-        if low < 0 or high >= self._vocab_size:
-            raise MindrailError(
-                f"holds token {low if low < 0 else high}, the model has {self._vocab_size}",
-                where=self._path,
-                fix="use the tokenizer of this model",
-            )
+    def _check_vocabulary(self, taken: dict[str, Int32], numbers: NDArray[np.int64]) -> None:
+        for name in ("input_ids", "labels"):
+            tokens = taken.get(name, taken["input_ids"])
+            known = (tokens >= 0) & (tokens < self._vocab_size)
+            wrong = np.argwhere(~(known | (tokens == IGNORE)) if name == "labels" else ~known)
+            if wrong.size:
+                row, place = wrong[0]
+                raise MindrailError(
+                    f"row {numbers[row]} holds token {tokens[row, place]} in {name}, "
+                    f"the model has {self._vocab_size}",
+                    where=self._path,
+                    fix="use the tokenizer of this model",
+                )
 
     def _check_segments(self, segments: Int32, numbers: NDArray[np.int64]) -> None:
         before, after = segments[:, :-1], segments[:, 1:]

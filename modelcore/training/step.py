@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mindspore
+import numpy as np
 from mindspore import Parameter, Tensor
 
 from modelcore.parallel.collectives import GroupSum
@@ -38,7 +39,7 @@ class StepResult:
         rate: learning rate.
         tokens: of the global batch that were learnt.
         positions: tokens of the global batch, padding and all.
-        own_finite: whether this rank's own loss is a number.
+        faulty: what of this rank's own is not finite, of weights, loss and gradient; empty in a good step.
         updated: whether the weights changed.
     """
 
@@ -48,7 +49,7 @@ class StepResult:
     rate: float
     tokens: int
     positions: int
-    own_finite: bool
+    faulty: frozenset[str]
     updated: bool
 
 
@@ -103,8 +104,8 @@ class Step:
             self._update(summed, mean * min(1.0, self.plan.clip_norm / max(norm, 1e-12)), rate)
         loss = global_loss / max(global_tokens, 1.0)
         positions = self.plan.global_batch * micro_batches[0][0].shape[1]
-        own_finite = math.isfinite(float(loss_sum.asnumpy()))
-        return StepResult(step + 1, loss, norm, rate, int(global_tokens), positions, own_finite, finite)
+        faulty = frozenset() if finite else self._faulty(loss_sum, gradients)
+        return StepResult(step + 1, loss, norm, rate, int(global_tokens), positions, faulty, finite)
 
     def evaluate(self, micro_batches: Sequence[MicroBatch]) -> tuple[float, int]:
         """Return the loss summed over the tokens of all ranks' micro-batches, and their number; no update.
@@ -114,6 +115,15 @@ class Step:
         """
         total = self._totals(*self._micro_batches.evaluate(micro_batches)).asnumpy()
         return float(total[0]), int(total[1])
+
+    def _faulty(self, loss_sum: Tensor, gradients: Sequence[Tensor]) -> frozenset[str]:
+        """Look for what spoilt a step on this rank, before anything was summed with other ranks'."""
+        own = {"weights": self.parameters, "loss": [loss_sum], "gradient": gradients}
+        return frozenset(
+            what
+            for what, tensors in own.items()
+            if not all(np.isfinite(tensor.asnumpy()).all() for tensor in tensors)
+        )
 
     @property
     def kept_whole(self) -> tuple[str, ...]:

@@ -46,6 +46,6 @@ def test_a_model_that_starts_badly_may_go_on():
 
 
 def test_ranks_are_named():
-    error = not_finite(7, float("nan"), float("nan"), [1, 3], 5)
+    error = not_finite(7, float("nan"), float("nan"), ("loss", [1, 3]), 5)
     assert "the loss is nan at step 7 on rank 1, 3; the checkpoint of step 5 is kept" in str(error)
-    assert "the gradient is inf at step 7;" in str(not_finite(7, 2.0, float("inf"), [], 0))
+    assert "the gradient is inf at step 7;" in str(not_finite(7, 2.0, float("inf"), ("", []), 0))

@@ -110,7 +110,8 @@ def test_a_loss_that_is_not_a_number_stops_the_run(make_plan: Callable):
     weights["model.norm_out.weight"][3] = np.nan
     write_tensors(file, weights)
     with pytest.raises(
-        MindrailError, match="the loss is nan at step 1 on rank 0; there is no checkpoint yet"
+        MindrailError,
+        match="the loss is nan at step 1 on rank 0, whose weights are not finite; there is no checkpoint yet",
     ):
         run(plan)
 

@@ -54,7 +54,7 @@ def test_without_labels_every_token_is_learnt(tmp_path: Path):
 
 def test_another_tokenizers_rows_are_refused_at_once(tmp_path: Path):
     path = write(tmp_path / "x", some(400))
-    with pytest.raises(MindrailError, match=r"holds token \d+, the model has 500"):
+    with pytest.raises(MindrailError, match=r"row \d+ holds token \d+ in input_ids, the model has 500"):
         read_rows(path, 500)
 
 
