@@ -132,6 +132,7 @@ def test_the_shared_attacks_get_their_verdict(shared_cases: list[Case]) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("targets")
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("level", [strongest(), "landlock"])
