@@ -6,8 +6,8 @@ They are not artifacts: a report tells of a run, and a run from the store alone 
 from __future__ import annotations
 
 import json
-import os
 import re
+import tempfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +21,11 @@ __all__ = ["write_run"]
 def write_run(store: Store, name: str, now: datetime, page: str, record: Mapping[str, Any]) -> Path:
     """Write report.html and run.json of a finished run and return the page's path."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
-    directory = store.root / "runs" / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{plain}"
-    directory.mkdir(parents=True)
+    runs = store.root / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    # Runs found in the store take less than a second: the time alone is not a name of one's own.
+    directory = Path(tempfile.mkdtemp(dir=runs, prefix=f"{now:%Y%m%dT%H%M%S}-", suffix=f"-{plain}"))
+    directory.chmod(0o755)
     path = directory / "report.html"
     path.write_text(page, encoding="utf-8")
     (directory / "run.json").write_text(json.dumps(record, indent=1, default=str))
