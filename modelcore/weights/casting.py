@@ -69,12 +69,13 @@ def count_nonfinite(array: NDArray, dtype: DType) -> tuple[int, int]:
     """Return how many elements of a flat array are (NaN, infinite)."""
     if not dtype.exponent:
         return 0, 0
-    bits = array.view(f"<u{dtype.size}")
     nan = infinite = 0
     sign = 1 << (8 * dtype.size - 1)
-    for at in range(0, bits.size, _STEP):
-        magnitude = bits[at : at + _STEP] & (sign - 1)
-        if magnitude.size and magnitude.max() >= dtype.exponent:
+    for at in range(0, array.size, _STEP):
+        bits = array[at : at + _STEP].view(f"<u{dtype.size}")
+        # The largest of the negative elements, and of the others: two passes that write nothing.
+        if bits.max() >= sign + dtype.exponent or bits.view(f"<i{dtype.size}").max() >= dtype.exponent:
+            magnitude = bits & (sign - 1)
             nan += int(np.count_nonzero(magnitude > dtype.exponent))
             infinite += int(np.count_nonzero(magnitude == dtype.exponent))
     return nan, infinite

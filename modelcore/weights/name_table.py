@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from modelcore.weights.tensors import LazyTensor, as_stored, joined, transposed
+from modelcore.weights.tensors import LazyTensor, as_stored, joined
+from modelcore.weights.transpose import transposed
 
 __all__ = ["NameTable", "Rename", "Row", "Split", "Transpose"]
 

@@ -8,8 +8,6 @@ result, are the caller's.
 from __future__ import annotations
 
 import math
-import mmap
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
-from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, StoredTensor, read
+from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, StoredTensor, mapped
 
 __all__ = ["Box", "Piece", "assemble", "box_shape", "whole_box"]
 
@@ -137,24 +135,7 @@ def _mapped(piece: Piece, first: int, last: int) -> tuple[Box, NDArray]:
     stop = max(start, min(end, last))
     rows = piece.tensor.rows(start - origin, stop - origin)
     box = _in_bytes(((start, stop), *rest), piece.tensor.dtype.size)
-    return box, _view(rows).reshape(box_shape(box))
-
-
-def _view(tensor: StoredTensor) -> NDArray:
-    """Return the tensor's bytes, mapped where they lie in one run (the view keeps the mapping alive)."""
-    if len(tensor.extents) != 1:
-        return read(tensor).reshape(-1).view(np.uint8)
-    (extent,) = tensor.extents
-    before = extent.offset % mmap.ALLOCATIONGRANULARITY
-    with extent.path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size < extent.offset + extent.length:
-            raise MindrailError(
-                f"the file ends inside tensor {tensor.name}", where=extent.path, fix="get it again"
-            )
-        mapping = mmap.mmap(
-            file.fileno(), before + extent.length, access=mmap.ACCESS_READ, offset=extent.offset - before
-        )
-    return np.frombuffer(mapping, np.uint8, extent.length, before)
+    return box, mapped(rows).reshape(box_shape(box))
 
 
 def _in_bytes(box: Box, size: int) -> Box:

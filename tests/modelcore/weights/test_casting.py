@@ -60,6 +60,19 @@ def test_nan_and_infinity_are_counted(dtype: DType) -> None:
     assert count_nonfinite(cast_array(values, FP32, dtype), dtype) == (3, 2)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("dtype", [FP16, BF16, FP32])
+def test_one_nan_or_infinity_of_either_sign_is_found_among_the_largest_numbers(
+    dtype: DType, sign: float
+) -> None:
+    largest = (np.array([dtype.exponent - 1]).astype(f"<u{dtype.size}")).view(dtype.array)
+    for value, expected in ((np.inf, (0, 1)), (np.nan, (1, 0))):
+        array = np.concatenate([largest.repeat(3), cast_array(np.array([-0.0], np.float32), FP32, dtype)])
+        assert count_nonfinite(array, dtype) == (0, 0)
+        array[1:2] = cast_array(np.array([np.copysign(value, sign)], np.float32), FP32, dtype)
+        assert count_nonfinite(array, dtype) == expected
+
+
 def test_a_value_too_large_for_fp16_is_refused_by_the_tensors_name() -> None:
     with pytest.raises(MindrailError, match="head: has values too large for fp16"):
         read(cast(from_array(np.array([1.0, 70000.0], np.float32)), FP16, "head"))

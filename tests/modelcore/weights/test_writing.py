@@ -15,7 +15,7 @@ from modelcore.weights import writing
 from modelcore.weights.dtypes import FP32
 from modelcore.weights.layout import TensorSpec
 from modelcore.weights.safetensors_file import read_safetensors, safetensors_layout
-from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, from_array, read, transposed
+from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, from_array, read
 from modelcore.weights.writing import journal_path, scratch_path, write_file
 
 ARRAYS = {name: np.full((4, 3), at, np.float32) for at, name in enumerate("abc")}
@@ -79,12 +79,6 @@ def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(writing.os, "pwrite", lambda file, data, at: whole(file, data[:7], at))
     write_file(tmp_path / "x.safetensors", LAYOUT, tensors())
     assert read(read_safetensors(tmp_path / "x.safetensors")["c"])[3, 2] == 2
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (33, 1030), (600, 40), (1, 700)])
-def test_a_transpose_is_numpys(shape: tuple[int, int]) -> None:
-    array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    np.testing.assert_array_equal(read(transposed(from_array(array))), array.T)
 
 
 def test_a_large_tensor_comes_in_chunks(tmp_path: Path) -> None:
