@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import sentencepiece
 
+from modelcore.data.tokenizers.beginnings import encode_sharing, words_are_apart
 from modelcore.data.tokenizers.protocol import Marked, end_to_end
 from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
 from modelcore.errors import MindrailError
@@ -71,6 +72,7 @@ class SentencePieceTokenizer:
         self._cut = re.compile("|".join(map(re.escape, longest_first)))
         self._widths = np.ones(self.vocab_size, np.int64)
         self._widths[:size] = [_width(processor, i) for i in range(size)]
+        self._sharing = words_are_apart(processor)
 
     def encode(self, text: str, *, bos: bool = False, eos: bool = False, specials: bool = True) -> list[int]:
         """See `protocol.Tokenizer.encode`."""
@@ -119,7 +121,10 @@ class SentencePieceTokenizer:
     def _encode_stretches(self, cut: Iterable[list[_Stretch]]) -> Iterator[list[int]]:
         """Yield the ids of every stretch in order; all characters are encoded in one call, on all cores."""
         flat = [stretch for stretches in cut for stretch in stretches]
-        plain = iter(self._processor.encode([s.text for s in flat if s.special is None]))
+        texts = [stretch.text for stretch in flat if stretch.special is None]
+        plain = iter(
+            encode_sharing(self._processor, texts) if self._sharing else self._processor.encode(texts)
+        )
         for stretch in flat:
             yield next(plain) if stretch.special is None else [stretch.special]
 
