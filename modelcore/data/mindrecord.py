@@ -44,6 +44,8 @@ __all__ = [
 HEADER = 1 << 24
 PAGE = 1 << 25
 RAW_ROW = (5).to_bytes(8, "little") + b"\x81\xa2id\x00"  # {"id": 0}
+# A byte of ones for each byte kept of a value of code 0, 1, 2, the lowest first.
+KEPT = np.array([0x00000001, 0x00000101, 0x01010101], "<u4")
 TABLE = (
     "CREATE TABLE INDEXES(ROW_ID INT NOT NULL, PAGE_ID_RAW INT NOT NULL, PAGE_OFFSET_RAW INT NOT NULL, "
     "PAGE_OFFSET_RAW_END INT NOT NULL, ROW_GROUP_ID INT NOT NULL, PAGE_ID_BLOB INT NOT NULL, "
@@ -244,10 +246,11 @@ def _packed(array: Int32) -> list[bytes]:
         codes[:, :width] += (values < -limit) | (values >= limit)
     quads = codes.reshape(rows, -1, 4)
     marks = (quads[..., 0] << 6) | (quads[..., 1] << 4) | (quads[..., 2] << 2) | quads[..., 3]
-    widths = np.left_shift(np.uint8(1), codes[:, :width])
-    kept = np.arange(4, dtype=np.uint8) < widths[..., None]
-    data = values.view(np.uint8).reshape(rows, width, 4)[kept].tobytes()
-    ends = np.cumsum(widths.sum(axis=1, dtype=np.int64)).tolist()
+    # Where no value needs four bytes, two of each are looked at.
+    size = 4 if codes.max() == 2 else 2
+    kept = KEPT.astype(f"<u{size}")[codes[:, :width]].view(np.bool_)
+    data = values.astype(f"<i{size}", copy=False).view(np.uint8)[kept].tobytes()
+    ends = np.cumsum(np.count_nonzero(kept, axis=1)).tolist()
     count = width.to_bytes(4, "big")
     begins = [0, *ends[:-1]]
     return [count + marks[i].tobytes() + data[b:e] for i, (b, e) in enumerate(zip(begins, ends, strict=True))]

@@ -20,6 +20,9 @@ def some_rows(rows: int, width: int, seed: int = 0) -> Rows:
     labels = generator.integers(-130, 130, (rows, width)).astype(np.int32)
     edges = [-(2**31), 2**31 - 1, 127, 128, -128, -129, 32767, 32768, -32768, -32769]
     ids[0, : min(width, len(edges))] = edges[:width]
+    # The labels stay within two bytes.
+    two = [number for number in edges if -(2**15) <= number < 2**15]
+    labels[0, : min(width, len(two))] = two[:width]
     return Rows(ids, labels)
 
 
