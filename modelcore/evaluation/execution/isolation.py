@@ -19,6 +19,7 @@ import os
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from modelcore.evaluation.execution import kernel, landlock, root, seccomp
 from modelcore.evaluation.execution.limits import MIB, Limits
@@ -28,6 +29,7 @@ __all__ = [
     "Sight",
     "confine_completion",
     "confine_trial",
+    "confine_zygote",
     "enter_namespaces",
     "in_namespaces",
     "split_around",
@@ -96,37 +98,61 @@ def confine_trial(level: str, user: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_DATA, _TRIAL_MEMORY)
     _limit(resource.RLIMIT_FSIZE, 0)
-    _become_nobody(level, user)
+    if level == "namespaces":
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    kernel.drop_capabilities()
+    kernel.no_new_privileges()
     kernel.hide_memory()
 
 
-def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> None:
-    """Put this process, which has run nothing yet, and its descendants under all limits of `level`.
+def confine_zygote(level: str, limits: Limits, user: int) -> None:
+    """Put the process that completions are forked from under what they all inherit and it can do with.
 
     Args:
         level: one of `LEVELS`.
+        limits: of a sample.
+        user: the group id to run as, where there is a choice.
+    """
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_DATA, limits.memory)
+    _limit(resource.RLIMIT_AS, limits.memory + _LIBRARY_ADDRESS_SPACE)
+    _limit(resource.RLIMIT_NOFILE, limits.open_files)
+    _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
+    _limit(resource.RLIMIT_MEMLOCK, 0)
+    if level == "namespaces":
+        os.setgroups([])
+        os.setresgid(user, user, user)
+    kernel.no_new_privileges()
+    seccomp.forbid_common(same_user=not in_namespaces(level))
+    _counts_own_processes(level)
+
+
+def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> None:
+    """Put this process, which has run nothing yet, and its descendants under the rest of what `level` asks.
+
+    Args:
+        level: one of `LEVELS`; `confine_zygote` was called in the parent.
         limits: of the sample.
         user: the user id to run as, where there is a choice.
         ruleset: of Landlock, for the level of that name.
     """
-    _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, math.ceil(limits.seconds) + 2)
-    _limit(resource.RLIMIT_DATA, limits.memory)
-    _limit(resource.RLIMIT_AS, limits.memory + _LIBRARY_ADDRESS_SPACE)
     if _counts_own_processes(level):
         _limit(resource.RLIMIT_NPROC, limits.processes + 1)  # the next sample's process waits beside it
-    _limit(resource.RLIMIT_NOFILE, limits.open_files)
-    _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
-    _limit(resource.RLIMIT_MEMLOCK, 0)
     if in_namespaces(level):
         root.mount_scratch(limits.disk)
-    _become_nobody(level, user)
+    if level == "namespaces":
+        os.setresuid(user, user, user)
+    kernel.drop_capabilities()
     if not in_namespaces(level):
         landlock.restrict(ruleset)
         os.close(ruleset)
-    seccomp.forbid(same_user=not in_namespaces(level))
+    seccomp.forbid_rest(same_user=not in_namespaces(level))
 
 
+@cache
 def _counts_own_processes(level: str) -> bool:
     """Whether the kernel counts the completion's processes apart from others of the same user.
 
@@ -138,15 +164,6 @@ def _counts_own_processes(level: str) -> bool:
         major, minor = os.uname().release.split(".")[:2]
         return (int(major), int("".join(filter(str.isdigit, minor)))) >= (5, 14)
     return level == "namespaces"
-
-
-def _become_nobody(level: str, user: int) -> None:
-    if level == "namespaces":
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
-    kernel.drop_capabilities()
-    kernel.no_new_privileges()
 
 
 def _limit(kind: int, value: int) -> None:

@@ -106,10 +106,11 @@ def pivot_root(new: str, old: str) -> None:
     call("pivot_root", new.encode(), old.encode())
 
 
-def prctl(option: int, value: int) -> None:
-    """prctl(2) with one argument; the others are 0."""
+def prctl(option: int, value: int | bytes) -> None:
+    """prctl(2) with one argument, a number or what it points to; the others are 0."""
     zero = ctypes.c_ulong(0)
-    _checked(_libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero), "prctl")
+    argument = ctypes.c_ulong(value) if isinstance(value, int) else ctypes.c_char_p(value)
+    _checked(_libc.prctl(option, argument, zero, zero, zero), "prctl")
 
 
 def die_with_parent(parent: int) -> None:
@@ -130,8 +131,7 @@ def hide_memory() -> None:
 
 def name_process(name: str) -> None:
     """Set the name that `ps` shows, up to 15 characters."""
-    buffer = ctypes.create_string_buffer(name.encode())
-    prctl(_PR_SET_NAME, ctypes.addressof(buffer))
+    prctl(_PR_SET_NAME, name.encode())
 
 
 def no_new_privileges() -> None:

@@ -15,11 +15,12 @@ import platform
 import struct
 from functools import cache
 
-__all__ = ["forbid", "prepare"]
+__all__ = ["forbid_common", "forbid_rest"]
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
+_INSTRUCTION_BYTES = 8
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 _X32_BIT = 0x40000000
 _CLONE_THREAD = 0x00010000
@@ -48,9 +49,6 @@ _ALWAYS: dict[str, tuple[int | None, int | None]] = {
     "pidfd_open": (434, 434),
     "pidfd_getfd": (438, 438),
     "pidfd_send_signal": (424, 424),
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "mount": (165, 40),
     "umount2": (166, 39),
     "pivot_root": (155, 41),
     "chroot": (161, 51),
@@ -100,6 +98,12 @@ _ALWAYS: dict[str, tuple[int | None, int | None]] = {
     "reboot": (169, 142),
     "modify_ldt": (154, None),
 }
+# Beyond that, what the process that completions are forked from needs itself.
+_NAMESPACES: dict[str, tuple[int | None, int | None]] = {
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+}
 # Beyond that, where no namespace hides the caller's other processes and files.
 _SAME_USER: dict[str, tuple[int | None, int | None]] = {
     "fork": (57, None),
@@ -145,34 +149,42 @@ _OPEN, _OPENAT, _FCNTL, _IOCTL = (2, None), (257, 56), (72, 25), (16, 29)
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902
 
 
-def prepare(*, same_user: bool) -> None:
-    """Build what `forbid` needs, in a process from which others will be forked.
+def forbid_common(*, same_user: bool) -> None:
+    """Install what also the process may be refused that completions are forked from: they inherit it.
 
-    Raises:
-        OSError: the machine is neither x86_64 nor aarch64.
-    """
-    if platform.machine() not in _ARCHITECTURES:
-        raise OSError(errno.ENOSYS, f"no system call numbers for {platform.machine()}")
-    _fixed_rules(same_user)
-
-
-def forbid(*, same_user: bool) -> None:
-    """Install the filter in this process and its descendants; `no_new_privileges` must have been called.
+    The kernel takes long to install a filter of this length, and does so once here. `forbid_rest` follows in
+    every completion. `no_new_privileges` must have been called.
 
     Args:
-        same_user: other processes and files of the caller's user are within reach: allow threads but no
-            processes, signals to this process only, and no change of other processes' or files' attributes.
+        same_user: other processes and files of the caller's user are within reach of completions.
 
     Raises:
         OSError: the kernel has no seccomp filters or the machine is neither x86_64 nor aarch64.
     """
-    prepare(same_user=same_user)
-    argument_rules = _own_process_only() if same_user else b""
-    code = _fixed_rules(same_user) + argument_rules + _instruction(_RETURN, _ALLOW)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    header = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
-    arguments = (ctypes.c_ulong(_MODE_FILTER), ctypes.c_void_p(ctypes.addressof(header)))
-    if _libc.prctl(_PR_SET_SECCOMP, *arguments, ctypes.c_ulong(0), ctypes.c_ulong(0)) < 0:
+    if platform.machine() not in _ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"no system call numbers for {platform.machine()}")
+    _install(_common_rules(same_user))
+    if not same_user:
+        _namespace_rules()
+
+
+def forbid_rest(*, same_user: bool) -> None:
+    """Install the rest in a completion and its descendants: the way into other namespaces.
+
+    Args:
+        same_user: allow threads but no processes, signals to this process only.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    _install(_own_process_rules() if same_user else _namespace_rules())
+
+
+def _install(code: bytes) -> None:
+    address = ctypes.cast(ctypes.c_char_p(code), ctypes.c_void_p).value
+    header = ctypes.c_char_p(struct.pack("@HP", len(code) // _INSTRUCTION_BYTES, address))
+    zero = ctypes.c_ulong(0)
+    if _libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), header, zero, zero) < 0:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
@@ -184,9 +196,7 @@ def _refuse(code: int = errno.EPERM) -> bytes:
     return _instruction(_RETURN, _ERRNO | code)
 
 
-@cache
-def _fixed_rules(same_user: bool) -> bytes:
-    """The checks that are the same for every process; kept, so that forked processes need not build them."""
+def _common_rules(same_user: bool) -> bytes:
     column, audit_architecture = _ARCHITECTURES[platform.machine()]
     program = [
         _instruction(_LOAD, _ARCHITECTURE_OFFSET),
@@ -196,24 +206,36 @@ def _fixed_rules(same_user: bool) -> bytes:
     ]
     if column == _X86_64:
         program += [_instruction(_JUMP_SET, _X32_BIT, 0, 1), _refuse()]
-    tables = [_ALWAYS, _SAME_USER] if same_user else [_ALWAYS]
-    numbers = [row[column] for table in tables for row in table.values()]
-    for number in numbers:
-        if number is not None:
-            program += [_instruction(_JUMP_EQUAL, number, 0, 1), _refuse()]
+    program += _refused(_ALWAYS)
+    if same_user:
+        program += [*_refused(_NAMESPACES), *_refused(_SAME_USER)]
+        program += [_instruction(_JUMP_EQUAL, _OPENAT2, 0, 1), _refuse(errno.ENOSYS)]
     new_namespace = [_instruction(_JUMP_SET, _CLONE_NEW_NAMESPACES, 0, 1), _refuse()]
     program += _when(_CLONE[column], 0, new_namespace)
     program += [_instruction(_JUMP_EQUAL, _CLONE3, 0, 1), _refuse(errno.ENOSYS)]
-    if same_user:
-        program += [_instruction(_JUMP_EQUAL, _OPENAT2, 0, 1), _refuse(errno.ENOSYS)]
-    return b"".join(program)
+    return b"".join([*program, _instruction(_RETURN, _ALLOW)])
 
 
-def _own_process_only() -> bytes:
-    """Rules on arguments, for what would reach beyond this process or past Landlock's first version."""
+def _refused(table: dict[str, tuple[int | None, int | None]]) -> list[bytes]:
+    column, _ = _ARCHITECTURES[platform.machine()]
+    numbers = [row[column] for row in table.values()]
+    checks = [_instruction(_JUMP_EQUAL, number, 0, 1) for number in numbers if number is not None]
+    return [part for check in checks for part in (check, _refuse())]
+
+
+@cache
+def _namespace_rules() -> bytes:
+    """The last rules where completions have namespaces; kept, so that none of them builds these."""
+    load = _instruction(_LOAD, _NUMBER_OFFSET)
+    return b"".join([load, *_refused(_NAMESPACES), _instruction(_RETURN, _ALLOW)])
+
+
+def _own_process_rules() -> bytes:
+    """The last rules where they have none: on arguments that reach beyond the process, or past Landlock."""
     column, _ = _ARCHITECTURES[platform.machine()]
     own = os.getpid()
-    rules = _when(_CLONE[column], 0, [_instruction(_JUMP_SET, _CLONE_THREAD, 1, 0), _refuse()])
+    rules = [_instruction(_LOAD, _NUMBER_OFFSET)]
+    rules += _when(_CLONE[column], 0, [_instruction(_JUMP_SET, _CLONE_THREAD, 1, 0), _refuse()])
     rules += _when(_KILL[column], 0, [_instruction(_JUMP_EQUAL, own, 1, 0), _refuse()])
     rules += _when(_TGKILL[column], 0, [_instruction(_JUMP_EQUAL, own, 1, 0), _refuse()])
     rules += _when(_PRLIMIT[column], 0, [_instruction(_JUMP_EQUAL, 0, 1, 0), _refuse()])
@@ -228,7 +250,7 @@ def _own_process_only() -> bytes:
             rules += _when(number, argument, truncate_unwritable)
     rules += _when(_FCNTL[column], 1, _none_of(_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))
     rules += _when(_IOCTL[column], 1, _none_of(_FIOSETOWN, _SIOCSPGRP))
-    return b"".join(rules)
+    return b"".join([*rules, _instruction(_RETURN, _ALLOW)])
 
 
 def _none_of(*values: int) -> list[bytes]:

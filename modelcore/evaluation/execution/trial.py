@@ -82,8 +82,9 @@ def _run_check(trial: Trial, completion: Completion) -> None:
     candidate = RemoteFunction(completion, trial.entry_point)
     names[trial.entry_point] = candidate
     test, read = _compiled_test(trial.test)
-    for name in read - names.keys() - vars(builtins).keys():
-        names[name] = RemoteFunction(completion, name)  # what the test defines itself replaces it
+    for name in read:
+        if name not in names:
+            names[name] = RemoteFunction(completion, name)  # what the test defines itself replaces it
     exec(test, names)
     names["check"](candidate)
 
@@ -97,7 +98,7 @@ def prepare(trial: Trial) -> None:
 @lru_cache(_PREPARED)
 def _compiled_test(source: str) -> tuple[types.CodeType, frozenset[str]]:
     test = compile(source, _TEST_FILE, "exec")
-    return test, frozenset(_names_in(test))
+    return test, frozenset(_names_in(test) - vars(builtins).keys())
 
 
 @lru_cache(_PREPARED)

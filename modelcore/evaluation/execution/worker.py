@@ -19,6 +19,7 @@ from typing import Any
 from modelcore.evaluation.execution import isolation, kernel, root, scratch, verdicts
 from modelcore.evaluation.execution.isolation import Sight
 from modelcore.evaluation.execution.limits import Limits
+from modelcore.evaluation.execution.rehearsal import rehearse
 from modelcore.evaluation.execution.remote import Completion
 from modelcore.evaluation.execution.trial import Trial, prepare, run_trial
 from modelcore.evaluation.execution.usage import processes, usage
@@ -111,6 +112,7 @@ class _Worker:
         else:
             self._table = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
             scratch.empty(self._scratch)  # of what a killed worker may have left
+        rehearse()
         self._commands, theirs = socket.socketpair()
         sys.path.pop(0)  # the project's own directory: everything needed of it is loaded
         self._zygote = self._fork_zygote(sight, theirs)

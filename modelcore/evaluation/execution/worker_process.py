@@ -27,7 +27,7 @@ _WALL_FACTOR = 40
 _AHEAD_CHARACTERS = 20_000
 _PROJECT = str(Path(__file__).parents[3])
 _PROGRAM = (
-    f"import sys; sys.path[0] = {_PROJECT!r}; from modelcore.evaluation.execution.worker import main; main()"
+    f"import sys; sys.path[0] = {_PROJECT!r}; from modelcore.evaluation.execution.start import main; main()"
 )
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # sets of strings iterate in the same order in every run
@@ -84,6 +84,7 @@ class WorkerProcess:
         )
         with contextlib.suppress(ChannelClosed):  # noticed by `check`
             self._write(configuration)
+            self._write(vars(_SELF_CHECK))
 
     @property
     def output(self) -> int:
@@ -97,7 +98,7 @@ class WorkerProcess:
             self.since = time.monotonic()
         self.jobs.append(job)
         try:
-            self._write(dataclasses.asdict(job.trial))
+            self._write(vars(job.trial))
         except ChannelClosed:
             if len(self.jobs) > 1:
                 self.jobs.pop()
@@ -132,7 +133,7 @@ class WorkerProcess:
         send(self._process.stdin.fileno(), message)
 
     def check(self) -> None:
-        """Wait until the worker is set up, and have it score a sample that passes.
+        """Wait until the worker is set up and has scored a sample that passes.
 
         Raises:
             Unavailable: it cannot, at its level of isolation; the worker has been ended.
@@ -148,7 +149,6 @@ class WorkerProcess:
             answer = self._await()
             if "unavailable" in answer:
                 raise Unavailable(answer["unavailable"])
-            self._write(dataclasses.asdict(_SELF_CHECK))
             answer = self._await()
         except ChannelClosed:
             raise Unavailable(f"the worker ended at its start: {self._last_words()}") from None
