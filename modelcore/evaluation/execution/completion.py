@@ -6,9 +6,11 @@ code, it can only change the values that are sent back.
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from modelcore.evaluation.execution.plain import pack, unpack
@@ -29,7 +31,10 @@ def serve(channel: int) -> None:
     Raises:
         ChannelClosed: the trial is over.
     """
-    names = _run_program(receive(channel, _REQUEST_BYTES)["program"], channel)
+    beginning = receive(channel, _REQUEST_BYTES)
+    with suppress(OSError):  # not allowed at every level of isolation, and not necessary
+        os.sched_setaffinity(0, beginning["processors"])
+    names = _run_program(beginning["program"], channel)
     objects: list[Any] = []
     operations: dict[str, Callable[..., Any]] = {
         "name": names.__getitem__,

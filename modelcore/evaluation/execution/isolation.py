@@ -29,6 +29,7 @@ __all__ = [
     "Sight",
     "confine_completion",
     "confine_trial",
+    "confine_worker",
     "confine_zygote",
     "enter_namespaces",
     "in_namespaces",
@@ -93,11 +94,14 @@ def unused_user(number: int) -> int:
     return last - number % max(1, min(count // 2, 1 << 30))
 
 
-def confine_trial(level: str, user: int) -> None:
-    """Take from the process that runs the tests what it does not need."""
+def confine_worker(level: str, user: int) -> None:
+    """Take from the process that the tests are forked from what neither it nor they need; they inherit it.
+
+    Args:
+        level: one of `LEVELS`.
+        user: the user and group id to run as, where there is a choice.
+    """
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_DATA, _TRIAL_MEMORY)
-    _limit(resource.RLIMIT_FSIZE, 0)
     if level == "namespaces":
         os.setgroups([])
         os.setresgid(user, user, user)
@@ -105,6 +109,12 @@ def confine_trial(level: str, user: int) -> None:
     kernel.drop_capabilities()
     kernel.no_new_privileges()
     kernel.hide_memory()
+
+
+def confine_trial() -> None:
+    """Limit what the process that runs the tests may use, whatever an answer makes it do."""
+    _limit(resource.RLIMIT_DATA, _TRIAL_MEMORY)
+    _limit(resource.RLIMIT_FSIZE, 0)
 
 
 def confine_zygote(level: str, limits: Limits, user: int) -> None:

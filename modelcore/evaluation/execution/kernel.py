@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 import struct
 
@@ -36,6 +35,7 @@ __all__ = [
     "no_new_privileges",
     "pivot_root",
     "prctl",
+    "processor",
     "setns",
     "unmount",
     "unshare",
@@ -61,7 +61,7 @@ _NUMBERS = {  # syscall: (x86_64, aarch64)
     "landlock_add_rule": (445, 445),
     "landlock_restrict_self": (446, 446),
 }
-_COLUMN = {"x86_64": 0, "aarch64": 1}.get(platform.machine(), 0)
+_COLUMN = {"x86_64": 0, "aarch64": 1}.get(os.uname().machine, 0)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -104,6 +104,11 @@ def unmount(target: str, flags: int) -> None:
 def pivot_root(new: str, old: str) -> None:
     """pivot_root(2)."""
     call("pivot_root", new.encode(), old.encode())
+
+
+def processor() -> int:
+    """Return the number of the processor this runs on now."""
+    return _checked(_libc.sched_getcpu(), "sched_getcpu")
 
 
 def prctl(option: int, value: int | bytes) -> None:

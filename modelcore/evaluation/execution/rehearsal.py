@@ -6,6 +6,7 @@ need not make it again in memory of their own.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from contextlib import suppress
@@ -13,7 +14,7 @@ from contextlib import suppress
 from modelcore.evaluation.execution.completion import serve
 from modelcore.evaluation.execution.plain import pack
 from modelcore.evaluation.execution.remote import Completion
-from modelcore.evaluation.execution.trial import Trial, run_trial
+from modelcore.evaluation.execution.trial import Trial, prepare, run_trial
 from modelcore.evaluation.execution.wire import send
 
 __all__ = ["rehearse"]
@@ -33,9 +34,10 @@ _TRIAL = Trial(
 def rehearse() -> None:
     """Run the completion's side on requests written in advance, then the tests on its answers."""
     for _ in range(_ROUNDS):
+        prepare(_TRIAL)
         tests, program = socket.socketpair()
         with tests, program:
-            send(tests.fileno(), {"program": _TRIAL.program})
+            send(tests.fileno(), {"program": _TRIAL.program, "processors": list(os.sched_getaffinity(0))})
             for value in _VALUES:
                 args = [pack(value, id)]
                 send(tests.fileno(), {"operation": "call", "args": args, "keywords": {}, "function": "f"})

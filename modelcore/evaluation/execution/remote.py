@@ -7,6 +7,7 @@ in place is modified here too. Nothing that the completion sends can run code he
 from __future__ import annotations
 
 import builtins
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,7 +39,7 @@ class Completion:
 
     def run(self, program: str) -> dict[str, Any]:
         """Have the program run; return {"value"}, or {"compile"} or {"error"} with [class names, message]."""
-        return self._exchange({"program": program})
+        return self._exchange({"program": program, "processors": list(os.sched_getaffinity(0))})
 
     def request(self, operation: str, args: list[Any], **more: Any) -> Any:
         """Have one operation done and return its value; what it raises there is raised here.

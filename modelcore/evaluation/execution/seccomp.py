@@ -11,12 +11,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import struct
 from functools import cache
 
 __all__ = ["forbid_common", "forbid_rest"]
 
+_MACHINE = os.uname().machine
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
@@ -161,8 +161,8 @@ def forbid_common(*, same_user: bool) -> None:
     Raises:
         OSError: the kernel has no seccomp filters or the machine is neither x86_64 nor aarch64.
     """
-    if platform.machine() not in _ARCHITECTURES:
-        raise OSError(errno.ENOSYS, f"no system call numbers for {platform.machine()}")
+    if _MACHINE not in _ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"no system call numbers for {_MACHINE}")
     _install(_common_rules(same_user))
     if not same_user:
         _namespace_rules()
@@ -197,7 +197,7 @@ def _refuse(code: int = errno.EPERM) -> bytes:
 
 
 def _common_rules(same_user: bool) -> bytes:
-    column, audit_architecture = _ARCHITECTURES[platform.machine()]
+    column, audit_architecture = _ARCHITECTURES[_MACHINE]
     program = [
         _instruction(_LOAD, _ARCHITECTURE_OFFSET),
         _instruction(_JUMP_EQUAL, audit_architecture, 1, 0),
@@ -217,7 +217,7 @@ def _common_rules(same_user: bool) -> bytes:
 
 
 def _refused(table: dict[str, tuple[int | None, int | None]]) -> list[bytes]:
-    column, _ = _ARCHITECTURES[platform.machine()]
+    column, _ = _ARCHITECTURES[_MACHINE]
     numbers = [row[column] for row in table.values()]
     checks = [_instruction(_JUMP_EQUAL, number, 0, 1) for number in numbers if number is not None]
     return [part for check in checks for part in (check, _refuse())]
@@ -232,7 +232,7 @@ def _namespace_rules() -> bytes:
 
 def _own_process_rules() -> bytes:
     """The last rules where they have none: on arguments that reach beyond the process, or past Landlock."""
-    column, _ = _ARCHITECTURES[platform.machine()]
+    column, _ = _ARCHITECTURES[_MACHINE]
     own = os.getpid()
     rules = [_instruction(_LOAD, _NUMBER_OFFSET)]
     rules += _when(_CLONE[column], 0, [_instruction(_JUMP_SET, _CLONE_THREAD, 1, 0), _refuse()])

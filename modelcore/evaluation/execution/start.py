@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 
 __all__ = ["main"]
 
@@ -11,7 +12,9 @@ __all__ = ["main"]
 def main() -> None:
     """Load what reacts to forks so that it does not, then run the worker."""
     _import_deaf_to_forks("random")
-    importlib.import_module("modelcore.evaluation.execution.worker").main()
+    worker = importlib.import_module("modelcore.evaluation.execution.worker")
+    sys.dont_write_bytecode = True
+    worker.main()
 
 
 def _import_deaf_to_forks(name: str) -> None:

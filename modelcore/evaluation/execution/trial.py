@@ -46,7 +46,7 @@ class Trial:
 
 
 def run_trial(trial: Trial, completion: Completion) -> Outcome:
-    """Run the program, then the tests; return the outcome.
+    """Run the program, then the tests; return the outcome. `prepare` was called.
 
     Raises:
         ChannelClosed: the completion's process is gone; the caller knows why.
@@ -56,7 +56,6 @@ def run_trial(trial: Trial, completion: Completion) -> Outcome:
         return outcome(verdicts.DID_NOT_COMPILE, _named(loaded["compile"]))
     if "error" in loaded:
         return _error_outcome(loaded["error"])
-    random.seed(trial.seed)
     try:
         _run_check(trial, completion)
         if completion.is_gone:  # and the test took no notice
@@ -90,7 +89,8 @@ def _run_check(trial: Trial, completion: Completion) -> None:
 
 
 def prepare(trial: Trial) -> None:
-    """Compile the tests, so that processes forked from now on need not do it for this problem."""
+    """Compile the tests and seed `random`, so that the process forked for the trial need not do it."""
+    random.seed(trial.seed)
     _compiled_helpers(trial.helpers)
     _compiled_test(trial.test)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = ["ChannelClosed", "MessageTooLarge", "receive", "send"]
 
+_encode = json.JSONEncoder(check_circular=False).encode
+_decode = json.JSONDecoder().decode
 _PREFIX = 4
 _CHUNK = 1 << 16
 
@@ -29,7 +31,7 @@ def send(descriptor: int, message: Any) -> None:
     Raises:
         ChannelClosed: nobody reads any more.
     """
-    body = json.dumps(message, check_circular=False).encode("ascii")
+    body = _encode(message).encode("ascii")
     data = memoryview(len(body).to_bytes(_PREFIX, "big") + body)
     try:
         while data:
@@ -49,7 +51,7 @@ def receive(descriptor: int, limit: int) -> Any:
     size = int.from_bytes(_exactly(descriptor, _PREFIX), "big")
     if size > limit:
         raise MessageTooLarge(size)
-    return json.loads(_exactly(descriptor, size))
+    return _decode(_exactly(descriptor, size).decode("utf-8", "surrogatepass"))
 
 
 def _exactly(descriptor: int, size: int) -> bytes:

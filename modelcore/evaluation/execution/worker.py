@@ -117,13 +117,19 @@ class _Worker:
         sys.path.pop(0)  # the project's own directory: everything needed of it is loaded
         self._zygote = self._fork_zygote(sight, theirs)
         theirs.close()
-        kernel.hide_memory()
         kernel.name_process("score-worker")
+        self._confine()
         gc.disable()
         gc.freeze()  # a collection in a forked process would copy every page
+        self._processors = os.sched_getaffinity(0)
         self._prepared: _Prepared | None = None
         if isolation.in_namespaces(level):
             self._prepare_completion()
+
+    def _confine(self) -> None:
+        parent = os.getppid()
+        isolation.confine_worker(self._level, self._user - 1)
+        kernel.die_with_parent(parent)  # a change of user has undone it
 
     def _fork_zygote(self, sight: Sight, commands: socket.socket) -> int:
         parent = os.getpid()
@@ -186,19 +192,22 @@ class _Worker:
         return channel, process
 
     def _fork_trial(self, trial: Trial, channel: int) -> tuple[int, int]:
+        """Start the tests, on one processor: they and the completion, which follows them, take turns."""
         readable, writable = os.pipe()
         parent = os.getpid()
+        os.sched_setaffinity(0, {kernel.processor()})
         child = os.fork()
         if child:
+            os.sched_setaffinity(0, self._processors)
             os.close(writable)
             return readable, child
         try:
-            kernel.die_with_parent(parent)
+            if not isolation.in_namespaces(self._level):  # in which all end with the worker
+                kernel.die_with_parent(parent)
             kernel.name_process("trial")
             _silence(0, 1, 2)
             self._commands.close()
-            isolation.confine_trial(self._level, self._user - 1)
-            kernel.die_with_parent(parent)  # a change of user has undone it
+            isolation.confine_trial()
             result = run_trial(trial, Completion(channel, self._limits.answer))
             send(writable, {"verdict": result.verdict, "reason": result.reason})
             os._exit(0)

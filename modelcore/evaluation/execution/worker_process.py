@@ -74,7 +74,7 @@ class WorkerProcess:
         self._patience = _WALL_FACTOR * seconds + _SILENCE_SECONDS
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-s", "-B", "-c", _PROGRAM],
+            [sys.executable, "-S", "-s", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
