@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import selectors
 import tempfile
 import time
 from collections import deque
@@ -23,7 +22,7 @@ from modelcore.evaluation.execution.limits import DEFAULT_LIMITS, Limits
 from modelcore.evaluation.execution.sight import sight_of
 from modelcore.evaluation.execution.trial import Trial
 from modelcore.evaluation.execution.verdicts import Outcome, outcome
-from modelcore.evaluation.execution.wire import ChannelClosed
+from modelcore.evaluation.execution.wire import ChannelClosed, readable
 from modelcore.evaluation.execution.worker_process import Job, Unavailable, WorkerProcess
 
 __all__ = ["Pool"]
@@ -214,8 +213,6 @@ def _candidates(minimum: str | None, level: str | None) -> list[str]:
 
 def _readable(workers: list[WorkerProcess]) -> list[WorkerProcess]:
     """Return the workers that have something to say, or nothing any more, or nothing for too long."""
-    with selectors.DefaultSelector() as ready:
-        for worker in workers:
-            ready.register(worker.output, selectors.EVENT_READ, worker)
-        answered = [key.data for key, _ in ready.select(_POLL_SECONDS)]
+    ready = readable([worker.output for worker in workers], _POLL_SECONDS)
+    answered = [worker for worker in workers if worker.output in ready]
     return answered or [worker for worker in workers if worker.is_silent]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["ChannelClosed", "MessageTooLarge", "receive", "send"]
+__all__ = ["ChannelClosed", "MessageTooLarge", "readable", "receive", "send"]
 
 _encode = json.JSONEncoder(check_circular=False).encode
 _decode = json.JSONDecoder().decode
@@ -52,6 +54,14 @@ def receive(descriptor: int, limit: int) -> Any:
     if size > limit:
         raise MessageTooLarge(size)
     return _decode(_exactly(descriptor, size).decode("utf-8", "surrogatepass"))
+
+
+def readable(descriptors: Iterable[int], seconds: float) -> list[int]:
+    """Return those from which something can be read, or nothing ever will; waits up to `seconds` for one."""
+    waiting = select.poll()
+    for descriptor in descriptors:
+        waiting.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _ in waiting.poll(1000 * seconds)]
 
 
 def _exactly(descriptor: int, size: int) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import selectors
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import Any
 
 from modelcore.evaluation.execution import verdicts
 from modelcore.evaluation.execution.trial import Trial
-from modelcore.evaluation.execution.wire import ChannelClosed, receive, send
+from modelcore.evaluation.execution.wire import ChannelClosed, readable, receive, send
 
 __all__ = ["Job", "Unavailable", "WorkerProcess"]
 
@@ -37,7 +36,7 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 _SELF_CHECK = Trial(
-    program="import tempfile\ndef f(x):\n with tempfile.TemporaryFile() as t:\n  return t.write(x)\n",
+    program="def f(x):\n with open('scratch', 'wb') as file:\n  return file.write(x)\n",
     helpers="",
     test="def check(f):\n    assert f(b'abc') == 3\n",
     entry_point="f",
@@ -106,11 +105,8 @@ class WorkerProcess:
 
     def receive(self) -> dict[str, Any]:
         """Read one outcome, or end the worker if it has been silent for too long."""
-        ready = selectors.DefaultSelector()
-        with ready:
-            ready.register(self.output, selectors.EVENT_READ)
-            if not ready.select(0):
-                self._process.kill()
+        if not readable([self.output], 0):
+            self._process.kill()
         answer: dict[str, Any] = receive(self.output, _REPLY_BYTES)
         return answer
 
@@ -156,10 +152,8 @@ class WorkerProcess:
             raise Unavailable(f"a sample that passes got {answer}: {self._last_words()}")
 
     def _await(self) -> dict[str, Any]:
-        with selectors.DefaultSelector() as ready:
-            ready.register(self.output, selectors.EVENT_READ)
-            if not ready.select(_START_SECONDS):
-                raise Unavailable(f"no answer in {_START_SECONDS:.0f} s")
+        if not readable([self.output], _START_SECONDS):
+            raise Unavailable(f"no answer in {_START_SECONDS:.0f} s")
         answer: dict[str, Any] = receive(self.output, _REPLY_BYTES)
         return answer
 
