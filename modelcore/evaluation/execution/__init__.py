@@ -10,5 +10,8 @@ Only plain data crosses between the two, as tagged JSON (`plain`, `wire`). The c
 so there is nothing in the memory it inherits. What confines it is in `isolation` (the level the kernel
 allows), `root`, `landlock` and `seccomp`. `pool` starts the workers and hands out the samples.
 
+Every page that a forked process writes to is copied, and its parent's pages too, so both are forked from
+processes that have done all they can (`start`, `rehearsal`) and given up all they can beforehand.
+
 The modules below `pool` use the standard library only: the worker runs without site-packages.
 """

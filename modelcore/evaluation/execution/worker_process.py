@@ -35,8 +35,8 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
-_SELF_CHECK = Trial(
-    program="def f(x):\n with open('scratch', 'wb') as file:\n  return file.write(x)\n",
+_SELF_CHECK = Trial(  # reads a library that is not loaded yet, writes a file, answers
+    program="import unicodedata\ndef f(x):\n with open('scratch', 'wb') as file:\n  return file.write(x)\n",
     helpers="",
     test="def check(f):\n    assert f(b'abc') == 3\n",
     entry_point="f",

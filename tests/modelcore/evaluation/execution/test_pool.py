@@ -137,6 +137,36 @@ def test_string_hashes_and_random_numbers_are_the_same_in_every_run(pool: Pool) 
     assert len(reasons) == 1
 
 
+def test_a_process_that_the_completion_forks_draws_the_same_numbers_in_every_run() -> None:
+    body = (
+        "    import os, random\n    readable, writable = os.pipe()\n"
+        "    if os.fork() == 0:\n"
+        "        os.write(writable, repr(random.random()).encode())\n        os._exit(0)\n"
+        "    return os.read(readable, 99).decode()\n"
+    )
+    raising = trial(body, "def check(f):\n    raise ValueError(f(1))\n")
+    with Pool(workers=2, limits=QUICK) as pool:
+        if pool.level == "landlock":
+            pytest.skip("no namespaces here, so completions may not fork")
+        reasons = {outcome.reason for _, outcome in pool.run((i, raising) for i in range(4))}
+    assert len(reasons) == 1 and reasons.pop().startswith("ValueError: 0.")
+
+
+@pytest.mark.parametrize("module", ["threading", "hashlib", "datetime", "statistics", "tempfile"])
+def test_completions_import_what_the_process_they_are_forked_from_has_not(pool: Pool, module: str) -> None:
+    assert one(pool, trial(f"    import {module}\n    return x + y")).passed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has nothing to give up")
+def test_no_process_that_reads_answers_is_root() -> None:
+    before = psutil.Process().children(recursive=True)
+    with Pool(workers=1, level="namespaces") as pool:
+        assert one(pool, trial("    return x + y")).passed
+        family = [child for child in psutil.Process().children(recursive=True) if child not in before]
+        users = [process.uids().effective for process in family if process.name() == "score-worker"]
+    assert len(users) == 1 and users != [0]
+
+
 def test_load_does_not_turn_a_slow_right_answer_into_a_timeout() -> None:
     body = "    import time\n    while time.process_time() < 0.5: pass\n    return x + y"
     crowd = 3 * len(os.sched_getaffinity(0))  # so each takes three times as long as it runs
