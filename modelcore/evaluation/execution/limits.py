@@ -16,7 +16,8 @@ class Limits:
     Args:
         seconds: CPU seconds of the completion and its tests together, and, apart from that, seconds
             in which neither runs nor waits for a processor (sleeping, blocked). Time spent waiting
-            for a processor counts for neither, so load does not change a verdict.
+            for a processor, or taken from it by another guest of the host, counts for neither, so load
+            does not change a verdict.
         memory: bytes of private memory of a process, and of resident memory of all of them.
         processes: processes and threads of the completion.
         open_files: open descriptors of a process.

@@ -9,13 +9,15 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Usage", "processes", "usage"]
+__all__ = ["Usage", "processes", "stolen", "usage"]
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _NANOSECOND = 1e-9
 _USER_TIME, _RESIDENT = 11, 21  # places after the command name in /proc/<pid>/stat
+_STOLEN = 8  # place in a processor's row of /proc/stat
 _MAXIMUM_THREADS = 256
+_READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ def usage(table: int, pids: Iterable[int]) -> Usage:
     return Usage(running, waiting, memory, found)
 
 
+def stolen(table: int) -> float:
+    """Return the seconds for which another guest of the same host has had the processor that lost most."""
+    rows = [line.split() for line in _read(table, "stat").splitlines() if line.startswith(b"cpu")]
+    return max(int(row[_STOLEN]) for row in rows[1:]) * _TICK
+
+
 def _waiting(table: int, pid: int) -> float:
     descriptor = os.open(f"{pid}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=table)
     try:
@@ -75,6 +83,6 @@ def _waiting(table: int, pid: int) -> float:
 def _read(table: int, path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY, dir_fd=table)
     try:
-        return os.read(descriptor, 4096)
+        return os.read(descriptor, _READ_BYTES)
     finally:
         os.close(descriptor)

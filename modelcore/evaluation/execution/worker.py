@@ -22,13 +22,14 @@ from modelcore.evaluation.execution.limits import Limits
 from modelcore.evaluation.execution.rehearsal import rehearse
 from modelcore.evaluation.execution.remote import Completion
 from modelcore.evaluation.execution.trial import Trial, prepare, run_trial
-from modelcore.evaluation.execution.usage import processes, usage
+from modelcore.evaluation.execution.usage import processes, stolen, usage
 from modelcore.evaluation.execution.verdicts import Outcome, outcome
 from modelcore.evaluation.execution.wire import ChannelClosed, receive, send
 from modelcore.evaluation.execution.zygote import AWAIT, END, FORK, NOT_ENDED, Zygote, run_zygote
 
 __all__ = ["main"]
 
+_NAME = "score-worker"
 _MESSAGE_BYTES = 1 << 30
 _TICK = 0.05
 _WALL_FACTOR = 40
@@ -117,7 +118,7 @@ class _Worker:
         sys.path.pop(0)  # the project's own directory: everything needed of it is loaded
         self._zygote = self._fork_zygote(sight, theirs)
         theirs.close()
-        kernel.name_process("score-worker")
+        kernel.name_process(_NAME)
         self._confine()
         gc.disable()
         gc.freeze()  # a collection in a forked process would copy every page
@@ -196,15 +197,16 @@ class _Worker:
         readable, writable = os.pipe()
         parent = os.getpid()
         os.sched_setaffinity(0, {kernel.processor()})
+        kernel.name_process("trial")  # inherited: the first foreign call of a process touches many pages
         child = os.fork()
         if child:
+            kernel.name_process(_NAME)
             os.sched_setaffinity(0, self._processors)
             os.close(writable)
             return readable, child
         try:
             if not isolation.in_namespaces(self._level):  # in which all end with the worker
                 kernel.die_with_parent(parent)
-            kernel.name_process("trial")
             _silence(0, 1, 2)
             self._commands.close()
             isolation.confine_trial()
@@ -250,13 +252,18 @@ class _Worker:
         start = time.monotonic()
         ready = select.poll()
         ready.register(verdict_pipe, select.POLLIN | select.POLLHUP)
-        while not ready.poll(1000 * _TICK):
-            exceeded = self._exceeded(time.monotonic() - start, trial, completion)
+        if ready.poll(1000 * _TICK):
+            return None
+        before = stolen(self._table)
+        while True:
+            lost = stolen(self._table) - before
+            exceeded = self._exceeded(time.monotonic() - start, lost, trial, completion)
             if exceeded is not None:
                 return exceeded
-        return None
+            if ready.poll(1000 * _TICK):
+                return None
 
-    def _exceeded(self, wall: float, trial: int, completion: int) -> Outcome | None:
+    def _exceeded(self, wall: float, lost: float, trial: int, completion: int) -> Outcome | None:
         limits = self._limits
         own = {os.getpid(), self._zygote, trial}
         if self._prepared is not None:
@@ -272,7 +279,7 @@ class _Worker:
         if not isolation.in_namespaces(self._level) and scratch.size(self._scratch) > limits.disk:
             return outcome(verdicts.KILLED, f"more than {limits.disk >> 20} MiB of files")
         running = used.running + tests.running
-        idle = wall - running - used.waiting - tests.waiting
+        idle = wall - lost - running - used.waiting - tests.waiting
         if running > limits.seconds or idle > limits.seconds or wall > _WALL_FACTOR * limits.seconds:
             return outcome(verdicts.TIMED_OUT)
         return None
