@@ -13,7 +13,8 @@ import mindspore
 import numpy as np
 from mindspore import Parameter, Tensor, ops
 
-from modelcore.models.layers import MASKED, NamedCell
+from modelcore.models.attention import MASKED
+from modelcore.models.layers import NamedCell
 
 __all__ = ["CachedAttention", "LayerCache", "Places", "places"]
 

@@ -8,7 +8,9 @@ group each works on its own columns, and only three numbers a row travel.
 from __future__ import annotations
 
 import mindspore
+import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.ops.operations import TensorScatterElements
 
 from modelcore.models.layers import NamedCell
 from modelcore.parallel.collectives import GroupMax, GroupSum, TensorGroup
@@ -17,6 +19,9 @@ __all__ = ["IGNORED", "LinearCrossEntropy", "NextTokenLoss"]
 
 IGNORED = -100
 """The label of a position at which nothing is learnt."""
+
+SMALLEST = float(np.finfo(np.float32).tiny)
+"""The smallest normal float32."""
 
 
 class LinearCrossEntropy(nn.Cell):
@@ -35,7 +40,7 @@ class LinearCrossEntropy(nn.Cell):
         super().__init__()
         self.rows, self.start, self.cut = rows, group.index * rows, group.size > 1
         self.sum, self.max = GroupSum(group), GroupMax(group)
-        self.softmax = ops.Softmax()
+        self.softmax, self.put = ops.Softmax(), TensorScatterElements(axis=1)
         self.logits = ops.MatMul(transpose_b=True)
         self.back = ops.MatMul()
         self.weight_back = ops.MatMul(transpose_a=True)
@@ -54,15 +59,24 @@ class LinearCrossEntropy(nn.Cell):
         """
         logits = ops.cast(self.logits(hidden, weight), mindspore.float32)
         softmax = self.softmax(logits)
-        highest, at = ops.max(logits, -1, keepdims=True)
-        own = (highest - ops.log(ops.gather_elements(softmax, 1, at))).reshape(-1)  # log of the sum of exp
+        local, mine = self._local(labels)
+        own = self._log_total(logits, softmax, local)
         top = self.max(own)
         log_total = ops.log(self.sum(ops.exp(own - top))) + top
         known = ops.cast(labels != IGNORED, mindspore.float32)
-        local, mine = self._local(labels)
         target = self.sum(ops.gather_elements(logits, 1, local).reshape(-1) * mine)
         loss = ops.reduce_sum((log_total - target) * known)
         return loss, ops.reduce_sum(known), softmax, ops.exp(own - log_total)
+
+    def _log_total(self, logits: Tensor, softmax: Tensor, local: Tensor) -> Tensor:
+        """Return the log of the sum of exp(logits) over this rank's columns [n], by one column of each row.
+
+        A whole vocabulary's at the label, which needs no search; where its probability is 0 in float32, the
+        loss is that of the smallest there is, 87. A part's at the highest, for the label may be elsewhere.
+        """
+        at = ops.max(logits, -1, keepdims=True)[1] if self.cut else local
+        share = ops.maximum(ops.gather_elements(softmax, 1, at), SMALLEST)
+        return (ops.gather_elements(logits, 1, at) - ops.log(share)).reshape(-1)
 
     def bprop(
         self,
@@ -76,7 +90,7 @@ class LinearCrossEntropy(nn.Cell):
         softmax = out[2] * out[3].expand_dims(1) if self.cut else out[2]
         local, mine = self._local(labels)
         at_labels = ops.gather_elements(softmax, 1, local) - mine.expand_dims(1)
-        slope = ops.cast(ops.tensor_scatter_elements(softmax, local, at_labels, 1), hidden.dtype)
+        slope = ops.cast(self.put(softmax, local, at_labels), hidden.dtype)
         known = ops.cast(ops.cast(labels != IGNORED, mindspore.float32) * dout[0], hidden.dtype)
         known = known.expand_dims(1)
         slope_of_hidden = self.sum(self.back(slope, weight)) * known

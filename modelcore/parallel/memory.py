@@ -40,8 +40,10 @@ class LayerWidths:
         key_value: width of all keys of a token (heads x head size); the values' is the same.
         key_value_cut: whether model_parallel cuts keys and values (not where one head serves all).
         inner: width of the feed-forward layer.
-        inner_kept: tensors of that width that the backward pass needs (gate, up and product: 3).
+        inner_kept: tensors of that width that the backward pass needs (gate, its sigmoid, up, product: 4).
         vocabulary: entries of the vocabulary.
+        turn: elements of the constant that turns queries and keys at one position (head size squared where
+            positions are rotary, otherwise 0).
     """
 
     hidden: int
@@ -51,6 +53,7 @@ class LayerWidths:
     inner: int
     inner_kept: int
     vocabulary: int
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _activations(partition: Partition, rank: int, widths: LayerWidths, job: Trai
     layer = tokens * _kept_by_layer(widths, layout.model_parallel, job)
     kept = layers * (tokens * widths.hidden * job.compute_bytes if job.recompute else layer)
     under_way = min(job.micro_batches, layout.pipeline_stage - stage)
-    total = kept * under_way + (layer if job.recompute else 0)
+    total = kept * under_way + (layer if job.recompute else 0) + job.seq_length * widths.turn * _FP32
     if not job.flash_attention:
         total += tokens * _scores(widths, layout.model_parallel, job) * _FP32
     if stage == layout.pipeline_stage - 1:

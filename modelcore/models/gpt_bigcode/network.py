@@ -13,21 +13,12 @@ from typing import Any
 import mindspore
 from mindspore import Parameter, Tensor, nn, ops
 
+from modelcore.models.activations import GELU, TanhGELU
+from modelcore.models.attention import CausalAttention, causal_masks, own_segment_masks, places
 from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
-from modelcore.models.layers import (
-    CausalAttention,
-    Embedding,
-    Head,
-    LayerNorm,
-    Linear,
-    NamedCell,
-    RowLinear,
-    causal_masks,
-    own_segment_masks,
-    places,
-    zeros,
-)
+from modelcore.models.layers import Embedding, Head, Linear, NamedCell, RowLinear, zeros
 from modelcore.models.loss import NextTokenLoss
+from modelcore.models.norms import LayerNorm
 from modelcore.parallel.collectives import WHOLE, TensorGroup, ToTensorParallel
 
 __all__ = ["GPTBigCode", "build_loss", "build_stage"]
@@ -55,12 +46,14 @@ class Attention(NamedCell):
         q = self.dense1(self.enter(x)) * self.scale
         # Every rank computes the same keys and values, and uses them with other queries.
         k, v = self.enter(self.dense2(x)), self.enter(self.dense3(x))
+        q = ops.transpose(q.reshape(-1, seq, self.heads, self.head_dim), (0, 2, 1, 3))
         mixed = self.attend(
-            q.reshape(-1, seq, self.heads, self.head_dim),
-            k.reshape(-1, seq, 1, self.head_dim),
-            v.reshape(-1, seq, 1, self.head_dim),
+            q.reshape(-1, seq, self.head_dim),
+            k.reshape(-1, seq, self.head_dim),
+            v.reshape(-1, seq, self.head_dim),
             masks,
         )
+        mixed = ops.transpose(mixed.reshape(-1, self.heads, seq, self.head_dim), (0, 2, 1, 3))
         return self.projection(mixed.reshape(x.shape[0], -1))
 
 
@@ -75,11 +68,11 @@ class FeedForward(NamedCell):
             f"{prefix}.projection", inner, hidden, tensor, bias=True, stored_transposed=True
         )
         self.enter = ToTensorParallel(tensor)
-        self.approximate = "tanh" if config.gelu_tanh else "none"
+        self.gelu = TanhGELU() if config.gelu_tanh else GELU()
 
     def construct(self, x: Tensor) -> Tensor:
         """Return [rows, hidden] for x of the same shape."""
-        return self.projection(ops.gelu(self.mapping(self.enter(x)), self.approximate))
+        return self.projection(self.gelu(self.mapping(self.enter(x)))[0])
 
 
 class Block(NamedCell):

@@ -74,6 +74,6 @@ def layer_widths(config: GPTBigCodeConfig) -> LayerWidths:
         key_value=config.head_dim,
         key_value_cut=False,
         inner=config.intermediate_size,
-        inner_kept=2,
+        inner_kept=3,
         vocabulary=config.vocab_size,
     )

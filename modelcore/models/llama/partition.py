@@ -70,6 +70,7 @@ def layer_widths(config: LlamaConfig) -> LayerWidths:
         key_value=config.num_kv_heads * config.head_dim,
         key_value_cut=True,
         inner=config.intermediate_size,
-        inner_kept=3,
+        inner_kept=4,
         vocabulary=config.vocab_size,
+        turn=config.head_dim**2,
     )

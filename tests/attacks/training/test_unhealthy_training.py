@@ -167,6 +167,7 @@ def test_the_rank_with_a_weight_that_is_not_finite_is_named(
     assert f"the loss is nan at step 1 on rank {rank}, whose weights are not finite" in line
 
 
+@pytest.mark.long
 @pytest.mark.ranks
 def test_one_ranks_poisoned_row_ends_all_and_the_run_goes_on_when_it_is_mended(
     make_plan: Callable, helpers, tmp_path: Path
