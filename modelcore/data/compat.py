@@ -106,19 +106,29 @@ class PeerLlamaEncoder:
             for dialogue in contents
         ]
         samples = [[self._opening, *ids] for ids in self._tokenizer.encode_batch(texts)]
-        return concatenate([(ids, self._runs(text, ids)) for text, ids in zip(texts, samples, strict=True)])
+        turns = [self._turns(text) for text in texts]
+        counted = [text for found in turns for turn in found for text in turn]
+        counts = map(len, self._tokenizer.encode_batch(counted))
+        lengths = [[(next(counts), next(counts)) for _ in found] for found in turns]
+        return concatenate([(ids, self._runs(ids, own)) for ids, own in zip(samples, lengths, strict=True)])
 
-    def _runs(self, text: str, ids: list[int]) -> list[int]:
-        """Return the lengths of masked and learnt runs by turns."""
-        runs, counted = [1], 1
+    def _turns(self, text: str) -> list[tuple[str, str]]:
+        """Return the turns found in the text, up to one that is none: what was asked, and all of it."""
+        turns = []
         for turn in text.split(self._form.closing):
             question, found, rest = turn.partition(ANSWER)
             if not turn or not found or ANSWER in rest:
                 break
+            turns.append((question + ANSWER, turn))
+        return turns
+
+    def _runs(self, ids: list[int], lengths: list[tuple[int, int]]) -> list[int]:
+        """Return the lengths of masked and learnt runs by turns, given each turn's tokens: asked, in all."""
+        runs, counted = [1], 1
+        for question, turn in lengths:
             # Both counts include a BOS; the question's last space is the answer's, and the BOS is not
             # counted twice.
-            asked = self._count(question + ANSWER) - 1
-            length = self._count(turn) + 1
+            asked, length = question - 1, turn + 1
             runs[-1] += asked
             runs += [length - asked, 0]
             counted += length
@@ -126,9 +136,6 @@ class PeerLlamaEncoder:
         if counted < self._width and counted != present:
             return [len(ids)]
         return _fit(runs, len(ids))
-
-    def _count(self, text: str) -> int:
-        return len(self._tokenizer.encode(text))
 
 
 def _fit(runs: list[int], length: int) -> list[int]:
