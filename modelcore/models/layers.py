@@ -13,6 +13,7 @@ import mindspore
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from modelcore.models.outer import sum_of_rows
 from modelcore.parallel.collectives import FromTensorParallel, TensorGroup
 
 __all__ = ["Embedding", "Head", "Linear", "NamedCell", "RowLinear", "zeros"]
@@ -67,11 +68,7 @@ class Linear(NamedCell):
 
 
 class _AddBias(nn.Cell):
-    """x + bias, whose gradient is a plain sum: on CPU a tenth of what the bias's own kernel takes for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = ops.ReduceSum()
+    """x + bias, with its own gradient: that of MindSpore's kernel takes twenty times as long on CPU."""
 
     def construct(self, x: Tensor, bias: Tensor) -> Tensor:
         """Return [rows, outputs] for x of the same shape and float32 bias [outputs]."""
@@ -79,7 +76,7 @@ class _AddBias(nn.Cell):
 
     def bprop(self, x: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradients, that of the bias in float32."""
-        return dout, self.total(ops.cast(dout, mindspore.float32), 0)
+        return dout, sum_of_rows(dout)
 
 
 class RowLinear(Linear):

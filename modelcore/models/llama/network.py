@@ -56,8 +56,9 @@ def rotations(config: LlamaConfig, seq: int) -> Tensor:
     queries and half with the keys. It is a constant of the graph, shared by all layers.
     """
     cos, sin = rotary_tables(config, seq)
-    turns = np.eye(config.head_dim) * cos[:, None, :] + quarter_turn(config.head_dim) * sin[:, None, :]
-    return Tensor((turns / config.head_dim**0.25).astype(np.float32))
+    turns = np.eye(config.head_dim, dtype=np.float32) * cos[:, None, :]
+    turns += quarter_turn(config.head_dim) * sin[:, None, :]
+    return Tensor(turns * np.float32(config.head_dim**-0.25))
 
 
 class Attention(NamedCell):
