@@ -22,6 +22,8 @@ REACHES = (256, 128)
 
 def words_are_apart(processor: sentencepiece.SentencePieceProcessor) -> bool:
     """Return whether texts may be encoded in parts behind spaces: byte-pair merges, and only within words."""
+    if "".join(processor.encode("a", out_type=str)) != SPACE + "a":
+        return False  # no space is put in front of a text
     numbers = range(processor.get_piece_size())
     pieces = [processor.id_to_piece(i) for i in numbers]
     if any(SPACE in piece.lstrip(SPACE) or " " in piece for piece in pieces):

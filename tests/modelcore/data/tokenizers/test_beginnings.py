@@ -91,3 +91,5 @@ def test_vocabularies_that_join_words_or_weigh_whole_texts_are_told_apart() -> N
     assert not words_are_apart(trained(user_defined_symbols=["of▁the"]))
     assert not words_are_apart(trained(user_defined_symbols=["of the"]))
     assert not words_are_apart(trained(model_type="unigram"))
+    assert not words_are_apart(trained(add_dummy_prefix=False))
+    assert not words_are_apart(trained(treat_whitespace_as_suffix=True))
