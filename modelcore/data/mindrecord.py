@@ -7,10 +7,7 @@ MindSpore's FileWriter, whose file the tests compare byte for byte:
 - 16 MiB header: u64 length, then JSON that lists the pages and the schema;
 - 32 MiB pages. Blob pages hold the rows; raw pages hold 13 constant bytes a row (its schema's number in
   msgpack);
-- a row: u64 length (little-endian); then each column, with its u64 length (big-endian) in front if there
-  are several;
-- a column: u32 count (big-endian); 2 bits a value, first value highest, that give its width (1, 2 or 4
-  bytes); the values, little-endian, each in the narrowest width that holds it;
+- a row as `mindrecord_row` has it;
 - `x.db`: SQLite; table INDEXES gives each row's pages and offsets, SHARD_NAME the file's name.
 """
 
@@ -27,9 +24,9 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from modelcore.data.encode import Int32
+from modelcore.data.mindrecord_row import column_bytes, row_bytes, unpack_row
 from modelcore.data.rows import Rows
 from modelcore.errors import MindrailError, StepFailed
 
@@ -44,8 +41,6 @@ __all__ = [
 HEADER = 1 << 24
 PAGE = 1 << 25
 RAW_ROW = (5).to_bytes(8, "little") + b"\x81\xa2id\x00"  # {"id": 0}
-# A byte of ones for each byte kept of a value of code 0, 1, 2, the lowest first.
-KEPT = np.array([0x00000001, 0x00000101, 0x01010101], "<u4")
 TABLE = (
     "CREATE TABLE INDEXES(ROW_ID INT NOT NULL, PAGE_ID_RAW INT NOT NULL, PAGE_OFFSET_RAW INT NOT NULL, "
     "PAGE_OFFSET_RAW_END INT NOT NULL, ROW_GROUP_ID INT NOT NULL, PAGE_ID_BLOB INT NOT NULL, "
@@ -122,12 +117,12 @@ class MindRecordWriter:
         """
         if len(rows.input_ids) == 0:
             return
-        columns = [_packed(array) for array in rows if array is not None]
+        columns = [column_bytes(array) for array in rows if array is not None]
         places = []
         pending: list[bytes] = []
         try:
             for parts in zip(*columns, strict=True):
-                places.append(self._place(_blob(parts), pending))
+                places.append(self._place(row_bytes(parts), pending))
             self._flush(pending)
             self._index.executemany("INSERT INTO INDEXES VALUES(?, ?, ?, ?, ?, ?, ?, ?)", places)
         except (OSError, sqlite3.Error) as error:
@@ -229,33 +224,6 @@ def _offset(page: _Page) -> int:
     return HEADER + page.number * PAGE
 
 
-def _blob(parts: Sequence[bytes]) -> bytes:
-    """Return a row: its columns, each with its length if there are several, behind the length of all."""
-    if len(parts) > 1:
-        parts = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
-    return b"".join((sum(map(len, parts)).to_bytes(8, "little"), *parts))
-
-
-def _packed(array: Int32) -> list[bytes]:
-    """Return each row of an int32 [rows, width] array as a column's bytes."""
-    values = np.ascontiguousarray(array, dtype="<i4")
-    rows, width = values.shape
-    # 0, 1, 2 for values that need 1, 2, 4 bytes.
-    codes = np.zeros((rows, -(-width // 4) * 4), np.uint8)
-    for limit in (1 << 7, 1 << 15):
-        codes[:, :width] += (values < -limit) | (values >= limit)
-    quads = codes.reshape(rows, -1, 4)
-    marks = (quads[..., 0] << 6) | (quads[..., 1] << 4) | (quads[..., 2] << 2) | quads[..., 3]
-    # Where no value needs four bytes, two of each are looked at.
-    size = 4 if codes.max() == 2 else 2
-    kept = KEPT.astype(f"<u{size}")[codes[:, :width]].view(np.bool_)
-    data = values.astype(f"<i{size}", copy=False).view(np.uint8)[kept].tobytes()
-    ends = np.cumsum(np.count_nonzero(kept, axis=1)).tolist()
-    count = width.to_bytes(4, "big")
-    begins = [0, *ends[:-1]]
-    return [count + marks[i].tobytes() + data[b:e] for i, (b, e) in enumerate(zip(begins, ends, strict=True))]
-
-
 class MindRecordInfo(NamedTuple):
     """What a MindRecord file says of itself.
 
@@ -293,7 +261,7 @@ def read_mindrecord(path: Path, *, start: int = 0) -> Iterator[dict[str, Int32]]
         names = _int32_columns(path)
         for number, (page, begin, end) in enumerate(_query(index, path, PLACES, start), start):
             file.seek(HEADER + page * PAGE + begin)
-            yield _unpack_row(file.read(end - begin), names, f"{path}, row {number}")
+            yield unpack_row(file.read(end - begin), names, f"{path}, row {number}")
 
 
 class MindRecordReader:
@@ -326,7 +294,7 @@ class MindRecordReader:
         """
         page, begin, end = (int(x) for x in self._places[number])
         blob = os.pread(self._file.fileno(), end - begin, HEADER + page * PAGE + begin)
-        return _unpack_row(blob, self.columns, f"{self.path}, row {number}")
+        return unpack_row(blob, self.columns, f"{self.path}, row {number}")
 
 
 def _int32_columns(path: Path) -> Sequence[str]:
@@ -372,34 +340,3 @@ def _header(path: Path) -> dict[str, Any]:
 
 def _schema(path: Path) -> dict[str, dict[str, Any]]:
     return dict(_header(path)["schema"][0]["schema"])
-
-
-def _unpack_row(blob: bytes, names: Sequence[str], where: str) -> dict[str, Int32]:
-    if len(blob) < 8 or int.from_bytes(blob[:8], "little") != len(blob) - 8:
-        raise MindrailError("the row's length is not what it says", where=where, fix="the file is damaged")
-    row, at = {}, 8
-    for name in names:
-        size = len(blob) - at
-        if len(names) > 1:
-            size = int.from_bytes(blob[at : at + 8], "big")
-            at += 8
-        row[name] = _unpack(blob[at : at + size], where)
-        at += size
-    return row
-
-
-def _unpack(column: bytes, where: str) -> Int32:
-    count = int.from_bytes(column[:4], "big")
-    marks = np.frombuffer(column[4 : 4 + -(-count // 4)], np.uint8)
-    codes = ((marks[:, None] >> np.array([6, 4, 2, 0], np.uint8)) & 3).reshape(-1)[:count]
-    data = np.frombuffer(column[4 + len(marks) :], np.uint8)
-    widths = np.left_shift(1, codes, dtype=np.int64)
-    if len(codes) != count or widths.sum() != len(data) or (codes > 2).any():
-        raise MindrailError("a column's bytes do not match its count", where=where, fix="the file is damaged")
-    kept = np.arange(4) < widths[:, None]
-    padded = np.zeros((count, 4), np.uint8)
-    padded[kept] = data
-    # The sign is in the top bit of the last byte there.
-    shift = (32 - 8 * widths).astype(np.int32)
-    values: npt.NDArray[np.int32] = padded.view("<i4").reshape(-1)
-    return ((values << shift) >> shift).astype(np.int32)
