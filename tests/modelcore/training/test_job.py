@@ -88,6 +88,17 @@ def test_accumulation_gives_the_numbers_of_one_large_batch(undisturbed: TrainPla
         assert one["tokens"] == other["tokens"]
 
 
+@pytest.mark.parametrize("family", ["llama", pytest.param("gpt_bigcode", marks=pytest.mark.long)])
+def test_recomputing_layers_changes_no_number(make_plan: Callable, helpers, family: str):
+    kept = make_plan(f"kept {family}", family=helpers.family(family), steps=5)
+    again = replace(kept, output=kept.output + " again", recompute=True)
+    run(kept)
+    run(again)
+    for one, other in zip(helpers.metrics(kept), helpers.metrics(again), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-6)
+        assert one["global_norm"] == pytest.approx(other["global_norm"], rel=1e-5)
+
+
 def test_fp16_lowers_its_loss_scale_until_nothing_overflows_and_goes_on_with_it(make_plan: Callable, helpers):
     plan = make_plan("fp16", precision="fp16", steps=24)
     undisturbed = replace(plan, output=plan.output + "_undisturbed")
