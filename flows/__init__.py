@@ -1,1 +1,1 @@
-"""What runs: one file a DAG, and the `mindrail` command."""
+"""What runs: one file per DAG, and in `cli` the `mindrail` command."""

@@ -1,6 +1,6 @@
 """The whole road as one flow: a Hugging Face checkpoint goes in, a fine-tuned one and its pass@1 come out.
 
-What trains is `flows.road`; then, for the checkpoint before and after training: generate → extract → score;
+What trains is `flows.train`; then, for the checkpoint before and after training: generate → extract → score;
 then the report.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.road import train
+from flows.train import train
 from modelcore.config.schema import Pipeline
 from modelcore.store.store import Store
 from tasks.preflight import preflight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.road import TrainedRun, training_run
+from flows.train import TrainedRun, training_run
 from modelcore.config.schema import Pretrain
 
 __all__ = ["pretrain"]

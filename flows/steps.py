@@ -11,16 +11,18 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from modelcore.config.schema import Convert, Download, Preprocess
-from modelcore.data.decode import Span
+from modelcore.config.schema import Convert, Download, Parallel, Preprocess
+from modelcore.data.mindrecord.decode import Span
 from modelcore.data.report import PreprocessReport
 from modelcore.store.store import Store
 from tasks import convert as converting
 from tasks import data as looking
 from tasks import download as downloading
-from tasks import look
+from tasks import inspect as inspecting
+from tasks import merge as merging
 from tasks import preprocess as preprocessing
-from tasks.given import given
+from tasks import shard as sharding
+from tasks.named_input import given
 from tasks.step import Step, finished
 
 __all__ = [
@@ -30,9 +32,15 @@ __all__ = [
     "decode",
     "download",
     "inspect",
+    "merge",
     "preprocess",
+    "reshard",
+    "shard",
     "tokenize",
 ]
+
+
+Format = Literal["ckpt", "safetensors"]
 
 
 @flow(name="download", flow_run_name="download {config.source}", persist_result=False)
@@ -73,7 +81,7 @@ def inspect(path: str) -> dict[str, Any]:
     Args:
         path: any of them on the machine that runs this.
     """
-    found: dict[str, Any] = look.inspect(path)
+    found: dict[str, Any] = inspecting.inspect(path)
     return found
 
 
@@ -85,7 +93,7 @@ def tokenize(tokenizer: str, text: str) -> dict[str, Any]:
         tokenizer: directory with the model's tokenizer files.
         text: what to encode.
     """
-    made: dict[str, Any] = look.tokenize(tokenizer, text)
+    made: dict[str, Any] = inspecting.tokenize(tokenizer, text)
     return made
 
 
@@ -137,3 +145,55 @@ def decode(rows: str, tokenizer: str | None = None, count: int = 3) -> list[list
     vocabulary = None if tokenizer is None else Path(tokenizer)
     found: list[list[Span]] = looking.decode(Path(rows), vocabulary, count)
     return found
+
+
+@flow(name="shard", flow_run_name="shard {checkpoint}", persist_result=False)
+def shard(checkpoint: str, config: Parallel, format: Format = "ckpt", store: str = "store") -> Step:
+    """Cut a whole checkpoint into one file a rank, with MindSpore's strategy files.
+
+    Args:
+        checkpoint: directory with config.json and model.ckpt or safetensors with MindSpore's names.
+        config: the layout.
+        format: of the files made.
+        store: directory that holds every step's output.
+    """
+    source = given(checkpoint, key="checkpoint")
+    return finished(sharding.shard(Store(Path(store)), source, config, format))
+
+
+@flow(name="reshard", flow_run_name="reshard {shards}", persist_result=False)
+def reshard(
+    shards: str, config: Parallel, format: Format = "ckpt", newest: bool = False, store: str = "store"
+) -> Step:
+    """Make a sharded checkpoint one of another layout.
+
+    Args:
+        shards: directory with rank_<r>/ and strategy/, of this project or of MindFormers.
+        config: the layout wanted.
+        format: of the files made.
+        newest: where a rank has several checkpoints, take the last by epoch and step.
+        store: directory that holds every step's output.
+    """
+    source = given(shards, key="shards")
+    return finished(sharding.reshard(Store(Path(store)), source, config, format, newest))
+
+
+@flow(name="merge", flow_run_name="merge {shards}", persist_result=False)
+def merge(
+    shards: str,
+    format: Format = "ckpt",
+    weights_only: bool = False,
+    newest: bool = False,
+    store: str = "store",
+) -> Step:
+    """Join a sharded checkpoint into a whole one.
+
+    Args:
+        shards: directory with rank_<r>/ and strategy/, of this project or of MindFormers.
+        format: of the file made.
+        weights_only: leave out optimizer states and step counters.
+        newest: where a rank has several checkpoints, take the last by epoch and step.
+        store: directory that holds every step's output.
+    """
+    source = given(shards, key="shards")
+    return finished(merging.merge(Store(Path(store)), source, format, weights_only, newest))

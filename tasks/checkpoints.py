@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelcore.checkpoints.inspect_checkpoint import inspect_checkpoint
 from modelcore.config.schema import Download, Evaluate
 from modelcore.errors import MindrailError
-from modelcore.models.inspection import inspect_checkpoint
 from modelcore.store.manifest import Manifest
 from modelcore.store.store import Store
 from tasks.convert import convert
 from tasks.download import download
-from tasks.given import given
+from tasks.named_input import given
 from tasks.step import Step, finished
 
 __all__ = ["find_checkpoint", "short_name", "whole_mindspore"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcore.data.output import report_path
+from modelcore.data.mindrecord.output import report_path
 from modelcore.data.report import PreprocessReport
 from modelcore.evaluation.benchmarks import benchmark_file
 from modelcore.store.lineage import ancestors

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from modelcore.checkpoints.convert import conversion_warnings, convert_checkpoint
 from modelcore.config.schema import Convert
-from modelcore.models.conversion import conversion_warnings, convert_checkpoint
 from modelcore.store.store import Store
-from tasks.show import say
+from tasks.progress import say
 from tasks.step import Outcome, Step, build_step, finished, step_task
 
 __all__ = ["convert", "export"]

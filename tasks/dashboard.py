@@ -19,12 +19,12 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext, TaskRunContext
 
-from tasks.pace import Pace, time_left
+from tasks.rate import Pace, time_left
 
 __all__ = ["DashboardProgress", "is_watched", "show_markdown", "show_table"]
 
 _EVERY = 5.0  # seconds between two updates; one costs the server 20 ms
-_OWN_SERVER = "MINDRAIL_TEMPORARY_SERVER"  # set by flows.server
+_OWN_SERVER = "MINDRAIL_TEMPORARY_SERVER"  # set by flows.cli.temporary_server
 
 
 def is_watched() -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.data.conversations import convert_alpaca
-from modelcore.data.decode import Span, decode_rows
-from modelcore.data.output import report_path
+from modelcore.data.mindrecord.decode import Span, decode_rows
+from modelcore.data.mindrecord.output import report_path
 from modelcore.data.report import PreprocessReport, decoded_rows
+from modelcore.data.sources.conversations import convert_alpaca
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.progress import Progress
 from modelcore.store.store import Store

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelcore.checkpoints.model_check import check_model
 from modelcore.config.models import address_of, model_of
 from modelcore.config.schema import Download, Parallel
-from modelcore.models.shipped import check_model
 from modelcore.store.download import download as fetch
 from modelcore.store.manifest import file_sha256
-from modelcore.store.patience import patiently
+from modelcore.store.retry_after import patiently
 from modelcore.store.store import Store
+from tasks.inputs import local_directory, resolve, tree_digest
 from tasks.layout import check_layout
-from tasks.places import local_directory, resolve, tree_digest
-from tasks.show import say_wait
+from tasks.progress import say_wait
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["download"]

@@ -8,7 +8,7 @@ from modelcore.evaluation.samples import extract_samples
 from modelcore.evaluation.templates import template
 from modelcore.store.store import Store
 from tasks.generate import RESPONSES
-from tasks.places import resolve
+from tasks.inputs import resolve
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["SAMPLES", "extract"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from modelcore.config.schema import FirstPrograms
-from modelcore.data.first_programs.write import write_first_programs
-from modelcore.models.llama.random_checkpoint import RandomLlama
+from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.write import write_first_programs
 from modelcore.store.store import Store
 from tasks.step import Outcome, build_step, step_task
 

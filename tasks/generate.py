@@ -14,7 +14,7 @@ from modelcore.evaluation.templates import template
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
-from tasks.places import resolve
+from tasks.inputs import resolve
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["RESPONSES", "generate"]

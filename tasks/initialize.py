@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelcore.models.random_weights import write_random_weights
+from modelcore.checkpoints.random_weights import write_random_weights
 from modelcore.store.store import Store
 from tasks.step import Outcome, Step, build_step, step_task
 

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.config.schema import Training
-from modelcore.data.output import report_path, validation_path
+from modelcore.data.mindrecord.output import report_path, validation_path
 from modelcore.data.report import PreprocessReport
 from modelcore.errors import MindrailError
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
 from modelcore.store.store import Store
-from modelcore.training.adoption import adopt
 from modelcore.training.plan import TrainPlan
+from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
 from tasks.layout import layout_of
 from tasks.preprocess import ROWS, TRAIN
-from tasks.show import say
+from tasks.progress import say
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["launch"]

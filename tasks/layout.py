@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from modelcore.checkpoints.layout import DryRun, Job, dry_run, ways_to_fit
 from modelcore.config.models import address_of
 from modelcore.config.schema import FIRST_PROGRAMS, FirstPrograms, Parallel, Pipeline, Predict
 from modelcore.errors import MindrailError, StepFailed
-from modelcore.models.dry_run import DryRun, Job, dry_run, ways_to_fit
 from modelcore.models.families import Family, load_model_config
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.names import NAMES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelcore.models.resharding import Format, merge_checkpoint
+from modelcore.checkpoints.reshard import Format, merge_checkpoint
 from modelcore.store.store import Store
 from tasks.step import Outcome, Step, build_step, step_task
 

@@ -13,8 +13,8 @@ from modelcore.config.schema import FIRST_PROGRAMS, Generate, Training
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
+from tasks.inputs import local_directory, local_file
 from tasks.layout import check_layout, cut_of, small_llama
-from tasks.places import local_directory, local_file
 
 __all__ = ["check_questions", "preflight"]
 

@@ -9,7 +9,7 @@ from modelcore.config.schema import Preprocess
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess as write_rows
 from modelcore.store.store import Store
-from tasks.places import local_file, resolve, tokenizer_digest
+from tasks.inputs import local_file, resolve, tokenizer_digest
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["ROWS", "TRAIN", "preprocess"]

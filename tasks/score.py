@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from modelcore.config.schema import Generate, Score
 from modelcore.evaluation.benchmarks import load_benchmark
-from modelcore.evaluation.execution.limits import MIB, Limits
 from modelcore.evaluation.score import SCORER_VERSION
 from modelcore.evaluation.score import score as execute
 from modelcore.evaluation.templates import template
+from modelcore.sandbox.limits import MIB, Limits
 from modelcore.store.store import Store
 from tasks.extract import SAMPLES
-from tasks.places import resolve
+from tasks.inputs import resolve
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["score"]

@@ -14,7 +14,7 @@ from modelcore.store.store import Store
 from tasks.contamination import Contamination, contamination_of
 from tasks.extract import extract
 from tasks.generate import generate
-from tasks.places import resolve
+from tasks.inputs import resolve
 from tasks.score import score
 from tasks.step import Outcome, Step
 

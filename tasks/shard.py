@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelcore.checkpoints.reshard import Format, reshard_checkpoint, shard_checkpoint
 from modelcore.config.schema import Parallel
-from modelcore.models.resharding import Format, reshard_checkpoint, shard_checkpoint
 from modelcore.store.store import Store
 from tasks.layout import layout_of
 from tasks.step import Outcome, Step, build_step, step_task

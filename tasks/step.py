@@ -20,7 +20,7 @@ from modelcore.errors import MindrailError, StepFailed
 from modelcore.progress import Progress
 from modelcore.store.store import Store
 from tasks.dashboard import DashboardProgress, is_watched
-from tasks.show import say, shown_progress
+from tasks.progress import say, shown_progress
 
 __all__ = ["Outcome", "Step", "build_step", "finished", "step_task"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from modelcore.config.schema import Training
-from modelcore.data.output import report_path
+from modelcore.data.mindrecord.output import report_path
 from modelcore.data.page import data_section
 from modelcore.data.report import PreprocessReport
 from modelcore.report.data_section import DataSection

@@ -6,16 +6,15 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from flows.main import command_line
+from flows.cli.main import command_line
 from modelcore.config.describe import describe
 from modelcore.config.schema import Pipeline
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from modelcore.data.compat import PEER_WAYS
-from modelcore.data.contamination import NGRAM
-from modelcore.data.formats import FORMATS, PLAIN_FORMATS
+from modelcore.data.encoding.compat import PEER_WAYS
+from modelcore.data.encoding.formats import FORMATS, PLAIN_FORMATS
+from modelcore.data.quality.contamination import NGRAM
 from modelcore.errors import MindrailError
 
 __all__ = ["Compat", "Contaminated", "NearDuplicate", "Options"]

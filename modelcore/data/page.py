@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.data.decode import Span
-from modelcore.data.output import page_path
+from modelcore.data.mindrecord.decode import Span
+from modelcore.data.mindrecord.output import page_path
 from modelcore.data.report import PreprocessReport
 from modelcore.report.data_section import DataPage, DataSection, ShownSpan, render_data_page
 from modelcore.report.plots import bar_plot

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modelcore.data.ahead import ahead
-from modelcore.data.chunks import chunked
-from modelcore.data.examine import Examiner, Plan
-from modelcore.data.formats import FORMATS
+from modelcore.data.encoding.chunks import chunked
+from modelcore.data.encoding.examine import Examiner, Plan
+from modelcore.data.encoding.formats import FORMATS
+from modelcore.data.encoding.prefetch import ahead
+from modelcore.data.encoding.samples import Sample, read_samples, read_texts
+from modelcore.data.encoding.workers import examine_all, suitable_workers
+from modelcore.data.mindrecord.output import built_aside, report_path
+from modelcore.data.mindrecord.sink import Sinks, open_sinks
 from modelcore.data.options import Options
-from modelcore.data.output import built_aside, report_path
+from modelcore.data.quality.selection import Selector
 from modelcore.data.report import PreprocessReport
-from modelcore.data.samples import Sample, read_samples, read_texts
-from modelcore.data.selection import Selector
-from modelcore.data.sink import Sinks, open_sinks
-from modelcore.data.workers import examine_all, suitable_workers
 from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
 

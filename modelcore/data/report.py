@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelcore.data.compat import PEER_WAYS
-from modelcore.data.decode import Span
+from modelcore.data.encoding.compat import PEER_WAYS
+from modelcore.data.mindrecord.decode import Span
+from modelcore.data.mindrecord.output import report_path
 from modelcore.data.options import Options
-from modelcore.data.output import report_path
 from modelcore.errors import MindrailError
 
 __all__ = ["COUNTED", "LISTED", "LengthHistogram", "PreprocessReport", "decoded_rows"]

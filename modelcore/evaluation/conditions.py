@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from modelcore.evaluation.benchmarks import Benchmark
-from modelcore.evaluation.execution.limits import Limits
-from modelcore.evaluation.execution.verdicts import VERDICTS, Outcome
 from modelcore.evaluation.passk import pass_at_k
 from modelcore.evaluation.report import ProblemScore, ScoreReport
 from modelcore.evaluation.samples import Reading, Summary
+from modelcore.sandbox.limits import Limits
+from modelcore.sandbox.verdicts import VERDICTS, Outcome
 
 __all__ = ["conditions_of", "report_of"]
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from types import TracebackType
 
-from modelcore.evaluation.execution.verdicts import Outcome
+from modelcore.sandbox.verdicts import Outcome
 
 __all__ = ["Journal"]
 

@@ -18,15 +18,15 @@ from pathlib import Path
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, Problem, load_benchmark
 from modelcore.evaluation.conditions import conditions_of, report_of
-from modelcore.evaluation.execution.limits import DEFAULT_LIMITS, Limits
-from modelcore.evaluation.execution.pool import Pool
-from modelcore.evaluation.execution.trial import Trial
-from modelcore.evaluation.execution.verdicts import Outcome
 from modelcore.evaluation.journal import Journal
 from modelcore.evaluation.report import ScoreReport, write_report
 from modelcore.evaluation.samples import Reading, Summary, completion_of, program, read_rows, summarize
 from modelcore.evaluation.templates import template as template_named
 from modelcore.progress import Progress, silent
+from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
+from modelcore.sandbox.pool import Pool
+from modelcore.sandbox.trial import Trial
+from modelcore.sandbox.verdicts import Outcome
 
 __all__ = ["RESULTS", "SCORER_VERSION", "score"]
 

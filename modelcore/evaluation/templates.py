@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelcore.data.prompts import (
+from modelcore.data.encoding.prompts import (
     ALPACA_WITHOUT_INPUT,
     DEEPSEEK_CHAT_SYSTEM,
     DEEPSEEK_TURN,

@@ -18,8 +18,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from modelcore.launching.heartbeat import Pulse
 from modelcore.launching.process import LeashedProcess, stop_all
-from modelcore.launching.pulse import Pulse
 from modelcore.launching.rank_environment import free_port, program_environment, rank, scheduler
 from modelcore.launching.watch import DidNotStart, Watch
 from modelcore.progress import Progress, silent

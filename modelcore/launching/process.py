@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from modelcore.launching.last_words import last_words
+from modelcore.launching.failure_reason import last_words
 from modelcore.launching.leash import leash_command
 
 __all__ = ["LeashedProcess", "stop_all"]

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelcore.errors import MindrailError, StepFailed
-from modelcore.launching.last_words import last_line
+from modelcore.launching.failure_reason import last_line
+from modelcore.launching.heartbeat import Pulse
 from modelcore.launching.process import LeashedProcess, stop_all
-from modelcore.launching.pulse import Pulse
 
 __all__ = ["DidNotStart", "Watch"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from modelcore.errors import MindrailError
+from modelcore.parallel.box import Box
 from modelcore.parallel.mesh import Layout, Mesh
-from modelcore.weights.reshard import Box
 
 __all__ = ["Cut", "Partition", "Placement", "Rule", "partition_model", "stage_layers"]
 
@@ -30,7 +30,7 @@ class Cut:
         vocab_emb_dp: embedding and head are whole on every rank.
         offsets: layers more or fewer in each pipeline stage.
         shard_optimizer: the replicas share the optimizer's states (ZeRO-1): each has an equal part of the
-            rows of its slice, or all of them where they do not divide (`modelcore.parallel.slicing`).
+            rows of its slice, or all of them where they do not divide (`modelcore.checkpoints.slicing`).
     """
 
     layout: Layout

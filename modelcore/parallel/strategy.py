@@ -2,7 +2,7 @@
 
 The message is `ParallelStrategyMap` of MindSpore's node_strategy.proto; it is read and written here byte for
 byte, so that no MindSpore is needed. MindSpore's JSON strategies are not read. What a layout means for
-one rank's slice is in `modelcore.parallel.slicing`.
+one rank's slice is in `modelcore.checkpoints.slicing`.
 """
 
 from __future__ import annotations

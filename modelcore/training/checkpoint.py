@@ -5,7 +5,7 @@
 
 Each rank reads and writes its own part only, so hosts need not share a disk. A checkpoint counts when every
 rank's part is there and undamaged; the ranks find that out together. Knows one layout only; that of another
-is brought in by `modelcore.training.adoption`.
+is brought in by `modelcore.training.resume_from`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
-from modelcore.training.parts import part_file, read_part, read_tensors, write_part
+from modelcore.training.checkpoint_file import part_file, read_part, read_tensors, write_part
 from modelcore.training.plan import TrainPlan
 
 __all__ = ["Checkpoints", "checkpoints_of", "step_directory"]

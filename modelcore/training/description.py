@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from modelcore.checkpoints.slicing import strategy_of, with_states
 from modelcore.parallel.partition import Partition
-from modelcore.parallel.slicing import strategy_of, with_states
 from modelcore.parallel.strategy import encode_strategy, strategy_file
 from modelcore.training.optimizer import STATES
 

@@ -17,12 +17,12 @@ from modelcore.parallel.mesh import Mesh
 from modelcore.progress import Progress
 from modelcore.training.agreement import Agreement
 from modelcore.training.checkpoint import Checkpoints, checkpoints_of
+from modelcore.training.checkpoint_file import part_file, read_tensors, write_tensors
 from modelcore.training.description import copy_description, describe_part
 from modelcore.training.gradients import MicroBatch
 from modelcore.training.health import FAULTS, Health, LossScale, check_finite, not_finite
 from modelcore.training.network import build_network, fill
 from modelcore.training.order import rows_of_step
-from modelcore.training.parts import part_file, read_tensors, write_tensors
 from modelcore.training.peak_memory import peak_memory
 from modelcore.training.plan import TrainPlan
 from modelcore.training.reporting import Reporter

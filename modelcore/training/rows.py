@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from modelcore.data.mindrecord import MindRecordReader
-from modelcore.data.rows import IGNORE
+from modelcore.data.encoding.rows import IGNORE
+from modelcore.data.mindrecord.file import MindRecordReader
 from modelcore.errors import MindrailError
 
 __all__ = ["TokenRows", "micro_batches", "read_rows"]

@@ -2,7 +2,7 @@
 
 A replica keeps the moments of its own rows of every parameter, updates those rows and gets the others' from
 the other replicas. Rows, not flat pieces: a checkpoint's strategy file can then say where each piece is
-(`modelcore.parallel.slicing.state_layout`). A parameter whose rows do not divide is updated by everyone.
+(`modelcore.checkpoints.slicing.state_layout`). A parameter whose rows do not divide is updated by everyone.
 
 Every replica has the whole gradient and the whole fp32 weights; only the moments are divided.
 """

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from modelcore.errors import MindrailError
 from modelcore.weights.dtypes import by_mindspore
-from modelcore.weights.layout import FileLayout, Place, TensorSpec
+from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.protobuf import BYTES, Damaged, fields, length_prefix, varint
 from modelcore.weights.tensors import Extent, StoredTensor
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcore.weights.layout import FileLayout, Place
+from modelcore.weights.file_layout import FileLayout, Place
 
 __all__ = ["Journal", "TensorRecord", "still_there"]
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from modelcore.errors import MindrailError
 from modelcore.weights.dtypes import by_safetensors
-from modelcore.weights.layout import FileLayout, Place, TensorSpec
+from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.tensors import Extent, StoredTensor
 
 __all__ = ["read_metadata", "read_safetensors", "safetensors_layout"]

@@ -19,8 +19,8 @@ import numpy as np
 
 from modelcore.errors import StepFailed
 from modelcore.weights.casting import count_nonfinite
+from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.journal import Journal, TensorRecord, still_there
-from modelcore.weights.layout import FileLayout, Place, TensorSpec
 from modelcore.weights.tensors import LazyTensor
 
 __all__ = ["journal_path", "scratch_path", "write_file"]

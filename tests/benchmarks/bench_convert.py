@@ -69,7 +69,7 @@ SMALL = CODELLAMA_7B | {
 _CHILD = """
 import json, re, resource, sys, time
 from pathlib import Path
-from modelcore.models.conversion import convert_checkpoint
+from modelcore.checkpoints.convert import convert_checkpoint
 
 def peak():  # ru_maxrss would be the parent's, where that is larger
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelcore.models.llama.random_checkpoint import RandomLlama
+from modelcore.demo.random_llama import RandomLlama
 
 PROMPT, NEW, ROUNDS, VOCABULARY = 48, 64, 3, 4096
 SIZES = RandomLlama(
@@ -88,7 +88,7 @@ def best_rates(runs: dict[str, Callable[[], list[list[int]]]], tokens: int) -> d
 @pytest.mark.benchmark
 def test_tokens_per_second_beside_transformers() -> None:
     pytest.importorskip("transformers")
-    from modelcore.models.conversion import convert_checkpoint
+    from modelcore.checkpoints.convert import convert_checkpoint
 
     print(f"\n{'batch':>6} {'who':<13} {'tokens/s':>9}")
     with tempfile.TemporaryDirectory() as directory:

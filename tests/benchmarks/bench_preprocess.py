@@ -22,19 +22,19 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from modelcore.data.chunks import Chunk, chunked
-from modelcore.data.examine import Examiner, Plan
-from modelcore.data.formats import FORMATS
-from modelcore.data.mindrecord import MindRecordWriter
+from modelcore.data.encoding.chunks import Chunk, chunked
+from modelcore.data.encoding.examine import Examiner, Plan
+from modelcore.data.encoding.formats import FORMATS
+from modelcore.data.encoding.rows import Padder, Rows, cut
+from modelcore.data.encoding.samples import read_samples
+from modelcore.data.encoding.workers import worker_count
+from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.data.options import Options
 from modelcore.data.preprocess import preprocess
 from modelcore.data.report import PreprocessReport
-from modelcore.data.rows import Padder, Rows, cut
-from modelcore.data.samples import read_samples
-from modelcore.data.sources import read_records
-from modelcore.data.workers import worker_count
+from modelcore.data.sources.json_records import read_records
+from tests.paths import SHARED_DATA
 
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 VOCABULARIES = {"wizardcoder": "starcoder1", "llama": "llama2", "deepseek": "deepseek-coder"}
 SEQ_LENGTH = 512
 TURNS = 3

@@ -50,7 +50,7 @@ print(json.dumps([seconds, peak() - before]))
 """
 THEIRS = "from mindspore import transform_checkpoints as transform"
 OURS = """
-from modelcore.models.resharding import merge_checkpoint, reshard_checkpoint, shard_checkpoint
+from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint, shard_checkpoint
 from modelcore.parallel.mesh import Layout
 """
 
@@ -59,12 +59,12 @@ def prepare(directory: Path, gigabytes: float) -> int:
     """Write a llama of about this size in fp16 and its shards for 8 ranks; return its bytes."""
     import numpy as np
 
+    from modelcore.checkpoints.reshard import shard_checkpoint
     from modelcore.models.llama.config import LlamaConfig
-    from modelcore.models.resharding import shard_checkpoint
     from modelcore.parallel.mesh import Layout
     from modelcore.weights.ckpt_file import ckpt_layout
     from modelcore.weights.dtypes import FP16
-    from modelcore.weights.layout import TensorSpec
+    from modelcore.weights.file_layout import TensorSpec
     from modelcore.weights.tensors import from_array
     from modelcore.weights.writing import journal_path, write_file
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from modelcore.checkpoints.reshard import shard_checkpoint
 from modelcore.launching.gang import run_gang
-from modelcore.models.resharding import shard_checkpoint
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.training.plan import TrainPlan
 from tests.benchmarks.bench_train import BATCH, CORES, MODELS, ROOT, SEQUENCE, prepare, some_batches
@@ -45,8 +45,8 @@ def rank_program(plan_file: Path) -> None:
 
         init()
     from modelcore.parallel.groups import create_groups
+    from modelcore.training.checkpoint_file import part_file, read_tensors
     from modelcore.training.network import build_network, fill
-    from modelcore.training.parts import part_file, read_tensors
     from modelcore.training.step import Step
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)

@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 VOCABULARY, SEQUENCE, BATCH, STEPS = 4096, 256, 8, 3
 CORES = len(os.sched_getaffinity(0))
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 2}
@@ -75,8 +76,8 @@ class Ours:
 
         from modelcore.parallel.groups import create_groups
         from modelcore.parallel.mesh import Layout, Mesh
+        from modelcore.training.checkpoint_file import part_file, read_tensors
         from modelcore.training.network import build_network, fill
-        from modelcore.training.parts import part_file, read_tensors
         from modelcore.training.plan import TrainPlan
         from modelcore.training.step import Step
 
@@ -193,8 +194,8 @@ def prepare(raw: dict[str, Any], directory: Path) -> int:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from modelcore.models.conversion import convert_checkpoint
-    from modelcore.models.resharding import shard_checkpoint
+    from modelcore.checkpoints.convert import convert_checkpoint
+    from modelcore.checkpoints.reshard import shard_checkpoint
     from modelcore.parallel.mesh import Layout
 
     torch.manual_seed(0)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.server import QUIET
+from flows.cli.temporary_server import QUIET
 from modelcore.launching.leash import leash_command
 from tests.flows.reduced_demo import Demo, run_demo
 

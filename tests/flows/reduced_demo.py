@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
 
 REDUCED = (
     "first_programs.programs=240",
@@ -44,7 +44,7 @@ class Demo:
 
 def demo_command(store: Path, *changes: str) -> list[str]:
     sets = [part for change in (*REDUCED, *changes) for part in ("--set", change)]
-    return [sys.executable, "-m", "flows.main", "demo", "--json", "--store", str(store), *sets]
+    return [sys.executable, "-m", "flows.cli.main", "demo", "--json", "--store", str(store), *sets]
 
 
 def run_demo(store: Path, *changes: str, timeout: float = 300) -> Demo:

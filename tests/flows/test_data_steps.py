@@ -11,9 +11,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows import steps
-from flows.main import command_line
+from flows.cli.main import command_line
 from modelcore.config.schema import Preprocess
-from modelcore.data.mindrecord import read_mindrecord
+from modelcore.data.mindrecord.file import read_mindrecord
 from tests.byte_vocabulary import write_byte_vocabulary
 
 RECORDS = [{"instruction": f"add {n}", "input": "", "output": "return a + b"} for n in range(5)]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from flows.cli.main import command_line
 from flows.evaluate import Evaluation, evaluate
-from flows.main import command_line
 from modelcore.config.schema import Evaluate, Generate, Score
 from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import sharding, steps
+from flows import steps
 from modelcore.config.schema import Convert, Download, Parallel
 from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo
@@ -56,14 +56,14 @@ def test_what_a_step_made_can_be_looked_at(demo: Demo):
 
 def test_a_checkpoint_is_cut_cut_anew_and_joined(demo: Demo, tmp_path: Path):
     store, whole = str(tmp_path / "store"), demo.path("convert")
-    shards = sharding.shard(str(whole), Parallel(model_parallel=2, pipeline_stage=2), store=store)
+    shards = steps.shard(str(whole), Parallel(model_parallel=2, pipeline_stage=2), store=store)
     assert len(list(shards.path.glob("rank_*/checkpoint_*.ckpt"))) == 4
-    others = sharding.reshard(str(shards.path), Parallel(data_parallel=2), store=store)
-    joined = sharding.merge(str(others.path), store=store)
+    others = steps.reshard(str(shards.path), Parallel(data_parallel=2), store=store)
+    joined = steps.merge(str(others.path), store=store)
     assert (joined.path / "model.ckpt").read_bytes() == (whole / "model.ckpt").read_bytes()
     running_differently = Parallel(model_parallel=2, pipeline_stage=2, micro_batch_num=8, recompute=True)
-    assert sharding.shard(str(whole), running_differently, store=store).cached
-    assert not sharding.shard(str(whole), Parallel(model_parallel=2), store=store).cached
+    assert steps.shard(str(whole), running_differently, store=store).cached
+    assert not steps.shard(str(whole), Parallel(model_parallel=2), store=store).cached
 
 
 def test_a_path_that_is_not_there_ends_a_step_by_name(demo: Demo, tmp_path: Path):

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from modelcore.data.mindrecord.output import report_path
 from modelcore.data.options import Options
-from modelcore.data.output import report_path
 from modelcore.data.report import PreprocessReport
 from modelcore.store.manifest import file_sha256
 from modelcore.store.store import Artifact, Store
 from tasks.contamination import contamination_of
-from tasks.given import given
+from tasks.named_input import given
 from tasks.preprocess import ROWS, TRAIN
 
 

@@ -11,8 +11,8 @@ from modelcore.config.reading import read_config
 from modelcore.config.schema import Pipeline
 from modelcore.errors import MindrailError
 from tasks.preflight import preflight
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 HF = ROOT / "tests" / "modelcore" / "models" / "hf_configs"
 
 

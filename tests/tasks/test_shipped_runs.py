@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from modelcore.checkpoints.layout import DryRun
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.schema import Pipeline, Predict
-from modelcore.models.dry_run import DryRun
 from modelcore.models.families import Family
 from tasks.layout import cut_of, family_of, rehearse
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
 HF = ROOT / "tests" / "modelcore" / "models" / "hf_configs"
 DEVICE = 64 * 10**9

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import sentencepiece
 
-from modelcore.data.tokenizers.beginnings import encode_sharing, words_are_apart
 from modelcore.data.tokenizers.protocol import Marked, end_to_end
+from modelcore.data.tokenizers.shared_prefixes import encode_sharing, words_are_apart
 from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
 from modelcore.errors import MindrailError
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from modelcore.errors import MindrailError
 from modelcore.models.hf_fields import integer, json_object, optional_integer, positive_number
 from modelcore.models.llama.config import LlamaConfig
-from modelcore.weights.checkpoints import open_file
 from modelcore.weights.dtypes import BF16, FP16, FP32
 from modelcore.weights.tensors import DerivedTensor, LazyTensor, StoredTensor, joined, read
+from modelcore.weights.whole_checkpoint import open_file
 
 __all__ = ["meta_config", "meta_parts", "meta_tensors"]
 

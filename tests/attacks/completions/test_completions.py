@@ -19,16 +19,16 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Problem, load_benchmark
-from modelcore.evaluation.execution.limits import DEFAULT_LIMITS, Limits
-from modelcore.evaluation.execution.pool import Pool
-from modelcore.evaluation.execution.trial import Trial
-from modelcore.evaluation.execution.verdicts import Outcome
+from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
+from modelcore.sandbox.pool import Pool
+from modelcore.sandbox.trial import Trial
+from modelcore.sandbox.verdicts import Outcome
+from tests.paths import ROOT
 
 from .attacks import ATTACKS
 from .escaping import ESCAPING
 from .forging import FORGING
 
-ROOT = Path(__file__).resolve().parents[3]
 SHORT = Limits(seconds=0.7)
 VICTIM = Path("/tmp/hostile_victim")  # the path that one of the completions deletes
 PORT = 18999  # the port that one of them connects to
@@ -144,9 +144,9 @@ def test_all_attacks_get_their_verdict_twice(shared_cases: list[Case], level: st
 PROGRAM = """
 import json, os, sys
 sys.path.insert(0, sys.argv[1])
-from modelcore.evaluation.execution.limits import Limits
-from modelcore.evaluation.execution.pool import Pool
-from modelcore.evaluation.execution.trial import Trial
+from modelcore.sandbox.limits import Limits
+from modelcore.sandbox.pool import Pool
+from modelcore.sandbox.trial import Trial
 cases = json.load(sys.stdin)
 limits = Limits(seconds=float(sys.argv[3]), packages=())
 with Pool(workers=int(sys.argv[4]), limits=limits, level=sys.argv[2] or None) as pool:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelcore.data.mindrecord import read_mindrecord
-from modelcore.data.output import validation_path
+from modelcore.data.mindrecord.file import read_mindrecord
+from modelcore.data.mindrecord.output import validation_path
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess
 from modelcore.data.report import PreprocessReport

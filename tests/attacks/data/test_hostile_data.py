@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelcore.data.mindrecord import MindRecordWriter, read_mindrecord
+from modelcore.data.encoding.rows import Rows
+from modelcore.data.mindrecord.file import MindRecordWriter, read_mindrecord
 from modelcore.data.preprocess import preprocess
-from modelcore.data.rows import Rows
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.errors import MindrailError
 from tests.byte_vocabulary import write_byte_vocabulary
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 GOOD = {"instruction": "add", "input": "", "output": "done"}
 
 
@@ -71,7 +71,8 @@ def test_a_gzip_bomb_is_read_through_in_little_memory(tmp_path: Path) -> None:
             file.write(b" " * (1 << 20))
         file.write(b"]")
     program = (
-        "import resource, sys; from pathlib import Path; from modelcore.data.sources import read_records\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from modelcore.data.sources.json_records import read_records\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "count = sum(1 for _ in read_records(Path(sys.argv[1])))\n"
         "print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

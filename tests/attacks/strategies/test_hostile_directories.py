@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint, shard_checkpoint
+from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.errors import MindrailError
 from modelcore.models.llama.config import LlamaConfig
-from modelcore.models.resharding import merge_checkpoint, reshard_checkpoint, shard_checkpoint
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.strategy import Strategy, encode_strategy, read_strategy, strategy_file
-from modelcore.weights.checkpoints import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.dtypes import FP16
-from modelcore.weights.layout import TensorSpec
-from modelcore.weights.reshard_files import Target, write_targets
+from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import LazyTensor, from_array, read
+from modelcore.weights.whole_checkpoint import open_file
 
 CONFIG = {
     "model_type": "llama",

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelcore.data.mindrecord import MindRecordWriter
-from modelcore.data.rows import Rows
+from modelcore.data.encoding.rows import Rows
+from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
+from modelcore.training.checkpoint_file import part_file, read_part, read_tensors, write_tensors
 from modelcore.training.job import Job
 from modelcore.training.order import rows_of_step
-from modelcore.training.parts import part_file, read_part, read_tensors, write_tensors
 from modelcore.training.plan import TrainPlan
 
 VOCABULARY, SEQUENCE = 64, 16

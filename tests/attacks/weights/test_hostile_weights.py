@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.errors import MindrailError
-from modelcore.models.conversion import convert_checkpoint
-from modelcore.weights.checkpoints import open_checkpoint, open_file
 from modelcore.weights.protobuf import length_prefix, varint
+from modelcore.weights.whole_checkpoint import open_checkpoint, open_file
 
 CONFIG = {
     "model_type": "llama",

@@ -7,8 +7,9 @@ import pytest
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.schema import Pipeline
 from modelcore.errors import MindrailError
+from tests.paths import ROOT
 
-DEMO = Path(__file__).parents[3] / "configs" / "demo" / "pipeline.yaml"
+DEMO = ROOT / "configs" / "demo" / "pipeline.yaml"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelcore.data.mindrecord import read_mindrecord
+from modelcore.data.mindrecord.file import read_mindrecord
 from modelcore.data.preprocess import preprocess
 from modelcore.data.report import PreprocessReport
 from modelcore.data.tokenizers import load_tokenizer

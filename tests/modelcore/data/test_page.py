@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from modelcore.data.output import page_path
+from modelcore.data.mindrecord.output import page_path
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess
 from tests.byte_vocabulary import write_byte_vocabulary

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from modelcore.data import preprocess as module
-from modelcore.data.decode import decode_rows
-from modelcore.data.mindrecord import inspect_mindrecord, read_mindrecord
-from modelcore.data.output import report_path, rows_path, validation_path
+from modelcore.data.mindrecord.decode import decode_rows
+from modelcore.data.mindrecord.file import inspect_mindrecord, read_mindrecord
+from modelcore.data.mindrecord.output import report_path, rows_path, validation_path
 from modelcore.data.preprocess import preprocess
 from modelcore.data.report import PreprocessReport
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.errors import MindrailError
+from tests.paths import ROOT
 
 WORDS = ["add", "sort", "list", "task", "function", "return", "loop", "for", "console", "quick", "fox", "dog"]
 
@@ -312,7 +313,7 @@ def test_a_source_is_opened_for_reading_only(tmp_path: Path, vocab_merges_dir: P
         str(tmp_path / "s.mindrecord"),
         str(vocab_merges_dir),
     ]
-    root = Path(module.__file__).parents[2]
+    root = ROOT
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
 

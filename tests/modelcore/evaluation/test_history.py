@@ -8,6 +8,7 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.evaluation.history import Run, append_run, find_run, read_history
+from tests.paths import ROOT
 
 
 def run_named(name: str, benchmark: str = "humaneval", id: str = "") -> Run:
@@ -78,7 +79,7 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         "    run = Run(f'{sys.argv[2]}{i}', sys.argv[2], '', '', '', '', {}, 'x' * 3000)\n"
         "    append_run(Path(sys.argv[1]), run)\n"
     )
-    root = Path(__file__).resolve().parents[3]
+    root = ROOT
     writers = [
         subprocess.Popen([sys.executable, "-c", program, str(history), name], cwd=root) for name in ("a", "b")
     ]

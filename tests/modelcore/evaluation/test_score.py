@@ -16,14 +16,14 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, load_benchmark
-from modelcore.evaluation.execution.limits import Limits
 from modelcore.evaluation.report import read_report
 from modelcore.evaluation.score import score
+from modelcore.sandbox.limits import Limits
+from tests.paths import ROOT
 
 from .conftest import RIGHT, WRONG
 
 Write = Callable[..., Path]
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def row(task: int, completion: str | None = None) -> dict[str, str]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelcore.data.first_programs.tokenizer import write_tokenizer
 from modelcore.data.tokenizers import Tokenizer, load_tokenizer
+from modelcore.demo.tokenizer import write_tokenizer
 from modelcore.generation.engine import Drawing, Engine, Finished, Request
 from modelcore.generation.stopping import Ending
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from modelcore.data.first_programs.tokenizer import write_tokenizer
+from modelcore.checkpoints.convert import convert_checkpoint
+from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.tokenizer import write_tokenizer
 from modelcore.generation.plan import GenerationPlan
 from modelcore.generation.program import generate, main
-from modelcore.models.conversion import convert_checkpoint
-from modelcore.models.llama.random_checkpoint import RandomLlama
 
 PROMPTS = [f"def f{i}(" + "x, " * (7 * i % 11) for i in range(9)]
 

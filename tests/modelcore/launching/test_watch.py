@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from modelcore.errors import MindrailError, StepFailed
+from modelcore.launching.heartbeat import Pulse
 from modelcore.launching.process import LeashedProcess
-from modelcore.launching.pulse import Pulse
 from modelcore.launching.watch import DidNotStart, Watch
 from modelcore.progress import silent
 from tests.modelcore.launching.survivors import FAMILY, SLEEP, family_pids, still_alive, wait_until

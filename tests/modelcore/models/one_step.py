@@ -14,9 +14,9 @@ from mindspore import Tensor
 from modelcore.models.families import Family, model_config
 from modelcore.models.gpt_bigcode import network as gpt_bigcode
 from modelcore.models.llama import network as llama
+from modelcore.parallel.box import Box
 from modelcore.parallel.collectives import WHOLE, TensorGroup
 from modelcore.parallel.mesh import Layout
-from modelcore.weights.reshard import Box
 
 LLAMA = {
     "model_type": "llama",

@@ -12,6 +12,7 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.models.families import Family, load_model_config, model_config
+from tests.paths import ROOT
 
 HF = Path(__file__).parent / "hf_configs"
 
@@ -64,6 +65,6 @@ def load_model_config_of(name: str) -> Family:
 
 
 def test_neither_mindspore_nor_torch_is_imported() -> None:
-    check = "import sys, modelcore.models.conversion, modelcore.store.download;"
+    check = "import sys, modelcore.checkpoints.convert, modelcore.store.download;"
     check += "assert not {'mindspore', 'torch', 'huggingface_hub'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", check], check=True, cwd=Path(__file__).parents[3])
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=ROOT)

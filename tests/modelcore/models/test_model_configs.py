@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from modelcore.checkpoints.model_check import check_model
 from modelcore.config.models import shipped_models
 from modelcore.errors import MindrailError
 from modelcore.evaluation.templates import template
 from modelcore.models.families import model_config
 from modelcore.models.gpt_bigcode.network import GPTBigCode
 from modelcore.models.llama.network import Llama
-from modelcore.models.shipped import check_model
 from modelcore.parallel.mesh import Layout
 
 HF = Path(__file__).parent / "hf_configs"

@@ -15,6 +15,7 @@ from modelcore.models.families import model_config
 from modelcore.models.gpt_bigcode.network import GPTBigCode
 from modelcore.models.llama.network import Llama
 from modelcore.models.loss import NextTokenLoss
+from tests.paths import ROOT
 
 from . import one_step
 
@@ -22,7 +23,7 @@ from . import one_step
 @pytest.mark.ranks
 def test_two_tensor_parallel_ranks_give_the_loss_and_gradients_of_one(tmp_path: Path) -> None:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    root = str(Path(__file__).parents[3])
+    root = str(ROOT)
     program = [sys.executable, str(Path(one_step.__file__)), str(tmp_path)]
     run_gang(program, world_size=2, log_dir=tmp_path / "logs", environment={"PYTHONPATH": root})
     for number, (case, (raw, vocab_emb_dp)) in enumerate(one_step.CASES.items()):

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 import transformers
 
-from modelcore.models.conversion import convert_checkpoint
-from modelcore.weights.checkpoints import open_checkpoint
+from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.weights.tensors import read
+from modelcore.weights.whole_checkpoint import open_checkpoint
 
 VOCABULARY = 151
 

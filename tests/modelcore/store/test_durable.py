@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from modelcore.store.atomic_output import place
 from modelcore.store.durable import sync_tree
-from modelcore.store.placing import place
 
 
 @pytest.fixture

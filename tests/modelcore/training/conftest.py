@@ -16,15 +16,15 @@ import pytest
 # One thread a process: results do not depend on who else uses the machine, and small sizes are faster so.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from modelcore.data.encode import Encoded
-from modelcore.data.mindrecord import MindRecordWriter
-from modelcore.data.rows import Packer, Rows
+from modelcore.checkpoints.reshard import shard_checkpoint
+from modelcore.data.encoding.encode import Encoded
+from modelcore.data.encoding.rows import Packer, Rows
+from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.launching.gang import run_gang
 from modelcore.models.families import model_config
-from modelcore.models.resharding import shard_checkpoint
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import Progress, silent
-from modelcore.training.parts import write_tensors
+from modelcore.training.checkpoint_file import write_tensors
 from modelcore.training.plan import TrainPlan
 
 VOCABULARY, SEQUENCE = 64, 16

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from modelcore.training.checkpoint import Checkpoints
-from modelcore.training.parts import part_file
+from modelcore.training.checkpoint_file import part_file
 
 
 class TwoRanks:

@@ -15,8 +15,8 @@ import pytest
 from modelcore.errors import MindrailError
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
+from modelcore.training.checkpoint_file import part_file, read_part, read_tensors, write_tensors
 from modelcore.training.job import Job
-from modelcore.training.parts import part_file, read_part, read_tensors, write_tensors
 from modelcore.training.plan import TrainPlan
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelcore.models.resharding import merge_checkpoint
+from modelcore.checkpoints.reshard import merge_checkpoint
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
-from modelcore.training.adoption import adopt
 from modelcore.training.checkpoint import checkpoints_of, step_directory
+from modelcore.training.checkpoint_file import read_tensors
 from modelcore.training.job import Job
-from modelcore.training.parts import read_tensors
 from modelcore.training.plan import TrainPlan
+from modelcore.training.resume_from import adopt
 
 pytestmark = pytest.mark.ranks
 

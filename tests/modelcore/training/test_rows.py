@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelcore.data.mindrecord import MindRecordWriter, read_mindrecord
-from modelcore.data.rows import Rows
+from modelcore.data.encoding.rows import Rows
+from modelcore.data.mindrecord.file import MindRecordWriter, read_mindrecord
 from modelcore.errors import MindrailError
 from modelcore.training.rows import micro_batches, read_rows
 

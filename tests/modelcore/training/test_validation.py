@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from modelcore.data.mindrecord import read_mindrecord
+from modelcore.data.mindrecord.file import read_mindrecord
 from modelcore.errors import MindrailError
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.progress import silent
+from modelcore.training.checkpoint_file import part_file, read_tensors
 from modelcore.training.gradients import MicroBatch
 from modelcore.training.network import build_network, fill
-from modelcore.training.parts import part_file, read_tensors
 from modelcore.training.plan import TrainPlan
 from modelcore.training.validation import Validation
 from tests.modelcore.training.conftest import VOCABULARY, write_rows

@@ -13,7 +13,7 @@ from modelcore.errors import MindrailError
 from modelcore.weights import ckpt_file
 from modelcore.weights.ckpt_file import check_crc, ckpt_layout, read_ckpt, read_strings
 from modelcore.weights.dtypes import BF16, FP16, FP32, DType
-from modelcore.weights.layout import TensorSpec
+from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import LazyTensor, from_array, read
 from modelcore.weights.writing import write_file
 

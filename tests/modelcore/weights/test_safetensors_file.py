@@ -11,7 +11,7 @@ from safetensors import torch as library
 
 from modelcore.errors import MindrailError
 from modelcore.weights.dtypes import BF16, DTYPES, FP32, DType, by_safetensors
-from modelcore.weights.layout import TensorSpec
+from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import read_metadata, read_safetensors, safetensors_layout
 from modelcore.weights.tensors import from_array, read
 from modelcore.weights.writing import write_file

@@ -13,7 +13,7 @@ import pytest
 from modelcore.errors import StepFailed
 from modelcore.weights import writing
 from modelcore.weights.dtypes import FP32
-from modelcore.weights.layout import TensorSpec
+from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import read_safetensors, safetensors_layout
 from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, from_array, read
 from modelcore.weights.writing import journal_path, scratch_path, write_file

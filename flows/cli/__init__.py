@@ -1,0 +1,1 @@
+"""The `mindrail` command: one file per command or command group, named after what the user types."""

@@ -1,0 +1,55 @@
+"""`mindrail compare`: which problems one score won and lost against another."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.command import as_json, command_line, emit, store_option
+
+if TYPE_CHECKING:
+    from modelcore.evaluation.report import ScoreReport
+
+__all__ = ["compare"]
+
+_DEFAULT_STORE = Path("store")
+
+
+@command_line.command()
+@click.argument("first")
+@click.argument("second")
+@store_option
+@as_json
+def compare(first: str, second: str, store: Path | None, as_json: bool) -> None:
+    """Tell which problems SECOND won and lost against FIRST, and whether that may be chance.
+
+    Each is a score.json, a directory that holds one, or an id or name that `results` lists. The p-value
+    is of McNemar's exact test.
+    """
+    from modelcore.evaluation.compare import compare as compared
+
+    before, after = (_report(name, store or _DEFAULT_STORE) for name in (first, second))
+    result = compared(before, after)
+    emit({**asdict(result), "judgement": result.judgement}, as_json, _show_comparison)
+
+
+def _report(name: str, store: Path) -> ScoreReport:
+    from modelcore.evaluation.history import HISTORY, find_run
+    from modelcore.evaluation.report import read_report
+
+    path = Path(name)
+    if not path.is_dir() and path.suffix != ".json":
+        path = Path(find_run(store / HISTORY, name).report)
+    return read_report(path / "score.json" if path.is_dir() else path)
+
+
+def _show_comparison(result: dict[str, Any]) -> None:
+    click.echo(f"won   {len(result['won']):>4}  {', '.join(result['won'])}")
+    click.echo(f"lost  {len(result['lost']):>4}  {', '.join(result['lost'])}")
+    click.echo(f"both solve {result['both']}, neither {result['neither']}")
+    click.echo(f"p = {result['p_value']:.3g} (McNemar, exact): {result['judgement']}")
+    if result["differences"]:
+        click.echo(f"note: scored under different conditions: {', '.join(result['differences'])}")

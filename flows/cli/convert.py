@@ -1,0 +1,73 @@
+"""`mindrail convert`: a checkpoint between Hugging Face's and MindSpore's names and files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from flows.cli.command import as_json, command_line, emit
+from modelcore.report.words import bytes_in_words
+from modelcore.store.atomic_output import place
+from modelcore.versions import check_versions
+
+__all__ = ["convert"]
+
+any_path = click.Path(path_type=Path)
+
+
+@command_line.command()
+@click.argument("source", type=any_path)
+@click.argument("destination", type=any_path)
+@click.option(
+    "--to", type=click.Choice(["mindspore", "hf"]), required=True, help="Names and layout to write."
+)
+@click.option(
+    "--format",
+    type=click.Choice(["ckpt", "safetensors"]),
+    help="Of MindSpore's file: ckpt if not given. Hugging Face's is safetensors.",
+)
+@click.option(
+    "--dtype", type=click.Choice(["keep", "fp16", "bf16", "fp32"]), default="keep", show_default=True
+)
+@click.option("--verify", is_flag=True, help="Read both sides back and compare every tensor.")
+@as_json
+def convert(
+    source: Path,
+    destination: Path,
+    to: Literal["mindspore", "hf"],
+    format: Literal["ckpt", "safetensors"] | None,
+    dtype: Literal["keep", "fp16", "bf16", "fp32"],
+    verify: bool,
+    as_json: bool,
+) -> None:
+    """Convert the checkpoint SOURCE into the directory DESTINATION.
+
+    SOURCE is a directory with config.json and weights (safetensors, PyTorch .bin, Meta's .pth, MindSpore
+    .ckpt), or the weights file in one. Every tensor is used once and written once, or nothing is.
+    """
+    if (to, format) == ("hf", "ckpt"):
+        raise click.UsageError("--to hf writes safetensors: leave out --format ckpt")
+    format = format or "ckpt"
+    check_versions()
+    from modelcore.checkpoints.convert import convert_checkpoint
+    from tasks.progress import shown_progress
+
+    with shown_progress("convert") as progress:
+        report = place(
+            destination,
+            lambda directory: convert_checkpoint(
+                source, directory, to=to, format=format, dtype=dtype, verify=verify, progress=progress
+            ),
+            origin={"source": str(source.absolute()), "to": to, "format": format, "dtype": dtype},
+        )
+    emit({"destination": str(destination), **asdict(report)}, as_json, lambda _: _show(report, destination))
+
+
+def _show(report: Any, destination: Path) -> None:
+    size = sum(path.stat().st_size for path in destination.iterdir())
+    click.echo(f"{len(report.tensors)} tensors, {bytes_in_words(size)}: {destination}")
+    for warning in report.warnings:
+        click.echo(f"note: {warning}")

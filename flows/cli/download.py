@@ -1,0 +1,70 @@
+"""`mindrail download`: a checkpoint from a hub, a web server or a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flows.cli.command import as_json, command_line, emit
+from modelcore.report.words import bytes_in_words
+from modelcore.store.atomic_output import place
+
+__all__ = ["download"]
+
+any_path = click.Path(path_type=Path)
+
+
+@command_line.command()
+@click.argument("source")
+@click.argument("destination", type=any_path)
+@click.option("--revision", help="Branch, tag or commit on the hub.")
+@click.option("--endpoint", envvar="HF_ENDPOINT", help="A mirror of the hub; HF_ENDPOINT otherwise.")
+@click.option("--token", envvar="HF_TOKEN", help="The hub's token; HF_TOKEN otherwise.")
+@click.option("--offline", is_flag=True, help="Use what is on this machine already.")
+@as_json
+def download(
+    source: str,
+    destination: Path,
+    revision: str | None,
+    endpoint: str | None,
+    token: str | None,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Fetch a checkpoint from SOURCE into DESTINATION.
+
+    SOURCE is a model of `mindrail models`, hf://owner/name, https://…/ or file:///a/directory, or the
+    address of one file. Digests are checked where the source gives them; a model that is not implemented is
+    refused before its weights are fetched; an interrupted download goes on where it was.
+    """
+    from modelcore.checkpoints.model_check import check_model
+    from modelcore.config.models import address_of, model_of
+    from modelcore.store.download import download as fetch
+    from modelcore.store.retry_after import patiently
+    from tasks.progress import say_wait, shown_progress
+
+    shipped = model_of(source)
+    source = address_of(source)
+    with shown_progress("download") as progress:
+        files = place(
+            destination,
+            lambda directory: patiently(
+                lambda: fetch(
+                    source,
+                    directory,
+                    token=token,
+                    endpoint=endpoint,
+                    revision=revision,
+                    offline=offline,
+                    check=lambda place: check_model(place, shipped),
+                    progress=progress,
+                ),
+                say_wait,
+            ),
+            origin={"source": source, "revision": revision, "endpoint": endpoint},
+        )
+    names = sorted(path.name for path in files)
+    size = sum((destination / name).stat().st_size for name in names)
+    result = {"destination": str(destination), "files": names, "bytes": size}
+    emit(result, as_json, lambda _: click.echo(f"{len(names)} files, {bytes_in_words(size)}: {destination}"))

@@ -1,0 +1,104 @@
+"""The command that scores checkpoints: `evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.command import as_json, command_line, emit, store_option
+from modelcore.config.reading import read_config
+from modelcore.config.schema import Evaluate
+from modelcore.versions import check_versions
+
+if TYPE_CHECKING:
+    from flows.evaluate import Evaluation
+
+__all__ = ["evaluate"]
+
+DEFAULT = Path(__file__).parents[2] / "configs" / "evaluate.yaml"
+
+
+@command_line.command()
+@click.argument("checkpoints", nargs=-1)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=DEFAULT,
+    help="YAML with what to ask and how to score; configs/evaluate.yaml if not given.",
+)
+@click.option("--benchmark", help="humaneval, mbpp, or a file in HumanEval's or MBPP's form.")
+@click.option("--template", help="Prompt template and answer extractor.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. score.timeout=5."
+)
+@store_option
+@as_json
+def evaluate(
+    checkpoints: tuple[str, ...],
+    config: Path,
+    benchmark: str | None,
+    template: str | None,
+    changes: tuple[str, ...],
+    store: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask CHECKPOINTS every problem of a benchmark, execute the answers, and report pass@k.
+
+    A checkpoint is a directory (MindSpore's or Hugging Face's), hf://owner/name, `newest` (trained
+    checkpoint of the store) or `newest:DIRECTORY`; without any, those of the configuration are meant.
+    What was done before is not done again. Scores gather in the store's history: see `results`.
+    """
+    given = {
+        "checkpoints": list(checkpoints) or None,
+        "generate.benchmark": benchmark,
+        "generate.template": template,
+        "store": None if store is None else str(store),
+    }
+    overrides = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    asked = read_config(config, Evaluate, [*overrides, *changes])
+    check_versions()
+    from flows.cli.temporary_server import prefect_server
+    from tasks.preflight import check_questions
+
+    check_questions(asked.generate)
+    with prefect_server(Path(asked.store).absolute() / ".prefect") as wait_until_up:
+        from flows.evaluate import evaluate as run
+
+        wait_until_up()
+        finished = run(asked)
+    emit(_as_plain(finished), as_json, _show)
+
+
+def _as_plain(evaluation: Evaluation) -> dict[str, Any]:
+    steps = [
+        {"name": step.name, "seconds": round(step.seconds, 2), "cached": step.cached, "path": str(step.path)}
+        for step in evaluation.steps
+    ]
+    scores = [
+        {
+            "id": scored.run.id,
+            "checkpoint": scored.run.checkpoint,
+            "benchmark": scored.run.benchmark,
+            "pass_at_k": {k: list(values) for k, values in scored.run.pass_at_k.items()},
+            "conditions": dict(scored.run.conditions),
+        }
+        for scored in evaluation.scores
+    ]
+    return {
+        "name": evaluation.name,
+        "steps": steps,
+        "scores": scores,
+        "seconds": round(evaluation.seconds, 1),
+        "report": str(evaluation.report),
+    }
+
+
+def _show(result: dict[str, Any]) -> None:
+    for scored in result["scores"]:
+        click.echo(f"{scored['id']}  {scored['benchmark']}  {scored['checkpoint']}")
+        for k, (value, low, high) in scored["pass_at_k"].items():
+            click.echo(f"  pass@{k:<3} {value:.4f}   95 %: {low:.3f} to {high:.3f}")
+    click.echo(f"report: {result['report']}")

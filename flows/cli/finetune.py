@@ -1,0 +1,38 @@
+"""`mindrail finetune`: the pipeline without scoring, on instructions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flows.cli.command import as_json, command_line, emit, store_option
+from modelcore.config.schema import Finetune
+
+if TYPE_CHECKING:
+    from flows.train import TrainedRun
+from flows.cli.runs import overrides, serve_and_run
+from flows.cli.training_result import as_plain, show
+
+__all__ = ["finetune"]
+
+
+@command_line.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@overrides
+@store_option
+@as_json
+def finetune(config: Path, changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
+    """Fine-tune the model that CONFIG describes, and score nothing.
+
+    CONFIG is a YAML file with the sections of `mindrail run` from download to train. Steps whose output is
+    in the store already are not done again; an interrupted run goes on where it was.
+    """
+
+    def work(config: Finetune) -> TrainedRun:
+        from flows.finetune import finetune
+
+        return finetune(config)
+
+    emit(as_plain(serve_and_run(config, Finetune, changes, store, work)), as_json, show)

@@ -1,0 +1,141 @@
+"""Options and output that `shard`, `merge` and `reshard` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.command import as_json, emit
+from modelcore.parallel.mesh import Layout
+from modelcore.report.words import bytes_in_words
+from modelcore.store.atomic_output import place
+
+if TYPE_CHECKING:
+    from modelcore.checkpoints.reshard import ReshardReport
+
+__all__ = ["files", "layer_offsets", "layout_options", "make_checkpoint", "model", "newest", "rank_numbers"]
+
+newest = click.option(
+    "--newest", is_flag=True, help="Where a rank has several checkpoints, take the last by epoch and step."
+)
+
+
+model = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Directory with config.json and tokenizer, where SOURCE has none.",
+)
+
+
+def files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what all three commands take: source, destination, format, whether without states."""
+    for option in (
+        as_json,
+        click.option("--weights-only", is_flag=True, help="Leave out the optimizer's states."),
+        click.option(
+            "--format", type=click.Choice(["ckpt", "safetensors"]), default="ckpt", show_default=True
+        ),
+        click.argument("destination", type=click.Path(path_type=Path)),
+        click.argument("source", type=click.Path(path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that describe a layout, in MindFormers' words; the command gets them as `cut`."""
+
+    @wraps(command)
+    def with_cut(
+        data_parallel: int,
+        model_parallel: int,
+        pipeline_stage: int,
+        offset: str | None,
+        ranks: str | None,
+        vocab_emb_dp: bool,
+        shard_optimizer: bool,
+        **rest: Any,
+    ) -> None:
+        cut = {
+            "layout": Layout(data_parallel, model_parallel, pipeline_stage),
+            "offsets": layer_offsets(offset),
+            "ranks": rank_numbers(ranks),
+            "vocab_emb_dp": vocab_emb_dp,
+            "shard_optimizer": shard_optimizer,
+        }
+        command(cut=cut, **rest)
+
+    ways = partial(click.option, type=click.IntRange(1), default=1, show_default=True)
+    for option in (
+        click.option("--shard-optimizer", is_flag=True, help="Replicas share optimizer states (ZeRO-1)."),
+        click.option("--vocab-emb-dp", is_flag=True, help="Keep embedding and head whole on every rank."),
+        click.option("--ranks", help="Make only these ranks' files, e.g. 0-7 or 0,2."),
+        click.option("--offset", help="Layers more or fewer in each stage, e.g. 0,0,1,1."),
+        ways("--pipeline-stage"),
+        ways("--model-parallel"),
+        ways("--data-parallel"),
+    ):
+        with_cut = option(with_cut)
+    return with_cut
+
+
+def layer_offsets(text: str | None) -> tuple[int, ...]:
+    """Return the numbers in `0,0,1,-1`, none for None.
+
+    Raises:
+        click.BadParameter: it is not of that form.
+    """
+    parts = [] if text is None else [part.strip() for part in text.split(",")]
+    if not all(part.removeprefix("-").isdecimal() for part in parts):
+        raise click.BadParameter(f"{text!r} is not of the form 0,0,1,-1", param_hint="--offset")
+    return tuple(int(part) for part in parts)
+
+
+def rank_numbers(text: str | None) -> list[int] | None:
+    """Return the ranks in `0-3,7`, or None for all.
+
+    Raises:
+        click.BadParameter: it is not of that form.
+    """
+    if text is None:
+        return None
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            raise click.BadParameter(f"{text!r} is not of the form 0-3,7", param_hint="--ranks")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def make_checkpoint(
+    name: str,
+    work: Callable[..., ReshardReport],
+    source: Path,
+    destination: Path,
+    asked: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Do `work` from `source` into `destination`, complete or not at all, and print its report."""
+    from tasks.progress import shown_progress
+
+    told = {key: str(value) if isinstance(value, Layout | Path) else value for key, value in asked.items()}
+    with shown_progress(name) as progress:
+        report = place(
+            destination,
+            lambda directory: work(source, directory, progress=progress, **asked),
+            origin={"source": str(source.absolute()), **told},
+        )
+    files = sorted(str(path.relative_to(destination)) for path in destination.rglob("*") if path.is_file())
+    result = {"destination": str(destination), "files": files, "bytes": report.nbytes, "notes": report.notes}
+    emit(result, as_json, _show)
+
+
+def _show(result: dict[str, Any]) -> None:
+    click.echo(f"{len(result['files'])} files, {bytes_in_words(result['bytes'])}: {result['destination']}")
+    for note in result["notes"]:
+        click.echo(f"note: {note}")

@@ -1,0 +1,31 @@
+"""The entry point: the command line with every command on it."""
+
+from flows.cli import (  # noqa: F401  importing a module adds its commands
+    compare,
+    config,
+    convert,
+    data,
+    demo,
+    download,
+    evaluate,
+    finetune,
+    inspect,
+    layout,
+    merge,
+    models,
+    preprocess,
+    pretrain,
+    reshard,
+    results,
+    run,
+    score,
+    shard,
+    store,
+    tokenize,
+)
+from flows.cli.command import command_line, main
+
+__all__ = ["command_line", "main"]
+
+if __name__ == "__main__":
+    main()

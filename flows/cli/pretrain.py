@@ -1,0 +1,37 @@
+"""`mindrail pretrain`: the pipeline without scoring, on texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flows.cli.command import as_json, command_line, emit, store_option
+from modelcore.config.schema import Pretrain
+
+if TYPE_CHECKING:
+    from flows.train import TrainedRun
+from flows.cli.runs import overrides, serve_and_run
+from flows.cli.training_result import as_plain, show
+
+__all__ = ["pretrain"]
+
+
+@command_line.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@overrides
+@store_option
+@as_json
+def pretrain(config: Path, changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
+    """Train the model that CONFIG describes on texts (preprocess.format wiki or text).
+
+    As `finetune`; with `random_weights: true` the source is asked for config.json and tokenizer only.
+    """
+
+    def work(config: Pretrain) -> TrainedRun:
+        from flows.pretrain import pretrain
+
+        return pretrain(config)
+
+    emit(as_plain(serve_and_run(config, Pretrain, changes, store, work)), as_json, show)

@@ -1,0 +1,1 @@
+"""Checkpoints: convert, verify, inspect; shard, merge and reshard between any two layouts."""

@@ -1,0 +1,306 @@
+"""Shard, merge and reshard: a checkpoint directory of any layout made into one of any other.
+
+Everything streams: memory does not grow with the model. A run that was killed goes on where it was when
+it is given the same destination; a file has its own name only when it is whole. The result's bytes depend
+on the source and the layout alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from modelcore.checkpoints.assemble import assemble
+from modelcore.checkpoints.holdings import Holdings, holdings_of_shards, holdings_of_whole, is_state
+from modelcore.checkpoints.shards import find_shards
+from modelcore.checkpoints.slicing import device_box, strategy_of, with_states
+from modelcore.checkpoints.write_shards import Target, write_targets
+from modelcore.errors import MindrailError
+from modelcore.models.families import load_model_config
+from modelcore.parallel.box import whole_box
+from modelcore.parallel.mesh import Layout, Mesh
+from modelcore.parallel.partition import Partition
+from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
+from modelcore.progress import Progress, silent
+from modelcore.weights.ckpt_file import ckpt_layout
+from modelcore.weights.companions import copy_companions
+from modelcore.weights.file_layout import FileLayout, TensorSpec
+from modelcore.weights.safetensors_file import safetensors_layout
+from modelcore.weights.tensors import LazyTensor
+
+__all__ = [
+    "Format",
+    "ReshardReport",
+    "merge_checkpoint",
+    "reshard_checkpoint",
+    "shard_checkpoint",
+]
+
+Format = Literal["ckpt", "safetensors"]
+
+
+@dataclass(frozen=True)
+class ReshardReport:
+    """What was made: the checkpoint files, their bytes, and what a user should know."""
+
+    files: tuple[Path, ...]
+    nbytes: int
+    notes: tuple[str, ...] = ()
+
+
+def shard_checkpoint(
+    source: Path,
+    destination: Path,
+    *,
+    layout: Layout,
+    ranks: Sequence[int] | None = None,
+    format: Format = "ckpt",
+    vocab_emb_dp: bool = False,
+    offsets: Sequence[int] = (),
+    shard_optimizer: bool = False,
+    weights_only: bool = False,
+    progress: Progress = silent,
+) -> ReshardReport:
+    """Cut a whole checkpoint into one file for each rank, with strategy files beside them.
+
+    Args:
+        source: config.json, tokenizer files, and model.ckpt or safetensors with MindSpore's names.
+        destination: directory to fill: rank_<r>/checkpoint_<r>.<format>, strategy/, config.json, tokenizer.
+        layout: the ranks.
+        ranks: make only these ranks' files (a host makes its own); all by default.
+        format: of the files made.
+        vocab_emb_dp: keep embedding and head whole on every rank.
+        offsets: layers more or fewer in each pipeline stage.
+        shard_optimizer: divide the optimizer's states among the data-parallel replicas (ZeRO-1).
+        weights_only: leave out optimizer states and step counters.
+        progress: told the bytes done.
+
+    Raises:
+        MindrailError: the model does not divide, or the checkpoint is not of this model.
+        StepFailed: the disk is full.
+    """
+    _check_destination(destination, source)
+    held = holdings_of_whole(_whole(source), weights_only=weights_only)
+    partition = load_model_config(source).partition(layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
+    return _write_shards(held, source, destination, partition, shard_optimizer, ranks, format, progress)
+
+
+def reshard_checkpoint(
+    source: Path,
+    destination: Path,
+    *,
+    layout: Layout,
+    ranks: Sequence[int] | None = None,
+    format: Format = "ckpt",
+    vocab_emb_dp: bool = False,
+    offsets: Sequence[int] = (),
+    shard_optimizer: bool = False,
+    weights_only: bool = False,
+    newest: bool = False,
+    description: Path | None = None,
+    progress: Progress = silent,
+) -> ReshardReport:
+    """Make a sharded checkpoint one of another layout; as `shard_checkpoint`, but from a sharded `source`.
+
+    Args:
+        newest: where a rank directory has several checkpoints, take the last by epoch and step.
+        description: directory with config.json, tokenizer and strategy/, where `source` has none of its own.
+    """
+    described = description or source
+    _check_destination(destination, source, described)
+    held = _held(source, described, newest, weights_only)
+    partition = load_model_config(described).partition(layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
+    return _write_shards(held, described, destination, partition, shard_optimizer, ranks, format, progress)
+
+
+def merge_checkpoint(
+    source: Path,
+    destination: Path,
+    *,
+    format: Format = "ckpt",
+    weights_only: bool = False,
+    newest: bool = False,
+    description: Path | None = None,
+    progress: Progress = silent,
+) -> ReshardReport:
+    """Put a sharded checkpoint together into one file, `destination`/model.<format>.
+
+    Args:
+        source: rank_<r>/ directories of ours or of MindFormers', with strategy/ in it or beside it.
+        destination: directory to fill, with config.json and tokenizer files where there are any.
+        format: of the file made.
+        weights_only: leave out optimizer states and step counters.
+        newest: where a rank directory has several checkpoints, take the last by epoch and step.
+        description: directory with config.json, tokenizer and strategy/, where `source` has none of its own.
+        progress: told the bytes done.
+
+    Raises:
+        MindrailError: shards are missing, contradict each other or their strategies, or are of another model.
+        StepFailed: the disk is full.
+    """
+    described = description or source
+    _check_destination(destination, source, described)
+    held = _held(source, described, newest, weights_only)
+    names = dict.fromkeys(held.shapes)
+    notes = ["no config.json there: nothing says which parameters the model should have"]
+    if (described / "config.json").exists():
+        notes = []
+        partition = load_model_config(described).partition(Layout())
+        _check_model(held, partition, described)
+        names = dict.fromkeys([*_stages(partition, held.shapes, False)[0].layouts, *names])
+    tensors = {name: assemble(name, whole_box(held.shapes[name]), held.pieces[name]) for name in names}
+    target = {destination / f"model.{format}": tensors}
+    report = _write(target, held, destination, format, notes, progress)
+    copy_companions(described, destination)
+    return report
+
+
+def _check_destination(destination: Path, *sources: Path) -> None:
+    if destination.resolve() in [source.resolve() for source in sources]:
+        raise MindrailError("is the source too", where=destination, fix="choose another destination")
+
+
+def _held(source: Path, described: Path, newest: bool, weights_only: bool) -> Holdings:
+    shards = find_shards(source, other=described, newest=newest)
+    return holdings_of_shards(shards, weights_only=weights_only)
+
+
+def _whole(directory: Path) -> Path:
+    if (directory / "model.ckpt").exists() and (directory / "model.safetensors").exists():
+        raise MindrailError("holds model.ckpt and model.safetensors", where=directory, fix="leave only one")
+    return directory
+
+
+def _check_model(held: Holdings, partition: Partition, where: Path) -> None:
+    """Refuse a checkpoint that does not have exactly the parameters that config.json implies."""
+    for name, placement in partition.placements.items():
+        if name not in held.shapes:
+            raise MindrailError(f"the checkpoint has no {name}, config.json implies one", where=where)
+        if held.shapes[name] != placement.shape:
+            raise MindrailError(
+                f"{name} is {list(held.shapes[name])}, config.json makes it {list(placement.shape)}",
+                where=where,
+            )
+    for name in held.shapes:
+        if name in partition.placements or is_state(name, partition.placements) or held.is_counter(name):
+            continue
+        raise MindrailError(f"the checkpoint has {name}, config.json implies none", where=where)
+    for name, shape in held.shapes.items():
+        whole = held.shapes.get(name.partition(".")[2], shape)
+        if shape != whole:
+            raise MindrailError(f"{name} is {list(shape)}, its parameter {list(whole)}", where=where)
+
+
+def _write_shards(
+    held: Holdings,
+    described: Path,
+    destination: Path,
+    partition: Partition,
+    shard_optimizer: bool,
+    ranks: Sequence[int] | None,
+    format: Format,
+    progress: Progress,
+) -> ReshardReport:
+    _check_model(held, partition, described)
+    stages = _stages(partition, held.shapes, shard_optimizer)
+    targets = _targets(destination, held, stages, partition.layout, ranks, format)
+    _write_strategies(destination, stages, _devices(partition.layout))
+    report = _write(targets, held, destination, format, partition.notes, progress)
+    copy_companions(described, destination)
+    return report
+
+
+def _devices(layout: Layout) -> int:
+    """Return the ranks of one pipeline stage."""
+    return layout.data_parallel * layout.model_parallel
+
+
+def _stages(
+    partition: Partition, shapes: Mapping[str, tuple[int, ...]], shard_optimizer: bool
+) -> list[Strategy]:
+    """Return each pipeline stage's strategy, the optimizer's states among `shapes` included."""
+    first_ranks = Mesh(partition.layout).ranks[:: _devices(partition.layout)]
+    strategies = [strategy_of(partition, rank) for rank in first_ranks]
+    return [with_states(one, shapes, shard_optimizer=shard_optimizer) for one in strategies]
+
+
+def _targets(
+    destination: Path,
+    held: Holdings,
+    stages: Sequence[Strategy],
+    layout: Layout,
+    ranks: Sequence[int] | None,
+    format: Format,
+) -> dict[Path, dict[str, LazyTensor]]:
+    """Return what is to be written: for each of the ranks its file and the slices in it."""
+    mesh, devices = Mesh(layout), _devices(layout)
+    targets = {}
+    for rank in mesh.ranks if ranks is None else ranks:
+        mesh.coordinates(rank)
+        targets[destination / f"rank_{rank}" / f"checkpoint_{rank}.{format}"] = _slices(
+            held, stages[rank // devices], rank % devices
+        )
+    return targets
+
+
+def _slices(held: Holdings, strategy: Strategy, device: int) -> dict[str, LazyTensor]:
+    """Return what one rank's file is to hold: its slices, then the counters that all ranks have in common."""
+    tensors = {}
+    for name, layout in strategy.layouts.items():
+        tensors[name] = assemble(name, device_box(name, layout, device, held.shapes[name]), held.pieces[name])
+    for name in held.shapes:
+        if name not in tensors and held.is_counter(name):
+            tensors[name] = held.pieces[name][0].tensor
+    return tensors
+
+
+def _write_strategies(destination: Path, stages: Sequence[Strategy], devices: int) -> None:
+    """Write every rank's strategy file; refuse a destination that holds another layout's."""
+    (destination / "strategy").mkdir(parents=True, exist_ok=True)
+    contents = [encode_strategy(strategy) for strategy in stages]
+    paths = {
+        strategy_file(destination, rank): contents[rank // devices] for rank in range(devices * len(stages))
+    }
+    for path in sorted((destination / "strategy").iterdir()):
+        if path not in paths or path.read_bytes() != paths[path]:
+            raise MindrailError(
+                "is of another layout or model", where=path, fix="choose an empty destination"
+            )
+    for path, content in paths.items():
+        if not path.exists():
+            scratch = path.with_name(path.name + ".writing")
+            scratch.write_bytes(content)
+            scratch.rename(path)
+
+
+def _write(
+    targets: Mapping[Path, Mapping[str, LazyTensor]],
+    held: Holdings,
+    destination: Path,
+    format: Format,
+    notes: Sequence[str],
+    progress: Progress,
+) -> ReshardReport:
+    destination.mkdir(parents=True, exist_ok=True)
+    files = {path: Target(_file_layout(tensors, format), tensors) for path, tensors in targets.items()}
+    write_targets(files, _origin(held), progress=progress)
+    return ReshardReport(tuple(files), sum(file.layout.size for file in files.values()), tuple(notes))
+
+
+def _file_layout(tensors: Mapping[str, LazyTensor], format: Format) -> FileLayout:
+    specs = [TensorSpec(name, tensor.dtype, tensor.shape) for name, tensor in tensors.items()]
+    return ckpt_layout(specs) if format == "ckpt" else safetensors_layout(specs, {"format": "ms"})
+
+
+def _origin(held: Holdings) -> str:
+    """Return what tells one source from another without reading it: its files' names, sizes and times."""
+    paths = {
+        extent.path for pieces in held.pieces.values() for piece in pieces for extent in piece.tensor.extents
+    }
+    stats = {str(path.resolve()): path.stat() for path in sorted(paths)}
+    facts = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -1,0 +1,123 @@
+"""The row formats: what a record becomes before it is tokenised.
+
+Each instruction format is a function from a record's content to turns, plus which control tokens stand
+around them. `wiki` has no turns and lives in `wikitext`. Tokenising, masking and padding are `encode`'s and
+`rows`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from modelcore.data.encoding.prompts import (
+    DEEPSEEK_SYSTEM,
+    DEEPSEEK_TURN,
+    INST_BEGIN,
+    INST_END,
+    SYS_BEGIN,
+    SYS_END,
+    VICUNA_SYSTEM,
+    alpaca_prompt,
+)
+from modelcore.data.sources.records import Dialogue, Exchange, Instruction
+from modelcore.errors import MindrailError
+
+__all__ = ["FORMATS", "PLAIN_FORMATS", "Format", "Turn", "instruction_format"]
+
+
+class Turn(NamedTuple):
+    """A stretch of a sample between control tokens: `prompt` is given to the model, `answer` is learnt."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Format:
+    """How samples of one model family are laid out.
+
+    Attributes:
+        name: as on the command line.
+        turns: a conversation to its turns.
+        from_instruction: an Alpaca record to the conversation it stands for.
+        opening: text of the token a turn begins with, None for none.
+        opens: whether the opening token stands before the first turn only or before each.
+        closing: text of the token that ends each answer and is learnt with it.
+        multi_turn: whether there is a layout for several turns and a system text.
+    """
+
+    name: str
+    turns: Callable[[Dialogue], list[Turn]]
+    from_instruction: Callable[[Instruction], Exchange]
+    opening: str | None
+    closing: str
+    opens: Literal["first", "each"] = "first"
+    multi_turn: bool = True
+
+
+def _wizardcoder(dialogue: Dialogue) -> list[Turn]:
+    return [Turn(*dialogue.exchanges[0])]
+
+
+def _llama(dialogue: Dialogue) -> list[Turn]:
+    """Vicuna v1.1: `SYSTEM USER: q ASSISTANT: a</s>USER: q ASSISTANT: a</s>`."""
+    opening = f"{dialogue.system or VICUNA_SYSTEM} "
+    # The space before an answer goes with the answer: sentencepiece keeps a word and its space in one token.
+    return [
+        Turn(f"{'' if index else opening}USER: {question} ASSISTANT:", f" {answer}" if answer else "")
+        for index, (question, answer) in enumerate(dialogue.exchanges)
+    ]
+
+
+def _codellama_instruct(dialogue: Dialogue) -> list[Turn]:
+    """Llama 2 chat: `<s>[INST] <<SYS>>..<</SYS>> q [/INST] a </s>`; both are stripped, as Meta does."""
+    system = f"{SYS_BEGIN}{dialogue.system}{SYS_END}" if dialogue.system else ""
+    return [
+        Turn(f"{INST_BEGIN} {('' if index else system) + question.strip()} {INST_END}", f" {answer.strip()} ")
+        for index, (question, answer) in enumerate(dialogue.exchanges)
+    ]
+
+
+def _deepseek(dialogue: Dialogue) -> list[Turn]:
+    opening = dialogue.system or DEEPSEEK_SYSTEM
+    return [
+        Turn(f"{'' if index else opening}\n{DEEPSEEK_TURN.format(instruction=question)}", f"{answer}\n")
+        for index, (question, answer) in enumerate(dialogue.exchanges)
+    ]
+
+
+def _with_alpaca_prompt(record: Instruction) -> Exchange:
+    return Exchange(alpaca_prompt(record.instruction, record.input), record.output)
+
+
+def _bare(record: Instruction) -> Exchange:
+    """Instruction and input under one another: these models were not trained with Alpaca's frame."""
+    question = f"{record.instruction}\n{record.input}" if record.input else record.instruction
+    return Exchange(question, record.output)
+
+
+FORMATS = {
+    found.name: found
+    for found in (
+        Format("wizardcoder", _wizardcoder, _with_alpaca_prompt, None, "<|endoftext|>", multi_turn=False),
+        Format("llama", _llama, _with_alpaca_prompt, opening="<s>", closing="</s>"),
+        Format("codellama-instruct", _codellama_instruct, _bare, "<s>", "</s>", opens="each"),
+        Format("deepseek", _deepseek, _bare, opening="<｜begin▁of▁sentence｜>", closing="<|EOT|>"),
+    )
+}
+PLAIN_FORMATS = ("wiki", "text")
+
+
+def instruction_format(name: str) -> Format:
+    """Return the instruction format called `name`.
+
+    Raises:
+        MindrailError: there is none of that name.
+    """
+    if name not in FORMATS:
+        raise MindrailError(
+            f"unknown format {name!r}", where="format", fix=f"one of {', '.join([*FORMATS, *PLAIN_FORMATS])}"
+        )
+    return FORMATS[name]

@@ -1,0 +1,128 @@
+"""The samples of a source, in one format's terms, bad records skipped or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from modelcore.data.encoding.compat import instruction_only
+from modelcore.data.encoding.formats import Format
+from modelcore.data.options import Options
+from modelcore.data.report import PreprocessReport
+from modelcore.data.sources.json_records import BadRecord, RawRecord, bad_record, read_records, read_text
+from modelcore.data.sources.records import (
+    Dialogue,
+    Exchange,
+    Instruction,
+    read_dialogue,
+    read_instruction,
+    read_plain_text,
+)
+from modelcore.data.sources.wikitext import paragraphs, peer_paragraphs
+from modelcore.errors import MindrailError
+
+__all__ = ["Sample", "read_samples", "read_texts"]
+
+
+class Sample(NamedTuple):
+    """What is learnt as one piece.
+
+    Attributes:
+        number: its record's number in the source, or its paragraph's, from 1.
+        content: a conversation, or a text for pretraining.
+    """
+
+    number: int
+    content: Dialogue | str
+
+
+def read_samples(source: Path, form: Format, report: PreprocessReport, options: Options) -> Iterator[Sample]:
+    """Yield the conversations of `source` in order, counting what is read and what is skipped.
+
+    Args:
+        source: a JSON list or JSON lines of Alpaca records and conversations.
+        form: the format they are for; a conversation it has no layout for is a bad record.
+        report: gets `records_in`, `bad`, `messages` and `empty_answers`.
+        options: says whether bad records are skipped.
+
+    Raises:
+        MindrailError: the source is unusable, or a record is bad and not to be skipped.
+    """
+    without_input = options.compat == "mindformers" and form.name == "deepseek"
+    translate = instruction_only if without_input else form.from_instruction
+    on_bad = _bad_counter(source, report, options)
+    for record in read_records(source, on_bad=on_bad):
+        try:
+            dialogue = _dialogue(record, source, translate)
+            _check_layout(form, dialogue, record.number, source)
+        except MindrailError as error:
+            on_bad(error)
+            continue
+        report.records_in += 1
+        if any(not exchange.answer for exchange in dialogue.exchanges):
+            report.empty_answers += 1
+            report.note_records("empty_answers", [record.number])
+        yield Sample(record.number, dialogue)
+
+
+def read_texts(source: Path, report: PreprocessReport, options: Options) -> Iterator[Sample]:
+    """Yield texts for pretraining: a wikitext file's paragraphs, or the records' `text` or `content`.
+
+    Args:
+        source: for the format wiki a wikitext file, else a JSON list or JSON lines.
+        report: gets `records_in`, `bad`, `messages` and `empty_answers` (texts of no characters).
+        options: says which, and whether bad records are skipped.
+
+    Raises:
+        MindrailError: the source is unusable, or a record is bad and not to be skipped.
+    """
+    for number, text in _texts(source, report, options):
+        report.records_in += 1
+        if text:
+            yield Sample(number, text)
+        else:
+            report.empty_answers += 1
+            report.note_records("empty_answers", [number])
+
+
+def _texts(source: Path, report: PreprocessReport, options: Options) -> Iterator[tuple[int, str]]:
+    if options.format == "wiki":
+        split = peer_paragraphs if options.compat == "mindformers" else paragraphs
+        yield from enumerate(split(read_text(source)), 1)
+        return
+    on_bad = _bad_counter(source, report, options)
+    for record in read_records(source, on_bad=on_bad):
+        try:
+            text = read_plain_text(record, source)
+        except MindrailError as error:
+            on_bad(error)
+            continue
+        yield record.number, text
+
+
+def _bad_counter(source: Path, report: PreprocessReport, options: Options) -> BadRecord:
+    def on_bad(error: MindrailError) -> None:
+        if not options.skip_bad:
+            raise error
+        report.records_in += 1
+        report.note_bad(str(error).removeprefix(f"{source}, "))
+
+    return on_bad
+
+
+def _dialogue(record: RawRecord, source: Path, translate: Callable[[Instruction], Exchange]) -> Dialogue:
+    if "conversations" in record.fields:
+        return read_dialogue(record, source)
+    return Dialogue("", [translate(read_instruction(record, source))])
+
+
+def _check_layout(form: Format, dialogue: Dialogue, number: int, source: Path) -> None:
+    if not form.multi_turn and (dialogue.system or len(dialogue.exchanges) != 1):
+        raise bad_record(
+            source,
+            number,
+            f"the {form.name} format has one question, one answer and no system text",
+            field="conversations",
+            fix="use a conversation format",
+        )

@@ -1,0 +1,1 @@
+"""MindRecord files: written, read, decoded to text, and put in place whole."""

@@ -1,0 +1,1 @@
+"""What may be wrong with training data: duplicates, benchmark contamination, validation split."""

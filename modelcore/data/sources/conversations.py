@@ -1,0 +1,80 @@
+"""Alpaca records written out as conversations, the JSON that MindFormers' and FastChat's tools read.
+
+One record a conversation: the Alpaca prompt from "human", the answer from "gpt", ids "1", "2", … in order.
+Byte for byte what MindFormers' converter writes, a record at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from modelcore.data.encoding.prompts import alpaca_prompt
+from modelcore.data.sources.json_records import raise_bad, read_records
+from modelcore.data.sources.records import Instruction, read_instruction
+from modelcore.errors import MindrailError, StepFailed
+from modelcore.progress import Progress, silent
+
+__all__ = ["convert_alpaca"]
+
+
+def convert_alpaca(
+    source: Path, destination: Path, *, skip_bad: bool = False, progress: Progress = silent
+) -> tuple[int, int]:
+    """Write the conversations of a file of Alpaca records as one JSON list.
+
+    Args:
+        source: a JSON list or JSON lines, plain or gzipped.
+        destination: the file to write; it appears when complete.
+        skip_bad: leave out records that cannot be used, instead of ending at the first.
+        progress: told the records done.
+
+    Returns:
+        How many conversations were written, and how many bad records left out.
+
+    Raises:
+        MindrailError: the source is unusable or has no record, or `destination` exists or cannot be written.
+    """
+    if os.path.lexists(destination):
+        raise MindrailError("exists already", where=destination, fix="remove it or choose another name")
+    bad: list[MindrailError] = []
+    written = 0
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
+            path = Path(scratch) / destination.name
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                for record in _instructions(source, bad if skip_bad else None):
+                    written += 1
+                    file.write((",\n" if written > 1 else "[\n") + _conversation(written, record))
+                    progress(written, None, "records")
+                file.write("\n]")
+            if not written:
+                raise MindrailError("has no usable record", where=source)
+            os.link(path, destination)
+    except OSError as error:
+        raise StepFailed(
+            f"could not be written ({error.strerror})", where=destination, fix="is the disk full?"
+        ) from error
+    return written, len(bad)
+
+
+def _instructions(source: Path, bad: list[MindrailError] | None) -> Iterator[Instruction]:
+    on_bad = raise_bad if bad is None else bad.append
+    for record in read_records(source, on_bad=on_bad):
+        try:
+            instruction = read_instruction(record, source)
+        except MindrailError as error:
+            on_bad(error)
+            continue
+        yield instruction
+
+
+def _conversation(number: int, record: Instruction) -> str:
+    turns = [("human", alpaca_prompt(record.instruction, record.input)), ("gpt", record.output)]
+    conversation = [{"from": who, "value": value} for who, value in turns]
+    text = json.dumps({"id": str(number), "conversations": conversation}, ensure_ascii=False, indent=2)
+    return "\n".join(f"  {line}" for line in text.split("\n"))

@@ -1,0 +1,118 @@
+"""What the fields of a raw record mean: Alpaca's three, a conversation's turns, or a plain text.
+
+Checks every field it reads and names the one that is wrong. Knows no prompt and no tokens.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from modelcore.data.sources.json_records import RawRecord, bad_record
+
+__all__ = ["Dialogue", "Exchange", "Instruction", "read_dialogue", "read_instruction", "read_plain_text"]
+
+HUMAN = frozenset({"human", "user"})
+MODEL = frozenset({"gpt", "assistant"})
+
+
+class Instruction(NamedTuple):
+    """An Alpaca record: a task, its input ("" for none) and the answer wanted."""
+
+    instruction: str
+    input: str
+    output: str
+
+
+class Exchange(NamedTuple):
+    """One turn of a conversation: what was asked and what was answered."""
+
+    question: str
+    answer: str
+
+
+class Dialogue(NamedTuple):
+    """A conversation; `system` is its own system text, "" for none."""
+
+    system: str
+    exchanges: list[Exchange]
+
+
+def read_instruction(record: RawRecord, path: Path) -> Instruction:
+    """Read `instruction`, `input` (absent or null is none) and `output`.
+
+    Raises:
+        MindrailError: a field is missing, is no text or holds a lone surrogate.
+    """
+    context = "" if record.fields.get("input") is None else _text(record, path, "input")
+    return Instruction(_text(record, path, "instruction"), context, _text(record, path, "output"))
+
+
+def read_dialogue(record: RawRecord, path: Path) -> Dialogue:
+    """Read `conversations`: an optional system turn, then turns of human and gpt (user, assistant) by turns.
+
+    Raises:
+        MindrailError: a turn is missing, out of order or not of the form {"from": ..., "value": ...}.
+    """
+    turns = record.fields.get("conversations")
+    if not isinstance(turns, list) or not turns:
+        raise bad_record(path, record.number, "no list of turns", field="conversations")
+    said = [_turn(record, path, index, turn) for index, turn in enumerate(turns)]
+    system = said.pop(0)[1] if said[0][0] == "system" else ""
+    for index, (who, _) in enumerate(said):
+        if who not in (MODEL if index % 2 else HUMAN):
+            expected = "gpt" if index % 2 else "human"
+            raise bad_record(
+                path,
+                record.number,
+                f"turn {index + 1} is from {who!r}, expected {expected!r}",
+                field="conversations",
+            )
+    if not said or len(said) % 2:
+        raise bad_record(path, record.number, "the last question has no answer", field="conversations")
+    pairs = zip(said[::2], said[1::2], strict=True)
+    return Dialogue(system, [Exchange(asked[1], answered[1]) for asked, answered in pairs])
+
+
+def read_plain_text(record: RawRecord, path: Path) -> str:
+    """Read `text`, or `content` where there is no `text`.
+
+    Raises:
+        MindrailError: neither is there, or the one there is no text.
+    """
+    return _text(
+        record, path, "text" if "text" in record.fields or "content" not in record.fields else "content"
+    )
+
+
+def _turn(record: RawRecord, path: Path, index: int, turn: Any) -> tuple[str, str]:
+    field = f"conversations[{index}]"
+    if not isinstance(turn, dict):
+        raise bad_record(path, record.number, "a turn must be an object with 'from' and 'value'", field=field)
+    inner = RawRecord(record.number, turn)
+    return _text(inner, path, "from", shown=f"{field}.from"), _text(
+        inner, path, "value", shown=f"{field}.value"
+    )
+
+
+def _text(record: RawRecord, path: Path, field: str, *, shown: str = "") -> str:
+    shown = shown or field
+    if field not in record.fields:
+        raise bad_record(
+            path, record.number, "missing", field=shown, fix=f"it has {sorted(record.fields)}"[:200]
+        )
+    value = record.fields[field]
+    if not isinstance(value, str):
+        raise bad_record(path, record.number, f"a {type(value).__name__} where text belongs", field=shown)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        # Reading a list lets bytes that are not UTF-8 through as U+DC80 to U+DCFF.
+        code = ord(value[error.start])
+        what = (
+            f"not UTF-8 (byte 0x{code - 0xDC00:02x})"
+            if 0xDC80 <= code <= 0xDCFF
+            else f"lone surrogate U+{code:04X}"
+        )
+        raise bad_record(path, record.number, f"{what} at character {error.start}", field=shown) from error
+    return value

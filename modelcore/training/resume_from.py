@@ -1,0 +1,121 @@
+"""Going on from another run's checkpoint, whatever its layout: it is made one of this run's own.
+
+The newest checkpoint that is complete and undamaged is resharded, weights and optimizer states, into the new
+run's checkpoint directory; step, loss scale and counters come along, and so do the metrics up to there. Which
+rows come next follows from seed and step. Done once, before any rank starts; no MindSpore here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from modelcore.checkpoints.reshard import reshard_checkpoint
+from modelcore.errors import MindrailError
+from modelcore.parallel.mesh import Layout
+from modelcore.progress import Progress, silent
+from modelcore.training.checkpoint import checkpoints_of, step_directory
+from modelcore.training.checkpoint_file import part_file, read_part, sha256_of, vouch
+from modelcore.training.metrics import JsonLines
+from modelcore.training.plan import TrainPlan
+from modelcore.training.same_job import check_same_job, layout_in
+
+__all__ = ["Adopted", "adopt"]
+
+_STEP = re.compile(r"step_(\d+)")
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What a run goes on from: the checkpoint's directory, the steps done, the layout it was made with."""
+
+    checkpoint: Path
+    step: int
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class _Whole:
+    checkpoint: Path
+    step: int
+    states: list[dict[str, Any]]
+
+
+def adopt(
+    source: Path, plan: TrainPlan, *, progress: Progress = silent, log: Callable[[str], None] = print
+) -> Adopted | None:
+    """Make the newest good checkpoint in `source` one of the job that `plan` describes.
+
+    Args:
+        source: a run's output directory, its checkpoints/, or one checkpoint (`step_<n>`).
+        plan: the job; its output directory gets the checkpoint.
+        progress: told the bytes done.
+        log: told, in one line each, which checkpoints are not used and why.
+
+    Returns:
+        What was adopted; None if the job's own newest checkpoint is as far already.
+
+    Raises:
+        MindrailError: there is no good checkpoint, or it is of another job.
+        StepFailed: the disk is full.
+    """
+    found = next(_whole_ones(source, log), None)
+    if found is None:
+        raise MindrailError(
+            "holds no complete checkpoint of a run",
+            where=source,
+            fix="name the directory of an interrupted run; a finished one keeps its weights only",
+        )
+    before = found.states[0]["plan"]
+    check_same_job(before, plan, found.checkpoint, new_layout=True)
+    mine = checkpoints_of(plan)
+    own = next(_whole_ones(mine, log), None) if mine.is_dir() else None
+    if own is not None and own.step >= found.step:
+        return None
+    _reshard(found, plan, step_directory(mine, found.step), progress)
+    _take_metrics(found, Path(plan.output))
+    return Adopted(found.checkpoint, found.step, layout_in(before))
+
+
+def _whole_ones(source: Path, log: Callable[[str], None]) -> Iterator[_Whole]:
+    """Yield the complete, undamaged checkpoints under `source`, newest first."""
+    places = [source] if _STEP.fullmatch(source.name) else source.rglob("step_*")
+    steps = [(int(match.group(1)), path) for path in places if (match := _STEP.fullmatch(path.name))]
+    for step, path in sorted(steps, reverse=True):
+        try:
+            first = read_part(path, 0)
+            ranks = range(1, layout_in(first["plan"]).world_size)
+            states = [first, *(read_part(path, rank) for rank in ranks)]
+        except MindrailError as error:
+            log(f"checkpoint of step {step} is not used: {error}")
+        else:
+            yield _Whole(path, step, states)
+
+
+def _reshard(found: _Whole, plan: TrainPlan, directory: Path, progress: Progress) -> None:
+    """Write every rank's part; each counts only when its state has been written, after all tensors."""
+    reshard_checkpoint(
+        found.checkpoint,
+        directory,
+        layout=plan.layout,
+        vocab_emb_dp=plan.vocab_emb_dp,
+        offsets=plan.offsets,
+        shard_optimizer=plan.shard_optimizer,
+        progress=progress,
+    )
+    kept = {key: value for key, value in found.states[0].items() if key not in ("file", "size", "sha256")}
+    for rank in range(plan.layout.world_size):
+        digest = sha256_of(part_file(directory, rank))
+        vouch(directory, rank, digest, {**kept, "plan": asdict(plan)})
+
+
+def _take_metrics(found: _Whole, output: Path) -> None:
+    """Copy the metrics of the steps that are done; the run keeps them as checkpoints/<layout>/step_<n>."""
+    earlier, mine = found.checkpoint.parents[2] / "metrics.jsonl", output / "metrics.jsonl"
+    if earlier.is_file() and not mine.exists():
+        output.mkdir(parents=True, exist_ok=True)
+        mine.write_bytes(earlier.read_bytes())
+        JsonLines(mine, found.step)

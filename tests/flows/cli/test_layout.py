@@ -1,0 +1,143 @@
+"""`mindrail layout`: what each rank holds and needs, and what cannot be, said before anything runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from flows.cli.layout import memory_size
+from flows.cli.main import command_line
+from modelcore.errors import MindrailError
+from tests.paths import ROOT
+
+CARD = str(ROOT / "configs" / "finetune_codellama_34b_16p.yaml")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """A directory with CodeLlama-34B's config.json and nothing else."""
+    published = ROOT / "tests" / "modelcore" / "models" / "hf_configs" / "codellama-34b.json"
+    shutil.copy(published, tmp_path / "config.json")
+    return str(tmp_path)
+
+
+def layout(*arguments: str) -> Result:
+    return CliRunner().invoke(command_line, ["layout", *arguments])
+
+
+def changed(*changes: str) -> list[str]:
+    return [word for change in changes for word in ("--set", change)]
+
+
+def test_it_tells_ranks_layers_slices_groups_and_memory(model: str) -> None:
+    said = layout(CARD, "--model", model)
+    assert said.exit_code == 0
+    assert "33.74 billion parameters on 16 ranks (dp1 mp8 pp2), 128 rows a step" in said.stdout
+    assert "8-15      1   24-47  2,109,349,888" in said.stdout
+    assert "model.layers.{}.attention.wo.weight     24      8192 × 1024  axis 1 in 8" in said.stdout
+    assert "pipeline groups 0,8  1,9" in said.stdout
+
+
+def test_json_has_every_rank(model: str) -> None:
+    found = json.loads(layout(CARD, "--model", model, "--json").stdout)
+    assert [one["rank"] for one in found["ranks"]] == list(range(16))
+    last = found["ranks"][15]
+    assert (last["stage"], last["tensor"], last["layers"]) == (1, 7, [24, 47])
+    memory = last["memory"]
+    assert memory["total"] == sum(size for kind, size in memory.items() if kind != "total")
+    assert memory["gradients"] == 4 * last["parameters"]
+    assert found["groups"]["tensor"][1] == list(range(8, 16))
+
+
+def test_ranks_that_do_not_fit_are_named_with_what_would_fit(model: str) -> None:
+    fits = layout(CARD, "--model", model, "--device-memory", "64GB")
+    assert fits.exit_code == 0 and "every rank fits 64.0 GB" in fits.stdout
+    plain = changed("parallel.recompute=false")
+    full = layout(CARD, "--model", model, "--device-memory", "64GB", *plain)
+    assert full.exit_code == 1
+    assert "not in 64.0 GB: ranks 0-15" in full.stdout
+    assert "would fit: --set parallel.recompute=true\n" in full.stdout
+    never = layout(CARD, "--model", model, "--device-memory", "1GB", *plain)
+    assert "no layout of as many ranks fits" in never.stdout
+
+
+def test_a_way_to_fit_that_is_told_does_fit(model: str) -> None:
+    small = changed(
+        "parallel.data_parallel=4",
+        "parallel.model_parallel=4",
+        "launch.world_size=32",
+        "parallel.recompute=false",
+        "parallel.shard_optimizer=false",
+    )
+    found = layout(CARD, "--model", model, "--device-memory", "64GB", "--json", *small)
+    ways = json.loads(found.stdout)["ways_to_fit"]
+    assert found.exit_code == 1 and ways[0] == "parallel.recompute=true parallel.shard_optimizer=true"
+    for way in ways:
+        again = layout(CARD, "--model", model, "--device-memory", "64GB", *small, *changed(*way.split()))
+        assert again.exit_code == 0, way
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            ["parallel.model_parallel=16", "launch.world_size=32"],
+            "num_key_value_heads 8 of config.json does not divide by model_parallel 16",
+        ),
+        (
+            ["parallel.pipeline_stage=5", "launch.world_size=40"],
+            "48 layers do not divide into 5 stages; give offset, e.g. [0, 0, 1, 1, 1]",
+        ),
+        (["parallel.offset=[1,1]"], "[1, 1] makes stages of [25, 25] layers"),
+    ],
+)
+def test_what_cannot_divide_is_said(changes: list[str], said: str, model: str) -> None:
+    refused = layout(CARD, "--model", model, *changed(*changes))
+    assert isinstance(refused.exception, MindrailError)
+    assert said in str(refused.exception)
+
+
+def test_layers_that_do_not_divide_are_placed_by_offsets(model: str) -> None:
+    changes = ["parallel.pipeline_stage=5", "launch.world_size=40", "parallel.offset=[0,0,1,1,1]"]
+    found = json.loads(layout(CARD, "--model", model, "--json", *changed(*changes)).stdout)
+    assert [found["ranks"][8 * stage]["layers"] for stage in range(5)] == [
+        [0, 8],
+        [9, 17],
+        [18, 27],
+        [28, 37],
+        [38, 47],
+    ]
+
+
+def test_a_source_on_this_machine_needs_no_model_option(model: str) -> None:
+    found = layout(CARD, *changed(f"download.source=file://{model}"))
+    assert found.exit_code == 0, found.exception
+
+
+def test_without_a_config_json_it_says_how_to_give_one(tmp_path: Path) -> None:
+    refused = layout(CARD, *changed(f"download.source=file://{tmp_path}"))
+    assert isinstance(refused.exception, MindrailError)
+    assert "give a directory that holds it with --model" in str(refused.exception)
+
+
+def test_the_demo_has_its_sizes_in_its_configuration() -> None:
+    found = json.loads(layout(str(ROOT / "configs" / "demo" / "pipeline.yaml"), "--json").stdout)
+    assert found["layout"]["data_parallel"] == len(found["ranks"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("64GB", 64 * 10**9), ("64 GiB", 64 << 30), ("1.5g", 1_500_000_000), ("512", 512)]
+)
+def test_sizes_are_read_in_both_units(text: str, size: int) -> None:
+    assert memory_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "64 potatoes", "0GB"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="64GB or 64GiB"):
+        memory_size(text)

@@ -1,0 +1,54 @@
+"""An iterator in a thread of its own behaves as it does without."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from modelcore.data.encoding.prefetch import DEPTH, ahead
+
+
+def counting(upto: int, made: list[int]) -> Iterator[int]:
+    for number in range(upto):
+        made.append(number)
+        yield number
+
+
+def test_items_come_in_order_and_only_a_few_ahead() -> None:
+    made: list[int] = []
+    with ahead(counting(100, made)) as numbers:
+        for number in numbers:
+            assert len(made) <= number + DEPTH + 3
+            assert threading.active_count() > 1
+    assert made == list(range(100))
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    def failing() -> Iterator[int]:
+        yield from range(5)
+        raise KeyError("six")
+
+    before = threading.active_count()
+    seen = []
+    with pytest.raises(KeyError, match="six"), ahead(failing()) as numbers:
+        for number in numbers:
+            seen.append(number)
+    assert seen == list(range(5)) and threading.active_count() == before
+
+
+def test_whoever_stops_early_leaves_no_thread_and_closes_the_iterator() -> None:
+    closed = []
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(True)
+
+    before = threading.active_count()
+    with ahead(endless()) as inner, ahead(number + 1 for number in inner) as numbers:
+        assert next(numbers) == 2
+    assert closed == [True] and threading.active_count() == before

@@ -1,0 +1,111 @@
+"""Finding a benchmark's text in training data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modelcore.data.preprocess import preprocess
+from modelcore.data.quality.contamination import BenchmarkText, read_benchmark_texts
+from modelcore.errors import MindrailError
+
+PROBLEM = {
+    "task_id": "HumanEval/0",
+    "prompt": "def near(a, b):\n    '''Tell whether any two numbers lie closer than the limit given.'''\n",
+    "canonical_solution": "    for i, a in enumerate(numbers):\n        if any(abs(a - b) < c for b in d):\n",
+    "test": "def check(candidate):\n    assert candidate([1.0, 2.0, 3.9, 4.0, 5.0, 2.2], 0.3) == True\n",
+}
+OTHER = {
+    "task_id": "HumanEval/1",
+    "prompt": "def other(): pass",
+    "canonical_solution": "pass",
+    "test": "assert True",
+}
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    path = tmp_path / "HumanEval.jsonl"
+    path.write_text("\n".join(map(json.dumps, (PROBLEM, OTHER))))
+    return path
+
+
+def test_a_run_of_words_that_agrees_is_found_whatever_its_layout(benchmark: Path) -> None:
+    text = BenchmarkText(read_benchmark_texts(benchmark), 10)
+    assert text.shared_with("TELL whether any two\n numbers, lie closer than (the limit) given!") == [
+        "HumanEval/0"
+    ]
+    assert text.shared_with("Tell whether any two numbers lie closer than a limit.") == []
+
+
+def test_the_length_of_a_run_decides(benchmark: Path) -> None:
+    problems = read_benchmark_texts(benchmark)
+    assert BenchmarkText(problems, 8).shared_with("whether any two numbers lie closer than the") == [
+        "HumanEval/0"
+    ]
+    assert BenchmarkText(problems, 9).shared_with("whether any two numbers lie closer than the") == []
+
+
+def test_solutions_and_tests_count_as_well(benchmark: Path) -> None:
+    text = BenchmarkText(read_benchmark_texts(benchmark), 10)
+    assert text.shared_with(PROBLEM["canonical_solution"]) == ["HumanEval/0"]
+    assert text.shared_with(f"x = 1\n{PROBLEM['test']}") == ["HumanEval/0"]
+
+
+def test_numbers_alone_are_no_text() -> None:
+    problem = {"a": ["assert f([" + ", ".join(map(str, range(40))) + "])"]}
+    assert BenchmarkText(problem).shared_with(" ".join(map(str, range(40)))) == []
+
+
+def test_what_many_problems_share_is_boilerplate() -> None:
+    line = "import os and then run the same long preamble for every problem here"
+    problems = {f"p/{i}": [f"{line}\nproblem {i}"] for i in range(5)}
+    assert BenchmarkText(problems, 10).shared_with(line) == []
+    assert BenchmarkText(dict(list(problems.items())[:2]), 10).shared_with(line) == ["p/0", "p/1"]
+
+
+def test_a_short_problem_is_compared_whole() -> None:
+    text = BenchmarkText({"p/0": ["write a function that adds two given numbers"]}, 10)
+    assert text.shared_with("Please write a function that adds two given numbers, thanks") == ["p/0"]
+    assert text.shared_with("Please write a function that adds two given words") == []
+
+
+def test_mbpp_names_are_made_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "mbpp.jsonl"
+    path.write_text(
+        json.dumps({"task_id": 2, "text": "Find it.", "code": "x", "test_list": ["assert a", "assert b"]})
+    )
+    assert read_benchmark_texts(path) == {"mbpp/2": ["Find it.", "x", "assert a", "assert b"]}
+    path.write_text(json.dumps({"x": 1}))
+    with pytest.raises(MindrailError, match=r"record 1: no task_id"):
+        read_benchmark_texts(path)
+
+
+def test_contaminated_samples_are_reported_dropped_or_fatal(
+    benchmark: Path, tmp_path: Path, vocab_merges_dir: Path
+) -> None:
+    data = [
+        {"instruction": "Add.", "output": "a + b"},
+        {"instruction": "Near.", "output": PROBLEM["prompt"] + PROBLEM["canonical_solution"]},
+    ]
+    source = tmp_path / "s.json"
+    source.write_text(json.dumps(data))
+    options = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 400}
+    options["benchmarks"] = (benchmark,)
+    report = preprocess(source, tmp_path / "a.mindrecord", **options)
+    assert (report.contaminated, report.contamination, report.rows_out) == (1, {"HumanEval/0": [2]}, 2)
+    report = preprocess(source, tmp_path / "b.mindrecord", contaminated="drop", workers=2, **options)
+    assert (report.contaminated, report.rows_out) == (1, 1)
+    with pytest.raises(MindrailError, match="record 2 shares text with HumanEval/0"):
+        preprocess(source, tmp_path / "c.mindrecord", contaminated="fail", **options)
+    assert not (tmp_path / "c.mindrecord").exists()
+
+
+def test_mbpp_in_its_own_words_is_found_and_code_alpaca_holds_some(shared_data: Path) -> None:
+    problems = read_benchmark_texts(shared_data / "mbpp" / "mbpp.jsonl")
+    text = BenchmarkText(problems)
+    found = sum(name in text.shared_with("\n".join(texts)) for name, texts in problems.items())
+    # The rest stand in so many problems' words that nothing is their own.
+    assert len(problems) == 974 and found > 965

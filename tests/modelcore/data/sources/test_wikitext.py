@@ -1,0 +1,55 @@
+"""Wikitext's tokens put back together, in bounded time and memory."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelcore.data.sources import wikitext
+from modelcore.data.sources.wikitext import detokenise, paragraphs, peer_paragraphs
+from modelcore.errors import MindrailError
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ("It cost 1 @,@ 000 ( one thousand ) .\n", "It cost 1,000 (one thousand) .\n"),
+        ("a well @-@ known 3 @.@ 5 ° angle", "a well-known 3.5°angle"),
+        ('the " quick " fox \'s [ 1 ] tail , and { x }', 'the "quick" fox\'s [1] tail, and {x}'),
+        ("open ( never closed", "open ( never closed"),
+    ],
+)
+def test_separated_punctuation_is_put_back(tokens: str, text: str) -> None:
+    assert detokenise(tokens) == text
+
+
+@given(st.text(st.sampled_from("()\"' \n\tab"), max_size=40))
+def test_brackets_and_quotes_are_tightened_as_the_usual_patterns_do_it(text: str) -> None:
+    usual = text
+    for first, last in ("()", '""', "''"):
+        pattern = rf"{re.escape(first)}\s*([^{re.escape(last)}]*?)\s*{re.escape(last)}"
+        usual = re.sub(pattern, lambda match: f"{match[0][0]}{match[1]}{match[0][-1]}", usual)
+    ours = text
+    for first, last in ("()", '""', "''"):
+        ours = wikitext._tightened(ours, first, last)
+    assert ours == usual
+
+
+@pytest.mark.parametrize("text", ["(" + " " * 200_000, "(" * 200_000, '" ' * 100_000 + "x", "( a" * 100_000])
+def test_hostile_brackets_take_no_more_time_than_others(text: str) -> None:
+    """With the usual patterns each of these takes hours."""
+    assert detokenise(text)
+
+
+def test_neither_a_paragraph_nor_the_peers_whole_file_fills_the_memory(monkeypatch) -> None:
+    monkeypatch.setattr(wikitext, "LARGEST_PARAGRAPH", 1000)
+    monkeypatch.setattr(wikitext, "LARGEST_PEER_TEXT", 1000)
+    lines = ["some words\n"] * 50 + [" \n"]
+    assert len(list(paragraphs(lines * 3))) == 3
+    with pytest.raises(MindrailError, match="a paragraph of more than"):
+        list(paragraphs(["some words\n"] * 100))
+    with pytest.raises(MindrailError, match="a file of more than .* use compat: model"):
+        list(peer_paragraphs(lines * 3))

@@ -1,0 +1,95 @@
+"""Texts with a shared beginning get the ids they have by themselves, and that beginning is encoded once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+from modelcore.data.encoding.prompts import VICUNA_SYSTEM, alpaca_prompt
+from modelcore.data.tokenizers.shared_prefixes import encode_sharing, words_are_apart
+
+LINES = ["the quick brown fox of the day", "of the day is the end of the line", "a lazy  dog in the sun"] * 4
+FRAME = f"{VICUNA_SYSTEM} USER: "
+# What decides where a text may be cut: spaces, written ones too, line ends, and what has no piece of its own.
+TEXT = st.text(st.sampled_from("a the▁\n\t🙂é<>") | st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+def trained(**options: Any) -> SentencePieceProcessor:
+    model = io.BytesIO()
+    wanted = {
+        "model_type": "bpe",
+        "vocab_size": 320,
+        "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False,
+        "byte_fallback": True,
+        "hard_vocab_limit": False,
+        "minloglevel": 2,
+    }
+    SentencePieceTrainer.train(sentence_iterator=iter(LINES), model_writer=model, **(wanted | options))
+    return SentencePieceProcessor(model_proto=model.getvalue())
+
+
+@pytest.fixture(scope="module", params=["trained", "user_defined", "real"])
+def processor(request: pytest.FixtureRequest) -> SentencePieceProcessor:
+    if request.param == "real":
+        tokenizers: Path = request.getfixturevalue("real_tokenizers")
+        return SentencePieceProcessor(model_file=str(tokenizers / "llama2" / "tokenizer.model"))
+    return trained(user_defined_symbols=["▁<PRE>", "the"]) if request.param == "user_defined" else trained()
+
+
+class Counting:
+    """A processor that counts the characters it is given."""
+
+    def __init__(self, processor: SentencePieceProcessor) -> None:
+        self._processor = processor
+        self.characters = 0
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        self.characters += sum(map(len, texts))
+        return self._processor.encode(list(texts))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(TEXT, max_size=3).map(" ".join), st.sampled_from([0, 100, 240, 400]), st.lists(TEXT, max_size=4)
+)
+def test_the_ids_are_those_of_the_whole_texts(
+    processor: SentencePieceProcessor, begin: str, filled: int, ends: list[str]
+) -> None:
+    shared = ("words of the day " * 30)[:filled] + begin
+    texts = [shared + end for end in ends] + ["", " ", shared]
+    assert words_are_apart(processor)
+    assert encode_sharing(processor, texts) == processor.encode(texts)
+
+
+@pytest.mark.parametrize("task", ["Add.", "", " ", "Add two  numbers of a list and of another list."])
+def test_a_frame_is_encoded_once(processor: SentencePieceProcessor, task: str) -> None:
+    texts = [FRAME + alpaca_prompt(f"{task}{number}", given) for number in range(50) for given in ("", "x")]
+    counting = Counting(processor)
+    assert encode_sharing(counting, texts) == processor.encode(texts)
+    assert counting.characters < sum(map(len, texts)) / 2
+
+
+def test_a_beginning_that_only_one_text_has_stays_with_it(processor: SentencePieceProcessor) -> None:
+    texts = [f"{number} {'words of the day ' * 30}" for number in range(10)]
+    counting = Counting(processor)
+    assert encode_sharing(counting, texts) == processor.encode(texts)
+    assert counting.characters == sum(map(len, texts))
+
+
+def test_vocabularies_that_join_words_or_weigh_whole_texts_are_told_apart() -> None:
+    joining = trained(split_by_whitespace=False)
+    assert any("▁" in joining.id_to_piece(i).strip("▁") for i in range(joining.get_piece_size()))
+    assert not words_are_apart(joining)
+    assert not words_are_apart(trained(user_defined_symbols=["of▁the"]))
+    assert not words_are_apart(trained(user_defined_symbols=["of the"]))
+    assert not words_are_apart(trained(model_type="unigram"))
+    assert not words_are_apart(trained(add_dummy_prefix=False))
+    assert not words_are_apart(trained(treat_whitespace_as_suffix=True))
