@@ -265,6 +265,9 @@ def _write_strategies(destination: Path, stages: Sequence[Strategy], devices: in
     paths = {
         strategy_file(destination, rank): contents[rank // devices] for rank in range(devices * len(stages))
     }
+    scratch = {path: path.with_name(f"{path.name}.writing") for path in paths}
+    for cut_off in scratch.values():
+        cut_off.unlink(missing_ok=True)
     for path in sorted((destination / "strategy").iterdir()):
         if path not in paths or path.read_bytes() != paths[path]:
             raise MindrailError(
@@ -272,9 +275,8 @@ def _write_strategies(destination: Path, stages: Sequence[Strategy], devices: in
             )
     for path, content in paths.items():
         if not path.exists():
-            scratch = path.with_name(path.name + ".writing")
-            scratch.write_bytes(content)
-            scratch.rename(path)
+            scratch[path].write_bytes(content)
+            scratch[path].rename(path)
 
 
 def _write(

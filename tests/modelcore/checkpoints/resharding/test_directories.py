@@ -108,6 +108,16 @@ def test_a_killed_run_goes_on_at_the_next_file(share: float, tiny: Any, tmp_path
     assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
 
 
+def test_a_strategy_file_cut_off_by_a_kill_is_written_again(tiny: Any, tmp_path: Path) -> None:
+    whole, wanted, found = (tmp_path / name for name in ("whole", "wanted", "found"))
+    tiny.whole(whole, tiny.llama)
+    shard_checkpoint(whole, wanted, layout=Layout(1, 2, 2))
+    (found / "strategy").mkdir(parents=True)
+    (found / "strategy" / "ckpt_strategy_rank_0.ckpt.writing").write_bytes(b"cut o")
+    shard_checkpoint(whole, found, layout=Layout(1, 2, 2))
+    assert contents(found) == contents(wanted)
+
+
 def test_files_begun_from_another_source_are_made_anew(tiny: Any, tmp_path: Path) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama)
     layout = Layout(1, 2, 1)
