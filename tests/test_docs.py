@@ -1,4 +1,4 @@
-"""What README and docs say is true: commands exist, links lead somewhere, tables are the schema's."""
+"""What README and docs say is true: commands parse, YAML is valid, links and images lead somewhere."""
 
 from __future__ import annotations
 
@@ -6,28 +6,62 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from flows.cli.main import command_line
 from modelcore.config.describe import describe
-from modelcore.config.schema import Pipeline
+from modelcore.config.models import Model
+from modelcore.config.reading import read_config
+from modelcore.config.schema import Evaluate, Finetune, Pipeline, Pretrain
 from tests.paths import ROOT
+from tests.test_layers import PACKAGES
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+IMAGES = ROOT / "docs" / "images"
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "run.yaml": Pipeline,
+    "finetune.yaml": Finetune,
+    "pretrain.yaml": Pretrain,
+    "evaluate.yaml": Evaluate,
+    "configs/models/NAME.yaml": Model,
+}
+"""What a YAML block is, by the file name in the comment on its first line."""
+
+
+def blocks(language: str) -> Iterator[tuple[Path, str]]:
+    """Yield the fenced blocks of one language with their page; a block inside a list is indented."""
+    for page in PAGES:
+        for match in re.finditer(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(), re.S | re.M):
+            yield page, re.sub(rf"^{match[1]}", "", match[2], flags=re.M)
 
 
 def console_lines(*programs: str) -> list[str]:
-    blocks = (
-        block for page in PAGES for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.S)
-    )
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return sorted({line for line in lines if line.split()[0] in programs})
+    lines = [line for _, block in blocks("console") for line in block.replace("\\\n", " ").splitlines()]
+    return sorted({line for line in lines if line and line.split()[0] in programs})
+
+
+def links(page: Path) -> list[str]:
+    """Return the targets of a page's links and images, in Markdown and in HTML."""
+    text = re.sub(r"^( *)```.*?^ *```", "", page.read_text(), flags=re.S | re.M)
+    return re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("line", console_lines("mindrail"))
-def test_every_mindrail_command_that_is_shown_exists_with_its_options(line):
+def test_every_mindrail_command_that_is_shown_exists_with_its_options(line: str) -> None:
     words = shlex.split(line)[1:]
     group = command_line
     while words and words[0] in getattr(group, "commands", {}):
@@ -36,35 +70,74 @@ def test_every_mindrail_command_that_is_shown_exists_with_its_options(line):
     group.make_context(line, words)
 
 
+def test_every_command_is_in_the_readmes_table() -> None:
+    table = README.read_text().partition("| command | what it does |")[2].partition("\n\n")[0]
+    shown = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert shown == set(command_line.commands)
+
+
 @pytest.mark.parametrize(
     "line", [line for line in console_lines("mindrail") if "config" in line.split() or "store" in line]
 )
-def test_commands_that_take_no_time_run_as_shown(line, tmp_path, monkeypatch):
+def test_commands_that_take_no_time_run_as_shown(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(command_line, line.split()[1:]).exit_code == 0
 
 
 @pytest.mark.parametrize("line", console_lines("make"))
-def test_every_make_target_that_is_shown_exists(line):
+def test_every_make_target_that_is_shown_exists(line: str) -> None:
     subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("line", console_lines("prefect"))
-def test_every_prefect_command_that_is_shown_exists(line):
+def test_every_prefect_command_that_is_shown_exists(line: str) -> None:
     words = [word for word in line.split()[1:] if not word.startswith("-")][:2]
     words = words if words != ["deploy"] else ["deploy"]
     done = subprocess.run([sys.executable, "-m", "prefect", *words, "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("number", range(len(list(blocks("yaml")))))
+def test_every_yaml_block_is_valid(number: int, tmp_path: Path) -> None:
+    page, block = list(blocks("yaml"))[number]
+    name = block.partition("\n")[0].removeprefix("# ")
+    assert name in SCHEMAS, f"{page.name}: the first line of a YAML block is a comment with its file's name"
+    (tmp_path / "shown.yaml").write_text(block)
+    read_config(tmp_path / "shown.yaml", SCHEMAS[name])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files_of_the_repository(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        assert target.startswith("https://") or (page.parent / target).exists(), target
+def test_links_and_images_lead_somewhere(page: Path) -> None:
+    for target in links(page):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
 
 
-def test_the_configuration_page_is_what_the_command_prints():
+def test_every_image_is_shown_and_small() -> None:
+    shown = {(page.parent / target).resolve() for page in PAGES for target in links(page)}
+    for image in IMAGES.glob("*"):
+        assert image in shown, f"no page shows {image.name}"
+        assert image.stat().st_size < 200_000, image.name
+
+
+def test_files_named_in_contributing_exist() -> None:
+    named = re.findall(r"`((?:modelcore|tasks|flows|tests|configs)/[\w/.]+)`", CONTRIBUTING.read_text())
+    real = {re.sub(r"[^/]*(?:NAME|FAMILY).*", "", path) for path in named}  # up to a placeholder
+    assert [path for path in real if not (ROOT / path).exists()] == []
+
+
+def test_contributing_lists_every_package_of_modelcore_in_the_order_of_imports() -> None:
+    table = CONTRIBUTING.read_text().partition("| package | what it holds |")[2].partition("\n\n")[0]
+    there = [name for name in PACKAGES if (ROOT / "modelcore" / name).is_dir()]
+    assert re.findall(r"^\| `(\w+)`", table, re.M) == there
+
+
+def test_the_configuration_page_is_what_the_command_prints() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
-    assert page.endswith(describe(Pipeline)), (
-        "run: mindrail config, and put its table into docs/configuration.md"
-    )
+    assert page.endswith(describe(Pipeline)), "run: make docs"
