@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -63,7 +64,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("line", console_lines("mindrail"))
 def test_every_mindrail_command_that_is_shown_exists_with_its_options(line: str) -> None:
     words = shlex.split(line)[1:]
-    group = command_line
+    group: Any = command_line
     while words and words[0] in getattr(group, "commands", {}):
         group = group.commands[words.pop(0)]
     assert not hasattr(group, "commands"), f"{line}: no such command"

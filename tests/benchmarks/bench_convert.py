@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
@@ -68,6 +69,7 @@ SMALL = CODELLAMA_7B | {
 # A child of its own, so that its peak resident memory is the conversion's.
 _CHILD = """
 import json, re, resource, sys, time
+from functools import partial
 from pathlib import Path
 from modelcore.checkpoints.convert import convert_checkpoint
 
@@ -101,7 +103,7 @@ def make_checkpoint(directory: Path, config: dict[str, object], layers: int) -> 
     for row in rows:
         shape = row.hf_shape([shapes[part] for part in row.parts])
         count = int(np.prod(shape))
-        tensors[row.hf] = DerivedTensor(BF16, shape, lambda count=count: produce(count))
+        tensors[row.hf] = DerivedTensor(BF16, shape, partial(produce, count))
     directory.mkdir(parents=True)
     (directory / "config.json").write_text(json.dumps(config | {key: layers}))
     write_outputs(directory, hf_outputs(tensors), tensors, origin="bench", wrote=lambda count: None)

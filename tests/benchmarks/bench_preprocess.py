@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from modelcore.data.encoding.chunks import Chunk, chunked
+from modelcore.data.encoding.encode import Encoded
 from modelcore.data.encoding.examine import Examiner, Plan
 from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.encoding.rows import Padder, Rows, cut
@@ -72,7 +73,9 @@ def phases(source: Path, form: str, directory: Path, scratch: Path) -> tuple[dic
     """Time each phase by itself, in one process; also return the texts tokenised and their tokens."""
     options = Options(format=form, seq_length=SEQ_LENGTH)
     report = PreprocessReport.empty(options)
-    found, rows, examiners = [], [], []
+    found: list[Encoded] = []
+    rows: list[Rows] = []
+    examiners: list[Examiner] = []
     padder = Padder(options.width, 0)
     writer = MindRecordWriter(scratch / "phases.mindrecord", padder.columns)
 
@@ -85,7 +88,8 @@ def phases(source: Path, form: str, directory: Path, scratch: Path) -> tuple[dic
                 writer.write(part)
 
     chunks = read()
-    texts = [turn.prompt + turn.answer for c in chunks for s in c.contents for turn in FORMATS[form].turns(s)]
+    contents: list[Any] = [sample for chunk in chunks for sample in chunk.contents]
+    texts = [turn.prompt + turn.answer for sample in contents for turn in FORMATS[form].turns(sample)]
     took = {
         "load vocabulary": timed(lambda: examiners.append(Examiner(Plan(options, directory)))),
         "read": timed(lambda: list(read_records(source))),
@@ -125,7 +129,8 @@ def run_format(form: str, directory: Path, scratch: Path, records: int) -> None:
     took, texts, tokens = phases(source, form, directory, scratch)
     print(f"\n{form} ({directory.name}), {tokens / records:.0f} tokens a record")
     print("  " + ", ".join(f"{phase} {t.wall:.2f}/{t.cpu:.2f}" for phase, t in took.items()))
-    bare, ours = [], {workers: [] for workers in sorted({1, worker_count()})}
+    bare: list[Took] = []
+    ours: dict[int, list[Took]] = {workers: [] for workers in sorted({1, worker_count()})}
     for turn in range(TURNS):
         bare.append(timed(lambda: bare_encoding(directory, texts)))
         for workers, found in ours.items():

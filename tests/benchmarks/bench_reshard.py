@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,7 @@ PROGRAMS = {
 PROGRAM = """
 import json, re, shutil, sys, time
 from pathlib import Path
+from typing import Any
 {imports}
 d, out = Path(sys.argv[1]), Path(sys.argv[2])
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
@@ -138,4 +140,5 @@ def test_print_the_table() -> None:
 
 
 if __name__ == "__main__":
-    main(*(float(one) for one in sys.argv[1:2]), *(int(one) for one in sys.argv[2:3]))
+    arguments: list[Any] = [*map(float, sys.argv[1:2]), *map(int, sys.argv[2:3])]
+    main(*arguments)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ from modelcore.checkpoints.reshard import shard_checkpoint
 from modelcore.launching.gang import run_gang
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.training.plan import TrainPlan
-from tests.benchmarks.bench_train import BATCH, CORES, MODELS, ROOT, SEQUENCE, prepare, some_batches
+from tests.benchmarks.bench_train import BATCH, CORES, MODELS, SEQUENCE, prepare, some_batches
+from tests.paths import ROOT
 
 STEPS, SUMS = 6, 6
 LAYOUTS = {
@@ -165,4 +167,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--rank"]:
         rank_program(Path(sys.argv[2]))
     else:
-        main(*(int(one) for one in sys.argv[1:2]), *sys.argv[2:3])
+        arguments: list[Any] = [*map(int, sys.argv[1:2]), *sys.argv[2:3]]
+        main(*arguments)

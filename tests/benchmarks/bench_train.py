@@ -137,7 +137,7 @@ class Theirs:
 def serve(name: str, directory: Path) -> None:
     """Take STEPS steps for every line read; answer each with a line of [seconds, loss] pairs."""
     library, precision = name.split()
-    contender = {"mindrail": Ours, "torch": Theirs}[library](directory, precision)
+    contender: Any = {"mindrail": Ours, "torch": Theirs}[library](directory, precision)
     number = 0
     for _ in sys.stdin:
         taken = []
@@ -247,4 +247,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(sys.argv[2], Path(sys.argv[3]))
     else:
-        main(*(int(one) for one in sys.argv[1:2]), *sys.argv[2:3])
+        arguments: list[Any] = [*map(int, sys.argv[1:2]), *sys.argv[2:3]]
+        main(*arguments)

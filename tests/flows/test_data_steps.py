@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -33,7 +34,7 @@ def vocabulary(tmp_path: Path) -> Path:
     return write_byte_vocabulary(directory)
 
 
-def mindrail(*arguments: object) -> dict[str, object]:
+def mindrail(*arguments: object) -> dict[str, Any]:
     done = CliRunner().invoke(command_line, [*map(str, arguments), "--json"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)

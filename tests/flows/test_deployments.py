@@ -20,7 +20,8 @@ from flows.demo import DEMO
 from modelcore.config.reading import read_config
 from modelcore.config.schema import Pipeline
 from modelcore.launching.leash import leash_command
-from tests.flows.reduced_demo import REDUCED, ROOT, Demo
+from tests.flows.reduced_demo import REDUCED, Demo
+from tests.paths import ROOT
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
 

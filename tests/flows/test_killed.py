@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.flows.reduced_demo import ROOT, Demo, demo_command, run_demo
+from tests.flows.reduced_demo import Demo, demo_command, run_demo
+from tests.paths import ROOT
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server, pytest.mark.timeout(900)]
 

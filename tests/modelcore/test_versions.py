@@ -1,5 +1,7 @@
 """A package that gives wrong results without a word is refused by name, with the reason and the way out."""
 
+import sys
+
 import pytest
 
 from modelcore import versions
@@ -23,6 +25,6 @@ def test_another_version_is_refused_with_its_reason(monkeypatch, name, bound):
 
 
 def test_another_python_is_refused(monkeypatch):
-    monkeypatch.setattr(versions.sys, "version_info", (3, 9, 1))
+    monkeypatch.setattr(sys, "version_info", (3, 9, 1))
     with pytest.raises(MindrailError, match=r"this is Python 3\.9, mindrail needs 3\.10 to 3\.12"):
         versions.check_versions()

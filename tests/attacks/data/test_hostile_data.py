@@ -150,8 +150,12 @@ def test_what_appears_meanwhile_in_a_place_is_not_replaced(tmp_path: Path, optio
     source = tmp_path / "s.json"
     source.write_text(json.dumps([GOOD]))
     out = tmp_path / "x.mindrecord"
+
+    def appear(done: float, total: float | None, unit: str, note: str = "") -> None:
+        out.write_text("mine")
+
     with pytest.raises(MindrailError, match="x.mindrecord: cannot be put here .File exists"):
-        preprocess(source, out, progress=lambda *_: out.write_text("mine"), **options)
+        preprocess(source, out, progress=appear, **options)
     assert out.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s.json", "x.mindrecord"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "modelcore" / "store"))
-import fault_server
-
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.store.download import download
+from tests.modelcore.store import fault_server
 
 
 @contextmanager

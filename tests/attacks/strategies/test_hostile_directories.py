@@ -44,7 +44,7 @@ def whole_llama(directory: Path, **changes: int) -> Path:
     (directory / "config.json").write_text(json.dumps(raw))
     shapes = LlamaConfig.from_hf(raw, directory).parameter_shapes()
     random = np.random.default_rng(len(changes))
-    tensors = {
+    tensors: dict[str, LazyTensor] = {
         prefix + name: from_array(random.random(shape, np.float32))
         for prefix in ("", "adam_m.")
         for name, shape in shapes.items()
@@ -66,9 +66,11 @@ def part(shards: Path, rank: int) -> Path:
     return shards / f"rank_{rank}" / f"checkpoint_{rank}.ckpt"
 
 
-def change(shards: Path, rank: int, edit: Callable[[dict[str, LazyTensor]], None]) -> None:
+def change(shards: Path, rank: int, edit: Callable[[dict[str, LazyTensor]], object]) -> None:
     """Write a rank's file anew, with other tensors in it."""
-    tensors = {name: from_array(read(tensor)) for name, tensor in open_file(part(shards, rank)).items()}
+    tensors: dict[str, LazyTensor] = {
+        name: from_array(read(tensor)) for name, tensor in open_file(part(shards, rank)).items()
+    }
     edit(tensors)
     part(shards, rank).unlink()
     write(part(shards, rank), tensors)

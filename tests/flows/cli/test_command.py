@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_every_command_has_help_that_says_what_it_does(path):
 def test_every_command_that_gives_a_result_takes_json(path):
     from click.testing import CliRunner
 
-    command = command_line
+    command: Any = command_line
     for name in path:
         command = command.commands[name]
     if not hasattr(command, "commands"):

@@ -14,7 +14,8 @@ import yaml
 from safetensors.numpy import load_file
 
 from modelcore.training.checkpoint_file import read_tensors
-from tests.flows.reduced_demo import ROOT, Demo
+from tests.flows.reduced_demo import Demo
+from tests.paths import ROOT
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
 

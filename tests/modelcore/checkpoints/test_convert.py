@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import mindspore as ms
 import numpy as np
@@ -18,16 +20,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_checkpoints as tiny
-
 from modelcore.checkpoints.convert import CONVERSION, convert_checkpoint
 from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.weights import outputs
 from modelcore.weights.whole_checkpoint import open_checkpoint
+from tests.modelcore.checkpoints import tiny_checkpoints as tiny
 from tests.paths import ROOT
 
+Format = Literal["ckpt", "safetensors"]
+Change = Callable[[dict[str, torch.Tensor]], object]
+Cast = Literal["fp16", "bf16", "fp32"]
 MODELS = {"llama": tiny.tiny_llama, "gpt_bigcode": tiny.tiny_gpt_bigcode}
 
 
@@ -46,7 +49,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("format", ["ckpt", "safetensors"])
-def test_there_and_back_gives_the_same_file(source: Path, tmp_path: Path, format: str) -> None:
+def test_there_and_back_gives_the_same_file(source: Path, tmp_path: Path, format: Format) -> None:
     convert_checkpoint(source, tmp_path / "ms", to="mindspore", format=format, verify=True)
     convert_checkpoint(tmp_path / "ms", tmp_path / "back", to="hf", verify=True)
     assert (tmp_path / "back/model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
@@ -66,7 +69,7 @@ def test_transformers_computes_the_same_with_what_comes_back(source: Path, tmp_p
 
 @pytest.mark.parametrize("format", ["ckpt", "safetensors"])
 def test_mindspore_loads_the_result_with_the_names_and_shapes_of_the_config(
-    source: Path, tmp_path: Path, format: str
+    source: Path, tmp_path: Path, format: Format
 ) -> None:
     convert_checkpoint(source, tmp_path, to="mindspore", format=format)
     loaded = ms.load_checkpoint(str(tmp_path / f"model.{format}"), format=format)
@@ -90,7 +93,7 @@ def test_bigcodes_projections_are_split_and_transposed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
-def test_a_cast_equals_torchs_and_is_told_in_config_json(source: Path, tmp_path: Path, dtype: str) -> None:
+def test_a_cast_equals_torchs_and_is_told_in_config_json(source: Path, tmp_path: Path, dtype: Cast) -> None:
     kind = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}[dtype]
     convert_checkpoint(source, tmp_path / "ms", to="mindspore", dtype=dtype, verify=True)
     convert_checkpoint(tmp_path / "ms", tmp_path / "back", to="hf")
@@ -152,7 +155,7 @@ def test_nan_and_infinity_are_counted(tmp_path: Path) -> None:
     assert (report.nan, report.infinite) == (1, 2)
 
 
-def edited(directory: Path, change: object) -> Path:
+def edited(directory: Path, change: Change) -> Path:
     tensors = load_file(directory / "model.safetensors")
     change(tensors)
     save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
@@ -183,7 +186,7 @@ def edited(directory: Path, change: object) -> Path:
     ids=["missing", "unexpected", "misshapen", "integer", "a-layer-too-many"],
 )
 def test_a_wrong_tensor_ends_the_conversion_by_name_and_nothing_is_left(
-    llama: Path, tmp_path: Path, change: object, message: str
+    llama: Path, tmp_path: Path, change: Change, message: str
 ) -> None:
     with pytest.raises(MindrailError, match=message):
         convert_checkpoint(edited(llama, change), tmp_path / "ms", to="mindspore")
@@ -238,9 +241,12 @@ def test_other_weights_in_the_destination_are_not_mixed_in(llama: Path, tmp_path
 
 _KILLED = """
 import sys, time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 import modelcore.weights.journal as journal
 from modelcore.checkpoints.convert import convert_checkpoint
+from tests.modelcore.checkpoints import tiny_checkpoints as tiny
 original = journal.Journal.add
 written = []
 def add(self, record):
@@ -294,9 +300,7 @@ def test_a_conversion_of_another_source_is_not_continued(llama: Path, tmp_path: 
 def test_verification_names_the_tensor_that_the_disk_changed(
     llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelcore.checkpoints import convert as conversion
-
-    def damage(*arguments: object, **options: object) -> object:
+    def damage(*arguments: Any, **options: Any) -> object:
         written = write(*arguments, **options)
         place = open_checkpoint(tmp_path / "ms").tensors["model.norm_out.weight"].extents[0]
         with place.path.open("r+b") as file:
@@ -304,8 +308,8 @@ def test_verification_names_the_tensor_that_the_disk_changed(
             file.write(b"\x01\x02")
         return written
 
-    write = conversion.write_outputs
-    monkeypatch.setattr(conversion, "write_outputs", damage)
+    write = outputs.write_outputs
+    monkeypatch.setattr("modelcore.checkpoints.convert.write_outputs", damage)
     with pytest.raises(MindrailError, match=r"what was written for model\.norm\.weight differs"):
         convert_checkpoint(llama, tmp_path / "ms", to="mindspore", verify=True)
     assert not (tmp_path / "ms" / CONVERSION).exists()

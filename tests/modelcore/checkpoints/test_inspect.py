@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,6 @@ import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
-
-sys.path.insert(0, str(Path(__file__).parent / "models"))
-import tiny_checkpoints as tiny
 
 from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.checkpoints.inspect import Found, inspect_path
@@ -25,6 +21,7 @@ from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.store.store import Store
 from modelcore.weights.tensors import StoredTensor
+from tests.modelcore.checkpoints import tiny_checkpoints as tiny
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_checkpoints as tiny
 
 from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.checkpoints.inspect_checkpoint import inspect_checkpoint
 from modelcore.errors import MindrailError
+from tests.modelcore.checkpoints import tiny_checkpoints as tiny
+
+Format = Literal["ckpt", "safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_a_sharded_hugging_face_directory(llama: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["ckpt", "safetensors"])
-def test_a_mindspore_directory_and_its_file(llama: Path, tmp_path: Path, format: str) -> None:
+def test_a_mindspore_directory_and_its_file(llama: Path, tmp_path: Path, format: Format) -> None:
     convert_checkpoint(llama, tmp_path, to="mindspore", format=format)
     for path in (tmp_path, tmp_path / f"model.{format}"):
         found = inspect_checkpoint(path)

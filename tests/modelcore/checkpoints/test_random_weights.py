@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from modelcore.checkpoints.random_weights import write_random_weights
 from modelcore.models.families import model_config
 from modelcore.training.checkpoint_file import read_tensors
 
-CONFIGS = {
+CONFIGS: dict[str, dict[str, Any]] = {
     "llama": {
         "vocab_size": 64,
         "hidden_size": 32,

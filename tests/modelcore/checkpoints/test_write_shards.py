@@ -17,9 +17,9 @@ from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import LazyTensor, from_array, read
 from modelcore.weights.whole_checkpoint import open_file
 
-ARRAYS = {
+ARRAYS: dict[str, np.ndarray] = {
     "a": np.arange(100_000, dtype=np.int64),
-    "b": np.float32(7).reshape(()),
+    "b": np.array(7, np.float32),
     "c": np.ones((3, 5), np.int8),
 }
 
@@ -64,7 +64,7 @@ def test_the_bytes_are_the_same_where_the_kernel_cannot_copy(
 
 
 def test_a_source_that_became_shorter_is_named_and_leaves_no_file(source: Path, tmp_path: Path) -> None:
-    tensors = dict(open_file(source))
+    tensors: dict[str, LazyTensor] = dict(open_file(source))
     os.truncate(source, 1000)
     with pytest.raises(MindrailError, match=r"source\.ckpt: the file ends inside a tensor"):
         write_targets({tmp_path / "copy.ckpt": target(tensors)}, "source")
@@ -100,7 +100,8 @@ def test_progress_reaches_the_total(source: Path, tmp_path: Path) -> None:
 
 
 def test_only_files_of_the_same_origin_are_taken_for_finished(source: Path, tmp_path: Path) -> None:
-    path, tensors = tmp_path / "copy.ckpt", dict(open_file(source))
+    path = tmp_path / "copy.ckpt"
+    tensors: dict[str, LazyTensor] = dict(open_file(source))
     wanted = source.read_bytes()
     files = {path: target(tensors)}
     write_targets(files, "source")

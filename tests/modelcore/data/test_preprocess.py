@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelcore.data import preprocess as module
 from modelcore.data.mindrecord.decode import decode_rows
 from modelcore.data.mindrecord.file import inspect_mindrecord, read_mindrecord
 from modelcore.data.mindrecord.output import report_path, rows_path, validation_path
@@ -344,7 +343,7 @@ def test_progress_is_told_the_records_done(run) -> None:
 
 
 def test_nothing_is_left_when_writing_fails(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.Sinks, "finish", lambda self: 1 / 0)
+    monkeypatch.setattr("modelcore.data.preprocess.Sinks.finish", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(records(3))
     assert [path.name for path in tmp_path.iterdir()] == ["source0.json"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mindspore
 import numpy as np
@@ -64,4 +65,5 @@ def test_a_checkpoint_that_does_not_fit_its_config_is_refused_by_tensor(tmp_path
         assert wrong != text
         config.write_text(wrong)
         with pytest.raises(MindrailError, match=message):
-            fill(Llama(load_model_config(directory).config), directory)
+            found: Any = load_model_config(directory).config
+            fill(Llama(found), directory)

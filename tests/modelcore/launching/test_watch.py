@@ -53,7 +53,7 @@ class Group:
         )
 
     def wait(self, *, start_timeout: float = 20, hang_timeout: float = 20) -> None:
-        pulse = Pulse(self.progress_files, lambda *call: self.calls.append(call))  # type: ignore[misc]
+        pulse = Pulse(self.progress_files, lambda *call: self.calls.append(call))
         Watch(self.workers, self.helpers, pulse, start_timeout, hang_timeout).wait()
 
 
@@ -159,7 +159,7 @@ def test_whatever_is_raised_meanwhile_leaves_nothing_behind(
     group = Group(tmp_path, [REPORT + FAMILY + "report(1, 1, 'steps');" + SLEEP, FAMILY + SLEEP])
     pids = family_pids(notes, families=2)
 
-    def interrupt(*_: object) -> None:
+    def interrupt(done: float, total: float | None, unit: str, note: str = "") -> None:
         raise raised
 
     pulse = Pulse(group.progress_files, interrupt)

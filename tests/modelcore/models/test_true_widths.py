@@ -50,6 +50,8 @@ MODELS: dict[str, dict[str, Any]] = {
 def test_logits_at_true_width_are_those_of_transformers(model: str, tmp_path: Path) -> None:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     numbers = MODELS[model]
+    make: Any
+    network: Any
     make, network = (tiny.gpt_bigcode, GPTBigCode) if "n_embd" in numbers else (tiny.llama, Llama)
     theirs = make(deviation=0.02, **numbers)
     ids = np.random.default_rng(1).integers(0, tiny.VOCABULARY, (1, 48)).astype(np.int32)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import fault_server
-
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.store.download import download
+from tests.modelcore.store import fault_server
 
 WEIGHTS = bytes(range(256)) * 4096
 SHARD = "model-00002-of-00002.safetensors"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import fault_server
-
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.store.download import download
+from tests.modelcore.store import fault_server
 
 FILES = {
     "config.json": b"{}",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import fault_server
-
 from modelcore.store.download import download
 from modelcore.store.download_http import ServerBusy
 from modelcore.store.retry_after import patiently
+from tests.modelcore.store import fault_server
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_logs_may_change_without_harm(tmp_path):
 
 def test_a_step_that_raises_commits_nothing_and_finds_its_beginnings_again(tmp_path):
     store = Store(tmp_path)
-    origin = {"version": 1, "inputs": {}, "parameters": {}}
+    origin: dict[str, Any] = {"version": 1, "inputs": {}, "parameters": {}}
 
     def dies(directory: Path) -> None:
         (directory / "half").write_text("first half")
@@ -152,7 +153,7 @@ def test_a_step_that_leaves_nothing_has_failed(tmp_path):
 
 def test_two_builders_at_once_build_once_and_the_second_is_told_to_wait(tmp_path):
     store, count, waited = Store(tmp_path), [], threading.Event()
-    origin = {"version": 1, "inputs": {}, "parameters": {}}
+    origin: dict[str, Any] = {"version": 1, "inputs": {}, "parameters": {}}
 
     def slow(directory: Path) -> None:
         count.append(1)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> Ma
 
     tmp_path = tmp_path_factory.mktemp("jobs")
 
-    def make(name: str, layout: Layout = ONE, *, family: dict = LLAMA, **given: object) -> TrainPlan:
+    def make(name: str, layout: Layout = ONE, *, family: dict = LLAMA, **given: Any) -> TrainPlan:
         whole, shards = tmp_path / f"{family['model_type']}", tmp_path / f"{name}_shards"
         if not whole.exists():
             write_model(whole, family)

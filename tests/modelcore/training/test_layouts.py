@@ -21,7 +21,7 @@ from modelcore.training.resume_from import adopt
 pytestmark = pytest.mark.ranks
 
 FAMILIES = ("llama", "gpt_bigcode")
-IN_FOUR = {"batch_size": 2, "accumulate": 4}
+IN_FOUR: dict[str, object] = {"batch_size": 2, "accumulate": 4}
 LAYOUTS: dict[str, tuple[Layout, dict[str, object]]] = {
     "alone": (Layout(), {}),
     "dp2": (Layout(data_parallel=2), {}),

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from modelcore.errors import StepFailed
-from modelcore.weights import writing
 from modelcore.weights.dtypes import FP32
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import read_safetensors, safetensors_layout
@@ -26,9 +25,13 @@ def tensors() -> dict[str, LazyTensor]:
     return {name: from_array(array) for name, array in ARRAYS.items()}
 
 
+def never() -> Iterator[np.ndarray]:
+    raise ZeroDivisionError
+
+
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    broken = tensors() | {"c": DerivedTensor(FP32, (4, 3), lambda: 1 / 0)}
+    broken = tensors() | {"c": DerivedTensor(FP32, (4, 3), never)}
     with pytest.raises(ZeroDivisionError):
         write_file(path, LAYOUT, broken)
     assert not path.exists() and scratch_path(path).exists()
@@ -47,7 +50,7 @@ def test_a_tensor_of_another_length_than_it_says_is_a_bug_that_shows(tmp_path: P
 def test_what_is_intact_is_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     write_file(path, LAYOUT, tensors())
-    unread = {name: DerivedTensor(FP32, (4, 3), lambda: 1 / 0) for name in ARRAYS}
+    unread = {name: DerivedTensor(FP32, (4, 3), never) for name in ARRAYS}
     assert len(write_file(path, LAYOUT, unread)) == 3
     journal_path(path).unlink()
     with pytest.raises(ZeroDivisionError):
@@ -67,7 +70,7 @@ def test_a_full_disk_is_worth_another_try(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*arguments: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writing.os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(StepFailed, match="the disk is full"):
         write_file(tmp_path / "x", LAYOUT, tensors())
     monkeypatch.undo()
@@ -76,7 +79,7 @@ def test_a_full_disk_is_worth_another_try(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = os.pwrite
-    monkeypatch.setattr(writing.os, "pwrite", lambda file, data, at: whole(file, data[:7], at))
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: whole(file, data[:7], at))
     write_file(tmp_path / "x.safetensors", LAYOUT, tensors())
     assert read(read_safetensors(tmp_path / "x.safetensors")["c"])[3, 2] == 2
 

@@ -101,7 +101,7 @@ def test_states_that_replicas_share_are_cut_and_merged_alike(
 
 
 # Device matrix, {parameter: (tensor map, optimizer sharding's step and size)}, all of shape [16, 8].
-OPTIMIZER_SHARDS = {
+OPTIMIZER_SHARDS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "tp and dp": (
         (2, 2),
         {"cut": (((0,), ()), 2, 2), "columns": (((), (0,)), 2, 2), "whole": (((), ()), 1, 4)},

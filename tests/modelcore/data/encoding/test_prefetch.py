@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
 from modelcore.data.encoding.prefetch import DEPTH, ahead
 
 
-def counting(upto: int, made: list[int]) -> Iterator[int]:
+def counting(upto: int, made: list[int]) -> Generator[int, None, None]:
     for number in range(upto):
         made.append(number)
         yield number
@@ -26,7 +26,7 @@ def test_items_come_in_order_and_only_a_few_ahead() -> None:
 
 
 def test_an_error_comes_after_the_items_before_it() -> None:
-    def failing() -> Iterator[int]:
+    def failing() -> Generator[int, None, None]:
         yield from range(5)
         raise KeyError("six")
 
@@ -41,7 +41,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
 def test_whoever_stops_early_leaves_no_thread_and_closes_the_iterator() -> None:
     closed = []
 
-    def endless() -> Iterator[int]:
+    def endless() -> Generator[int, None, None]:
         try:
             while True:
                 yield 1

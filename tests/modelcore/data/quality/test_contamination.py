@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,8 +93,12 @@ def test_contaminated_samples_are_reported_dropped_or_fatal(
     ]
     source = tmp_path / "s.json"
     source.write_text(json.dumps(data))
-    options = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 400}
-    options["benchmarks"] = (benchmark,)
+    options: dict[str, Any] = {
+        "format": "wizardcoder",
+        "tokenizer_dir": vocab_merges_dir,
+        "seq_length": 400,
+        "benchmarks": (benchmark,),
+    }
     report = preprocess(source, tmp_path / "a.mindrecord", **options)
     assert (report.contaminated, report.contamination, report.rows_out) == (1, {"HumanEval/0": [2]}, 2)
     report = preprocess(source, tmp_path / "b.mindrecord", contaminated="drop", workers=2, **options)

@@ -53,8 +53,8 @@ def test_conversations_give_the_rows_that_their_alpaca_records_give(
     source = tmp_path / "s.json"
     source.write_text(json.dumps([*DATA, {"instruction": "say ASSISTANT: </s>", "output": "a\n\nb"}]))
     convert_alpaca(source, tmp_path / "c.json")
-    rows = [llama_rows(tmp_path / name, sentencepiece_dir, 300) for name in ("s.json", "c.json")]
-    assert np.array_equal(*rows)
+    one, other = (llama_rows(tmp_path / name, sentencepiece_dir, 300) for name in ("s.json", "c.json"))
+    assert np.array_equal(one, other)
 
 
 def test_the_real_conversations_give_the_rows_that_the_real_records_give(
@@ -62,8 +62,10 @@ def test_the_real_conversations_give_the_rows_that_the_real_records_give(
 ) -> None:
     (tmp_path / "s.json").symlink_to(shared_data / "codealpaca" / "code_alpaca_2k.json")
     (tmp_path / "c.json").symlink_to(shared_data / "golden" / "llama_conversation.json")
-    rows = [llama_rows(tmp_path / name, real_tokenizers / "llama2", 512) for name in ("s.json", "c.json")]
-    assert np.array_equal(*rows)
+    one, other = (
+        llama_rows(tmp_path / name, real_tokenizers / "llama2", 512) for name in ("s.json", "c.json")
+    )
+    assert np.array_equal(one, other)
 
 
 def llama_rows(source: Path, vocabulary: Path, seq_length: int) -> np.ndarray:
