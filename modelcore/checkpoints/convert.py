@@ -8,7 +8,6 @@ Resharding is not done here.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,10 @@ from modelcore.models.families import Family, load_model_config, read_config_jso
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.meta import meta_parts, meta_tensors
 from modelcore.progress import Progress, silent
-from modelcore.store.durable import sync_tree
+from modelcore.store.durable import replace_contents, sync_tree
 from modelcore.weights.casting import cast
 from modelcore.weights.companions import copy_companions
 from modelcore.weights.dtypes import BF16, FP16, FP32, DType
-from modelcore.weights.journal import TensorRecord
 from modelcore.weights.outputs import (
     OutputFile,
     ckpt_output,
@@ -35,6 +33,7 @@ from modelcore.weights.outputs import (
     safetensors_output,
     write_outputs,
 )
+from modelcore.weights.tensor_record import TensorRecord
 from modelcore.weights.tensors import LazyTensor, nbytes
 from modelcore.weights.whole_checkpoint import open_checkpoint
 
@@ -242,9 +241,5 @@ def _write_report(
         "warnings": list(report.warnings),
         "tensors": tensors,
     }
-    scratch = path.with_name(path.name + ".writing")
-    with scratch.open("w") as file:
-        file.write(json.dumps(content, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.rename(path)
+    contents = (json.dumps(content, indent=1) + "\n").encode("ascii")
+    replace_contents(path, contents, scratch_suffix=".writing")

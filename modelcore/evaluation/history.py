@@ -1,16 +1,12 @@
-"""The history of scores: one JSON line a scored run, appended, never rewritten.
+"""The history of scores: one JSON line per scored run, appended, never rewritten.
 
-Safe with several writers (each line is one write under a lock) and with a writer that dies (a torn line at
-the end is completed by a newline, skipped and counted). A run that is there already is not added again.
-The full reports stay where they were written.
+Safe with several writers and with a writer that is killed: its cut line is skipped and counted. A run that is
+there already is not added again. The full reports stay where they were written.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +14,9 @@ from typing import Any
 
 from modelcore.errors import MindrailError
 from modelcore.evaluation.report import ScoreReport
+from modelcore.store.disk import make_directory
+from modelcore.store.journal import append_once, read_lines
+from modelcore.store.manifest import as_plain
 
 __all__ = ["HISTORY", "History", "Run", "append_run", "find_run", "read_history", "run_of"]
 
@@ -94,25 +93,15 @@ def run_of(
 
 def append_run(history: Path, run: Run) -> bool:
     """Add a run to the history file, which is created if there is none; return False if it was there."""
-    history.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(run), sort_keys=True).encode() + b"\n"
-    with history.open("a+b", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        present = file.read()
-        if any(known is not None and known.id == run.id for known in map(_run, present.split(b"\n"))):
-            return False
-        torn = present and not present.endswith(b"\n")
-        os.write(file.fileno(), b"\n" + line if torn else line)
-    return True
+    make_directory(history.parent)
+    return append_once(history, as_plain(asdict(run)), is_same=lambda row: _id_of(row) == run.id)
 
 
 def read_history(history: Path) -> History:
     """Read the history; an empty one if there is no file."""
-    lines = history.read_bytes().split(b"\n") if history.exists() else []
-    found = [_run(line) for line in lines if line.strip()]
-    runs = tuple(run for run in found if run is not None)
-    return History(runs, len(found) - len(runs))
+    rows, unreadable = read_lines(history)
+    runs = tuple(run for run in map(_run, rows) if run is not None)
+    return History(runs, unreadable + len(rows) - len(runs))
 
 
 def find_run(history: Path, name: str) -> Run:
@@ -136,11 +125,15 @@ def find_run(history: Path, name: str) -> Run:
     raise MindrailError(f"no run {name!r}", where=history, fix=f"the last ones are: {known}")
 
 
-def _run(line: bytes) -> Run | None:
-    """Return the run of a line, or None for an empty one or one that a dying writer left unfinished."""
+def _id_of(row: Any) -> str:
+    run = _run(row)
+    return run.id if run else ""
+
+
+def _run(row: Any) -> Run | None:
+    """Return the run of a record, or None if the record is not one."""
     try:
-        row = json.loads(line)
         scores = {str(k): (float(a), float(b), float(c)) for k, (a, b, c) in row["pass_at_k"].items()}
         return Run(**{**row, "pass_at_k": scores})
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None

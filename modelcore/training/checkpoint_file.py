@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
+from modelcore.store.durable import rename_durably, replace_contents
+from modelcore.store.manifest import file_sha256
 from modelcore.weights.casting import cast
 from modelcore.weights.ckpt_file import ckpt_layout, read_ckpt
 from modelcore.weights.dtypes import BF16, FP16, FP32, of_array
@@ -27,13 +29,10 @@ __all__ = [
     "part_file",
     "read_part",
     "read_tensors",
-    "sha256_of",
     "vouch",
     "write_part",
     "write_tensors",
 ]
-
-_BLOCK = 4 << 20
 
 
 def part_file(directory: Path, rank: int) -> Path:
@@ -58,7 +57,7 @@ def vouch(directory: Path, rank: int, sha256: str, state: Mapping[str, Any]) -> 
     """Write the state of a rank's part, which says that its tensors are there and have this sha256."""
     file = part_file(directory, rank)
     vouched = {**state, "file": file.name, "size": file.stat().st_size, "sha256": sha256}
-    _replace(file.with_name("state.json"), (json.dumps(vouched, indent=1) + "\n").encode())
+    replace_contents(file.with_name("state.json"), (json.dumps(vouched, indent=1) + "\n").encode())
 
 
 def read_part(directory: Path, rank: int) -> dict[str, Any]:
@@ -78,7 +77,7 @@ def read_part(directory: Path, rank: int) -> dict[str, Any]:
         raise MindrailError(f"is damaged: {error}", where=file.with_name("state.json")) from error
     if found != size:
         raise MindrailError(f"has {found} bytes, {size} were written", where=file)
-    if sha256_of(file) != expected:
+    if file_sha256(file) != expected:
         raise MindrailError("is damaged: its sha256 is not the one written", where=file)
     return dict(state)
 
@@ -115,33 +114,5 @@ def write_tensors(file: Path, tensors: Mapping[str, NDArray]) -> str:
             stream.write(piece)
         stream.flush()
         os.fsync(stream.fileno())
-    _rename(scratch, file)
-    return sha.hexdigest()
-
-
-def _replace(file: Path, content: bytes) -> None:
-    scratch = file.with_name(file.name + ".new")
-    with scratch.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    _rename(scratch, file)
-
-
-def _rename(scratch: Path, file: Path) -> None:
-    """Rename, so that a power cut afterwards cannot undo it."""
-    scratch.replace(file)
-    directory = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def sha256_of(file: Path) -> str:
-    """Return the sha256 of a file's bytes."""
-    sha = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            sha.update(block)
+    rename_durably(scratch, file)
     return sha.hexdigest()

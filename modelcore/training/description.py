@@ -8,6 +8,7 @@ from pathlib import Path
 from modelcore.checkpoints.slicing import strategy_of, with_states
 from modelcore.parallel.partition import Partition
 from modelcore.parallel.strategy import encode_strategy, strategy_file
+from modelcore.store.durable import replace_contents
 from modelcore.training.optimizer import STATES
 
 __all__ = ["copy_description", "describe_part"]
@@ -20,14 +21,14 @@ def describe_part(
 
     Each rank writes its own strategy, so that hosts which share no disk make a whole between them.
     """
-    _place(directory / "config.json", (model / "config.json").read_bytes(), rank)
+    _write(directory / "config.json", (model / "config.json").read_bytes(), rank)
     states = {
         f"{state}.{name}": placement.shape
         for state in STATES
         for name, placement in partition.placements.items()
     }
     strategy = with_states(strategy_of(partition, rank), states, shard_optimizer=shard_optimizer)
-    _place(strategy_file(directory, rank), encode_strategy(strategy), rank)
+    _write(strategy_file(directory, rank), encode_strategy(strategy), rank)
 
 
 def copy_description(model: Path, output: Path) -> None:
@@ -39,9 +40,7 @@ def copy_description(model: Path, output: Path) -> None:
         shutil.copytree(model / "strategy", output / "strategy", dirs_exist_ok=True)
 
 
-def _place(file: Path, content: bytes, rank: int) -> None:
+def _write(file: Path, contents: bytes, rank: int) -> None:
     """Write a file that appears whole, though other ranks may be writing the same one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.with_name(f"{file.name}.{rank}.new")
-    scratch.write_bytes(content)
-    scratch.replace(file)
+    replace_contents(file, contents, scratch_suffix=f".{rank}.new")

@@ -1,4 +1,4 @@
-"""What a job tells while it trains: metrics.jsonl, the loss line users know, timings.
+"""What a job logs while it trains: metrics.jsonl, the loss line users know, timings.
 
 metrics.jsonl holds only what is the same in every run of the same job; times go to logs/timings.jsonl. A
 resumed job cuts metrics.jsonl back to its checkpoint's step and so ends with the file of an undisturbed run.
@@ -6,39 +6,24 @@ resumed job cuts metrics.jsonl back to its checkpoint's step and so ends with th
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, TextIO
 
-__all__ = ["JsonLines", "loss_line"]
+from modelcore.store.journal import Journal, read_journal
+
+__all__ = ["loss_line", "metrics_journal"]
 
 
-class JsonLines:
-    """A file of JSON objects with a `step` each, continued after `step`.
+def metrics_journal(path: Path, step: int) -> Journal:
+    """Open a journal of records with a `step` each, to continue after `step`; later records are dropped.
 
     Args:
-        path: the file; made if missing.
-        step: lines of later steps, and a torn last line, are dropped.
+        path: the file; made if missing, with the directories above it.
+        step: the last step to keep.
     """
-
-    def __init__(self, path: Path, step: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = _lines_until(path, step)
-        scratch = path.with_name(path.name + ".new")
-        scratch.write_text("".join(kept))
-        scratch.replace(path)
-        self._stream: TextIO = path.open("a")
-
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Append a row; a reader, or a rank that is killed now, finds it there."""
-        self._stream.write(json.dumps(row) + "\n")
-        self._stream.flush()
-
-    def sync(self) -> None:
-        """Make sure that what was written survives a power cut."""
-        os.fsync(self._stream.fileno())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = takewhile(lambda record: bool(record["step"] <= step), read_journal(path))
+    return Journal(path, kept)
 
 
 def loss_line(
@@ -58,14 +43,3 @@ def loss_line(
         f"per_step_time: {milliseconds:.0f}ms, lr: {rate:.8g}, overflow cond: {overflow}, "
         f"loss_scale: {loss_scale:g}, global_norm: {global_norm:.6g} }}"
     )
-
-
-def _lines_until(path: Path, step: int) -> list[str]:
-    if not path.exists():
-        return []
-    kept = []
-    for line in path.read_text().splitlines(keepends=True):
-        if not line.endswith("\n") or json.loads(line)["step"] > step:
-            break
-        kept.append(line)
-    return kept

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.progress import Progress
-from modelcore.training.metrics import JsonLines, loss_line
+from modelcore.training.metrics import loss_line, metrics_journal
 from modelcore.training.plan import TrainPlan
 from modelcore.training.step import StepResult
 
@@ -40,8 +40,8 @@ class Reporter:
         self._held_out = ""
         self._per_epoch = max(1, rows // plan.global_batch)
         output = Path(plan.output)
-        self._metrics = JsonLines(output / "metrics.jsonl", start) if rank == 0 else None
-        self._timings = JsonLines(output / "logs" / "timings.jsonl", start) if rank == 0 else None
+        self._metrics = metrics_journal(output / "metrics.jsonl", start) if rank == 0 else None
+        self._timings = metrics_journal(output / "logs" / "timings.jsonl", start) if rank == 0 else None
         progress(start, plan.steps, "steps", "compiling")
 
     def step(
@@ -105,7 +105,7 @@ class Reporter:
         if self._metrics is None or self._timings is None:
             return
         held_out = {} if validation is None else {"validation_loss": validation}
-        self._metrics.write(
+        self._metrics.append(
             {
                 "step": result.step,
                 "loss": result.loss,
@@ -115,7 +115,7 @@ class Reporter:
                 **held_out,
             }
         )
-        self._timings.write(timing)
+        self._timings.append(timing)
 
 
 def _in_percent(mfu: float | None) -> str:

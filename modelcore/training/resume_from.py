@@ -17,9 +17,10 @@ from modelcore.checkpoints.reshard import reshard_checkpoint
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import Progress, silent
+from modelcore.store.manifest import file_sha256
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import part_file, read_part, sha256_of, vouch
-from modelcore.training.metrics import JsonLines
+from modelcore.training.checkpoint_file import part_file, read_part, vouch
+from modelcore.training.metrics import metrics_journal
 from modelcore.training.plan import TrainPlan
 from modelcore.training.same_job import check_same_job, layout_in
 
@@ -108,7 +109,7 @@ def _reshard(found: _Whole, plan: TrainPlan, directory: Path, progress: Progress
     )
     kept = {key: value for key, value in found.states[0].items() if key not in ("file", "size", "sha256")}
     for rank in range(plan.layout.world_size):
-        digest = sha256_of(part_file(directory, rank))
+        digest = file_sha256(part_file(directory, rank))
         vouch(directory, rank, digest, {**kept, "plan": asdict(plan)})
 
 
@@ -118,4 +119,4 @@ def _take_metrics(found: _Whole, output: Path) -> None:
     if earlier.is_file() and not mine.exists():
         output.mkdir(parents=True, exist_ok=True)
         mine.write_bytes(earlier.read_bytes())
-        JsonLines(mine, found.step)
+        metrics_journal(mine, found.step).close()

@@ -12,8 +12,8 @@ from pathlib import Path
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.file_layout import FileLayout, TensorSpec
-from modelcore.weights.journal import TensorRecord
 from modelcore.weights.safetensors_file import safetensors_layout
+from modelcore.weights.tensor_record import TensorRecord
 from modelcore.weights.tensors import LazyTensor
 from modelcore.weights.writing import journal_path, scratch_path, write_file
 

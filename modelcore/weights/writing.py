@@ -6,21 +6,20 @@ The file grows under `<name>.writing` and gets its own name only when it is whol
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from modelcore.errors import StepFailed
+from modelcore.store.disk import disk_errors, write_at
+from modelcore.store.journal import Journal, read_journal
 from modelcore.weights.casting import count_nonfinite
 from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
-from modelcore.weights.journal import Journal, TensorRecord, still_there
+from modelcore.weights.tensor_record import TensorRecord, intact_records
 from modelcore.weights.tensors import LazyTensor
 
 __all__ = ["journal_path", "scratch_path", "write_file"]
@@ -55,24 +54,24 @@ def write_file(
         StepFailed: the disk is full.
         MindrailError: a tensor cannot be read.
     """
-    journal = Journal(journal_path(path), f"{layout.digest()} {origin}")
+    subject = f"{layout.digest()} {origin}"
     scratch = scratch_path(path)
     if path.exists():
         path.rename(scratch)
-    records = still_there(scratch, layout, journal.read(), wrote) if scratch.exists() else {}
+    records = _written_before(path, subject, layout, wrote)
     if not records:
         scratch.unlink(missing_ok=True)
-    journal.start(records.values())
     missing = [spec for spec in layout.specs if spec.name not in records]
-    with _disk_errors(path):
-        descriptor = os.open(scratch, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _prepare(descriptor, layout)
-            for record in _write_all(descriptor, layout, missing, tensors, wrote):
-                journal.add(record)
-                records[record.name] = record
-        finally:
-            os.close(descriptor)
+    rows = [record.to_json() for record in records.values()]
+    with (
+        Journal(journal_path(path), rows, subject=subject) as journal,
+        disk_errors(path),
+        scratch.open("r+b" if records else "w+b", buffering=0) as file,
+    ):
+        _prepare(file.fileno(), layout)
+        for record in _write_all(file.fileno(), layout, missing, tensors, wrote):
+            journal.append(record.to_json())
+            records[record.name] = record
     scratch.rename(path)
     return [records[spec.name] for spec in layout.specs]
 
@@ -87,20 +86,20 @@ def scratch_path(path: Path) -> Path:
     return path.with_name(path.name + ".writing")
 
 
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise StepFailed("the disk is full", where=path, fix="free space and run again") from error
+def _written_before(
+    path: Path, subject: str, layout: FileLayout, wrote: Callable[[int], None]
+) -> dict[str, TensorRecord]:
+    """Return the records, by name, of what an interrupted call wrote and is still intact."""
+    rows = read_journal(journal_path(path), subject)
+    if not rows or not scratch_path(path).exists():
+        return {}
+    return intact_records(scratch_path(path), layout, map(TensorRecord.from_json, rows), wrote)
 
 
 def _prepare(descriptor: int, layout: FileLayout) -> None:
     os.ftruncate(descriptor, layout.size)
     for offset, header in layout.headers:
-        _write_at(descriptor, memoryview(header), offset)
+        write_at(descriptor, header, offset)
 
 
 def _write_all(
@@ -172,11 +171,5 @@ def _write_into(descriptor: int, data: memoryview, places: Sequence[Place], at: 
     for place in places:
         first, last = max(at, start), min(at + len(data), start + place.length)
         if first < last:
-            _write_at(descriptor, data[first - at : last - at], place.offset + first - start)
+            write_at(descriptor, data[first - at : last - at], place.offset + first - start)
         start += place.length
-
-
-def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
-    while data:
-        count = os.pwrite(descriptor, data, offset)
-        data, offset = data[count:], offset + count

@@ -241,21 +241,18 @@ def test_other_weights_in_the_destination_are_not_mixed_in(llama: Path, tmp_path
 
 _KILLED = """
 import sys, time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
-import modelcore.weights.journal as journal
 from modelcore.checkpoints.convert import convert_checkpoint
-from tests.modelcore.checkpoints import tiny_checkpoints as tiny
-original = journal.Journal.add
+from modelcore.store.journal import Journal
+original = Journal.append
 written = []
-def add(self, record):
+def append(self, record):
     original(self, record)
     written.append(record)
     if len(written) == int(sys.argv[4]):
         print("there", flush=True)
         time.sleep(60)
-journal.Journal.add = add
+Journal.append = append
 convert_checkpoint(Path(sys.argv[1]), Path(sys.argv[2]), to=sys.argv[3])
 """
 

@@ -2,22 +2,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.training.metrics import JsonLines, loss_line
+from modelcore.training.metrics import loss_line, metrics_journal
 
 
 def test_lines_after_the_checkpoint_are_dropped(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
-    first = JsonLines(path, 0)
+    first = metrics_journal(path, 0)
     for step in (1, 2, 3):
-        first.write({"step": step})
-    JsonLines(path, 2).write({"step": 3, "again": True})
+        first.append({"step": step})
+    metrics_journal(path, 2).append({"step": 3, "again": True})
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n{"step": 3, "again": true}\n'
 
 
 def test_a_torn_last_line_is_dropped(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2, "lo')
-    JsonLines(path, 5).write({"step": 2})
+    metrics_journal(path, 5).append({"step": 2})
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
