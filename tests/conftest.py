@@ -11,5 +11,5 @@ from tests.paths import SHARED_DATA
 def shared_data() -> Path:
     """The folder of real tokenizers, data sets and measured rows; it is never part of the repository."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("../shared/data is not here: this test compares with real data that is not committed")
+        pytest.skip(f"{SHARED_DATA} is missing: this test compares with real data that is not committed")
     return SHARED_DATA

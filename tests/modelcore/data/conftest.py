@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 CORPUS = [
     "def add(a, b):\n    return a + b\n",
@@ -17,16 +17,30 @@ CORPUS = [
     "Below is an instruction that describes a task. Write a response that completes the request.",
     "### Instruction:\nWrite a function.\n\n### Input:\nlist = [1, 2, 3]\n\n### Response:The function is",
     "USER: hello world ASSISTANT: the quick brown fox jumps over the lazy dog [INST] [/INST]",
+    "return None if type(None) is type(x) else None",
 ] * 4
 STARCODER_SPECIALS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>"]
 DEEPSEEK_SPECIALS = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<|EOT|>"]
 
 
-def _train(specials: list[str], digits: bool) -> Tokenizer:
+def starcoder_split() -> list[pre_tokenizers.PreTokenizer]:
+    """What StarCoder's tokenizer.json splits by: digits singly, then GPT-2's words."""
+    return [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+
+
+def deepseek_split() -> list[pre_tokenizers.PreTokenizer]:
+    """What DeepSeek-Coder's tokenizer.json splits by: lines, letters, punctuation, CJK, single digits."""
+    patterns = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\ud7ff]+")
+    return [
+        *(pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns),
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
+
+
+def _train(specials: list[str], split: list[pre_tokenizers.PreTokenizer]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    split = [pre_tokenizers.Digits(individual_digits=True)] if digits else []
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*split, byte_level])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=500,
@@ -42,7 +56,7 @@ def _train(specials: list[str], digits: bool) -> Tokenizer:
 def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """vocab.json, merges.txt and configs of StarCoder's kind; [PAD] added behind the vocabulary."""
     directory = tmp_path_factory.mktemp("starcoder")
-    tokenizer = _train(STARCODER_SPECIALS, digits=True)
+    tokenizer = _train(STARCODER_SPECIALS, starcoder_split())
     tokenizer.model.save(str(directory))
     (directory / "added_tokens.json").write_text(json.dumps({"[PAD]": tokenizer.get_vocab_size()}))
     config = {"eos_token": "<|endoftext|>", "pad_token": "[PAD]"}
@@ -54,7 +68,7 @@ def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """tokenizer.json of DeepSeek's kind: an added letter that is no special token, <|EOT|> not flagged."""
     directory = tmp_path_factory.mktemp("deepseek")
-    tokenizer = _train(DEEPSEEK_SPECIALS[:2], digits=True)
+    tokenizer = _train(DEEPSEEK_SPECIALS[:2], deepseek_split())
     tokenizer.add_tokens(
         [AddedToken("ö", normalized=True), AddedToken("<|EOT|>", normalized=False, special=False)]
     )

@@ -15,6 +15,8 @@ from modelcore.data.mindrecord.file import read_mindrecord
 from modelcore.data.preprocess import preprocess
 from modelcore.data.report import PreprocessReport
 from modelcore.data.tokenizers import load_tokenizer
+from tests.modelcore.data import reference_rows as reference
+from tests.modelcore.data.conftest import DEEPSEEK_SPECIALS
 
 WIDTH = 513
 CASES = {
@@ -67,6 +69,33 @@ def test_compat_rows_are_mindformers_own(name: str, make: Callable[[str, str], M
     made = make(name, "mindformers")
     np.testing.assert_array_equal(made.ids, made.their_ids)
     np.testing.assert_array_equal(made.labels, made.their_labels)
+
+
+def reference_samples(name: str, made: Made, vocabulary: Path) -> list[reference.Sample]:
+    prompts = [reference.alpaca(record) for record in made.records]
+    answers = [record["output"] for record in made.records]
+    if name == "wizardcoder":
+        engine = reference.starcoder(vocabulary, ["<|endoftext|>"], digits=False)
+        return reference.by_prompt_length(engine, prompts, answers, eos="<|endoftext|>")
+    if name == "llama_qa":
+        texts = [reference.vicuna(*turn) for turn in zip(prompts, answers, strict=True)]
+        return reference.by_rounds(reference.Llama(vocabulary), texts, WIDTH)
+    prompts = [reference.DEEPSEEK.format_map(record) for record in made.records]
+    answers = [f"{answer}\n" for answer in answers]
+    engine = reference.deepseek(vocabulary, none_is_special=True)
+    return reference.by_prompt_length(engine, prompts, answers, bos=DEEPSEEK_SPECIALS[0], eos="<|EOT|>")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_reference_of_the_small_rows_gives_mindformers_own(
+    name: str, make: Callable[[str, str], Made], real_tokenizers: Path
+) -> None:
+    made = make(name, "mindformers")
+    samples = reference_samples(name, made, real_tokenizers / CASES[name][1])
+    assert made.report.pad_id is not None
+    ids, labels = reference.padded(samples, WIDTH, made.report.pad_id)
+    np.testing.assert_array_equal(ids, made.their_ids)
+    np.testing.assert_array_equal(labels, made.their_labels)
 
 
 def test_wizardcoder_differs_only_where_white_space_precedes_a_digit(

@@ -38,6 +38,22 @@ def test_codellamas_prompt_is_metas(codellama: Path) -> None:
     assert tokenizer.token_id(CODELLAMA_INFILL.end) == mid + 1
 
 
+@pytest.mark.parametrize("suffix", [SUFFIX, "x", "\n\n", "", "    y", "日本"])
+def test_a_suffix_stands_without_the_word_space_of_a_texts_beginning(codellama: Path, suffix: str) -> None:
+    model = sentencepiece.SentencePieceProcessor(model_file=str(codellama / "tokenizer.model"))
+    tokenizer = load_tokenizer(codellama)
+    ids = infill_ids(tokenizer, CODELLAMA_INFILL, "a", suffix)
+    begin = ids.index(tokenizer.vocab_size - 3) + 1  # behind ▁<SUF>, the second of the four added tokens
+    pieces = [model.id_to_piece(i) for i in ids[begin:-1]]
+    assert model.decode_pieces(["a", *pieces]) == f"a{suffix}"
+
+
+def test_small_vocabularies_give_what_their_texts_give(vocab_merges_dir: Path) -> None:
+    tokenizer = load_tokenizer(vocab_merges_dir)
+    text = STARCODER_INFILL.template.format(prefix=PREFIX, suffix=SUFFIX)
+    assert infill_ids(tokenizer, STARCODER_INFILL, PREFIX, SUFFIX) == tokenizer.encode(text)
+
+
 def test_with_the_real_vocabulary_it_is_what_metas_code_gives(shared_data: Path, tmp_path: Path) -> None:
     shutil.copy(shared_data / "tokenizers" / "llama2" / "tokenizer.model", tmp_path)
     added = {token: 32000 + at for at, token in enumerate(TOKENS)}

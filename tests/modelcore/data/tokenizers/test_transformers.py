@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
-from tokenizers import AddedToken, Tokenizer, models, normalizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
 from modelcore.data.tokenizers import load_tokenizer
+from tests.modelcore.data.conftest import STARCODER_SPECIALS
+from tests.modelcore.data.reference_rows import starcoder
 
 TEXTS = [
     "def add(a, b):\n    return a + b\n",
@@ -28,25 +30,38 @@ TEXTS = [
 ]
 
 
-def ours_and_theirs(directory: Path, theirs) -> None:
-    tokenizer = load_tokenizer(directory)
-    for text in TEXTS:
-        expected = theirs.encode(text, add_special_tokens=False)
-        assert tokenizer.encode(text) == expected, (text, tokenizer.pieces(expected))
-    assert tokenizer.encode_batch(TEXTS) == [tokenizer.encode(text) for text in TEXTS]
-
-
-@pytest.mark.parametrize("name", ["vocab_merges_dir", "tokenizer_json_dir"])
-def test_small_byte_level_vocabularies_agree(name: str, request: pytest.FixtureRequest) -> None:
+def assert_same_ids(directory: Path, theirs: Tokenizer, texts: list[str] = TEXTS) -> None:
+    """Compare ids with those that transformers gives with this engine."""
     from transformers import PreTrainedTokenizerFast
 
-    directory = request.getfixturevalue(name)
-    if name == "tokenizer_json_dir":
-        theirs = PreTrainedTokenizerFast(tokenizer_file=str(directory / "tokenizer.json"))
-        ours_and_theirs(directory, theirs)
-    else:
-        plain = load_tokenizer(directory)
-        assert all(plain.decode(plain.encode(text), skip_special=False) == text for text in TEXTS)
+    expected = PreTrainedTokenizerFast(tokenizer_object=theirs)(texts, add_special_tokens=False)["input_ids"]
+    tokenizer = load_tokenizer(directory)
+    for text, ids in zip(texts, expected, strict=True):
+        assert tokenizer.encode(text) == ids, (text, tokenizer.pieces(ids))
+    assert tokenizer.encode_batch(texts) == expected
+
+
+def test_a_small_tokenizer_json_agrees(tokenizer_json_dir: Path) -> None:
+    assert_same_ids(tokenizer_json_dir, Tokenizer.from_file(str(tokenizer_json_dir / "tokenizer.json")))
+
+
+def test_small_vocab_and_merges_agree_with_their_tokenizer_json(vocab_merges_dir: Path) -> None:
+    """The tokenizer.json is built here, of the same files and StarCoder's pre-tokenizer."""
+    assert_same_ids(vocab_merges_dir, starcoder(vocab_merges_dir, STARCODER_SPECIALS, digits=True))
+
+
+def test_small_vocab_and_merges_with_digits_in_words_agree(tmp_path: Path) -> None:
+    """GPT-2's own kind: a merge holds a digit, so digits are not split."""
+    vocab = ["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "12", "Ġ12"]
+    (tmp_path / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(vocab)}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n1 2\nĠ 12\n")
+    assert_same_ids(tmp_path, starcoder(tmp_path, ["<|endoftext|>"], digits=False))
+    assert load_tokenizer(tmp_path).pieces(load_tokenizer(tmp_path).encode("12 123")) == ["12", "Ġ12", "3"]
+
+
+def test_a_small_tokenizer_model_agrees(sentencepiece_dir: Path) -> None:
+    texts = [text for text in TEXTS if text]
+    assert_same_ids(sentencepiece_dir, legacy_llama(sentencepiece_dir / "tokenizer.model"), texts)
 
 
 def real_texts(shared_data: Path) -> list[str]:
@@ -56,13 +71,9 @@ def real_texts(shared_data: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", ["starcoder1", "deepseek-coder", "deepseek-coder-v1.5"])
 def test_the_real_byte_level_vocabularies_agree(name: str, shared_data: Path) -> None:
-    from transformers import PreTrainedTokenizerFast
-
     directory = shared_data / "tokenizers" / name
-    theirs = PreTrainedTokenizerFast(tokenizer_file=str(directory / "tokenizer.json"))
-    texts = real_texts(shared_data)
-    ours = load_tokenizer(directory).encode_batch(texts)
-    assert ours == theirs(texts, add_special_tokens=False)["input_ids"]
+    engine = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    assert_same_ids(directory, engine, real_texts(shared_data))
 
 
 def test_starcoders_vocab_and_merges_give_what_its_tokenizer_json_gives(
@@ -99,13 +110,28 @@ def legacy_llama(path: Path) -> Tokenizer:
 
 
 def test_llamas_sentencepiece_agrees_with_the_published_tokenizer_json(shared_data: Path) -> None:
-    from transformers import PreTrainedTokenizerFast
-
     directory = shared_data / "tokenizers" / "llama2"
-    theirs = PreTrainedTokenizerFast(tokenizer_object=legacy_llama(directory / "tokenizer.model"))
     texts = [text for text in real_texts(shared_data) if text]
-    ours = load_tokenizer(directory).encode_batch(texts)
-    assert ours == theirs(texts, add_special_tokens=False)["input_ids"]
+    assert_same_ids(directory, legacy_llama(directory / "tokenizer.model"), texts)
+
+
+def test_small_vocabularies_have_the_special_ids_their_files_name(
+    vocab_merges_dir: Path, tokenizer_json_dir: Path, sentencepiece_dir: Path
+) -> None:
+    starcoder, deepseek, llama = map(
+        load_tokenizer, (vocab_merges_dir, tokenizer_json_dir, sentencepiece_dir)
+    )
+    size = len(json.loads((vocab_merges_dir / "vocab.json").read_text()))
+    assert (starcoder.vocab_size, starcoder.bos_id, starcoder.eos_id) == (size + 1, None, 0)
+    assert starcoder.pad_id == size  # [PAD], added behind the vocabulary
+    assert sorted(starcoder.special_ids) == [0, 1, 2, 3, 4, size]
+    assert (
+        deepseek.token_id("<|EOT|>") == deepseek.vocab_size - 1
+    )  # behind ö; no file says that it is special
+    assert (deepseek.bos_id, deepseek.eos_id, deepseek.pad_id) == (0, 1, None)
+    assert sorted(deepseek.special_ids) == [0, 1]
+    assert (llama.vocab_size, llama.bos_id, llama.eos_id, llama.pad_id) == (420, 1, 2, None)
+    assert sorted(llama.special_ids) == [0, 1, 2]
 
 
 def test_the_real_vocabularies_have_their_published_special_ids(real_tokenizers: Path) -> None:
