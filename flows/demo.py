@@ -1,4 +1,4 @@
-"""The demo: the pipeline of configs/demo/pipeline.yaml, with the few things worth turning as a form."""
+"""The demo: generate training programs, a benchmark and a random model, then run the pipeline on them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Annotated, Literal
 from prefect import flow
 from pydantic import Field
 
-from flows.pipeline import Run, pipeline
+from flows.pipeline import Run, run_pipeline
 from modelcore.config.reading import read_config
-from modelcore.config.schema import Pipeline
+from modelcore.demo.config import Demo
+from modelcore.store.store import Store
+from tasks.demo_preflight import check_demo
+from tasks.first_programs import first_programs
+from tasks.step_recorder import StepRecorder
 
-__all__ = ["DEMO", "demo"]
+__all__ = ["DEMO", "demo", "demo_from_config"]
 
-DEMO = Path(__file__).parents[1] / "configs" / "demo" / "pipeline.yaml"
+DEMO = Path(__file__).parents[1] / "configs" / "demo.yaml"
 
 _LAYOUTS = {
     "data_parallel 2": ("parallel.data_parallel=2", "parallel.model_parallel=1"),
@@ -31,7 +35,7 @@ def demo(
     steps: Annotated[int | None, Field(ge=1, description="Optimizer steps; as configured if empty")] = None,
     store: Annotated[str, Field(description="Directory that holds every step's output")] = "store",
 ) -> Run:
-    """Train a small llama from random weights to write first programs, and score it before and after.
+    """Train a small llama from random weights to write short programs, and score it before and after.
 
     Args:
         layout: how the two ranks share the work.
@@ -42,5 +46,22 @@ def demo(
     overrides = [*_LAYOUTS[layout], f"seed={seed}", f"store={store}"]
     if steps is not None:
         overrides.append(f"train.steps={steps}")
-    run: Run = pipeline.fn(read_config(DEMO, Pipeline, overrides))
-    return run
+    return run_demo(read_config(DEMO, Demo, overrides))
+
+
+@flow(name="demo-from-config", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+def demo_from_config(config: Demo) -> Run:
+    """Run the demo with any of its keys changed, as `mindrail demo --set` does.
+
+    Args:
+        config: what to generate, and the keys of the pipeline.
+    """
+    return run_demo(config)
+
+
+def run_demo(config: Demo) -> Run:
+    """Generate the inputs and do the steps of the pipeline on them, within a flow."""
+    check_demo(config)
+    recorder, store = StepRecorder(), Store(Path(config.store))
+    generated = recorder.record(first_programs(store, config.first_programs))
+    return run_pipeline(config.pipeline(generated.path), recorder)

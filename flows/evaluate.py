@@ -1,12 +1,11 @@
-"""Scoring checkpoints that are there: generate → extract → score for each, then one report over all.
+"""Scoring existing checkpoints: generate → extract → score for each, then one report over all.
 
-A step is done again only if something it depends on has changed: another extractor generates nothing, another
-limit extracts nothing, another batch size does nothing at all.
+A step runs again only if something it depends on has changed: another extractor does not generate again,
+another limit does not extract again, another batch size runs nothing again.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +17,15 @@ from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
 from tasks.evaluation_report import evaluation_report
 from tasks.preflight import check_questions
 from tasks.scored import Scored, score_checkpoint
-from tasks.step import Outcome, Step, finished
+from tasks.step import Step
+from tasks.step_recorder import StepRecorder
 
 __all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found: its steps in order, a score for every checkpoint, and where the report is."""
+    """The result of an evaluation: its steps in order, a score for every checkpoint, where the report is."""
 
     name: str
     steps: tuple[Step, ...]
@@ -39,18 +39,12 @@ def evaluate(config: Evaluate) -> Evaluation:
     """Score one or more checkpoints on a benchmark.
 
     Args:
-        config: which checkpoints, what to ask them and how to score the answers.
+        config: which checkpoints, on which benchmark, and how to score them.
     """
-    started = time.monotonic()
-    store = Store(Path(config.store))
+    recorder, store = StepRecorder(), Store(Path(config.store))
     check_questions(config.generate)
-    steps: list[Step] = []
-
-    def done(outcome: Outcome) -> Step:
-        steps.append(finished(outcome))
-        return steps[-1]
-
-    found = [find_checkpoint(store, place) for place in config.checkpoints]
+    checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
+    several = len(checkpoints) > 1
     scores = tuple(
         score_checkpoint(
             store,
@@ -58,11 +52,11 @@ def evaluate(config: Evaluate) -> Evaluation:
             config.generate,
             config.score,
             seed=config.seed,
-            name=config.name if len(found) == 1 else f"{config.name}: {short_name(checkpoint)}",
-            done=done,
-            suffix="" if len(found) == 1 else f" ({number})",
+            name=f"{config.name}: {short_name(checkpoint)}" if several else config.name,
+            recorder=recorder,
+            suffix=f" ({number})" if several else "",
         )
-        for number, checkpoint in enumerate(found, 1)
+        for number, checkpoint in enumerate(checkpoints, 1)
     )
-    page = evaluation_report(store, config, scores, tuple(steps))
-    return Evaluation(config.name, tuple(steps), scores, time.monotonic() - started, page)
+    page = evaluation_report(store, config, scores, recorder.steps)
+    return Evaluation(config.name, recorder.steps, scores, recorder.seconds, page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.train import TrainedRun, training_run
+from flows.train import TrainedRun, run_training
 from modelcore.config.schema import Finetune
 
 __all__ = ["finetune"]
@@ -15,6 +15,6 @@ def finetune(config: Finetune) -> TrainedRun:
     """Fine-tune a code LLM on instructions; nothing is generated or scored.
 
     Args:
-        config: what to download and how to train it; one section a step.
+        config: what to download and how to train it; one section per step.
     """
-    return training_run(config)
+    return run_training(config)

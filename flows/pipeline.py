@@ -1,12 +1,11 @@
-"""The whole road as one flow: a Hugging Face checkpoint goes in, a fine-tuned one and its pass@1 come out.
+"""The whole pipeline as one flow: from a Hugging Face checkpoint to a fine-tuned one and its pass@1.
 
-What trains is `flows.train`; then, for the checkpoint before and after training: generate → extract → score;
-then the report.
+`flows.train` trains; then, for the checkpoint before and after training: generate → extract → score; then
+the report.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +17,15 @@ from modelcore.store.store import Store
 from tasks.preflight import preflight
 from tasks.report import Scores, report
 from tasks.scored import Scored, score_checkpoint
-from tasks.step import Outcome, Step, finished
+from tasks.step import Step
+from tasks.step_recorder import StepRecorder
 
-__all__ = ["Run", "pipeline"]
+__all__ = ["Run", "pipeline", "run_pipeline"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a pipeline run made: its steps in order, the scores, and where the report is."""
+    """The result of a pipeline run: its steps in order, the scores, and where the report is."""
 
     name: str
     steps: tuple[Step, ...]
@@ -39,30 +39,31 @@ def pipeline(config: Pipeline) -> Run:
     """Take a code LLM from a Hugging Face checkpoint to a pass@k.
 
     Args:
-        config: what to download, how to train it and how to score it; one section a step.
+        config: what to download, how to train it and how to score it; one section per step.
     """
-    started = time.monotonic()
+    return run_pipeline(config, StepRecorder())
+
+
+def run_pipeline(config: Pipeline, recorder: StepRecorder) -> Run:
+    """Do the steps of the pipeline within a flow; `recorder` may hold steps that came before."""
     store = Store(Path(config.store))
     preflight(config)
-    steps: list[Step] = []
+    training = train(store, config, recorder)
 
-    def done(outcome: Outcome) -> Step:
-        steps.append(finished(outcome))
-        return steps[-1]
-
-    def scored(checkpoint: Step, when: str) -> Scored:
+    def score(checkpoint: Step, suffix: str) -> Scored:
         return score_checkpoint(
-            *(store, checkpoint, config.generate, config.score),
+            store,
+            checkpoint,
+            config.generate,
+            config.score,
             seed=config.seed,
-            name=f"{config.name}{when}",
-            done=done,
-            made=trained.made,
-            suffix=when,
+            name=f"{config.name}{suffix}",
+            recorder=recorder,
+            suffix=suffix,
         )
 
-    trained = train(store, config, done)
-    before = scored(trained.start, " (before)") if config.baseline else None
-    after = scored(trained.merged, "")
-    page = report(store, config, tuple(steps), after, before, time.monotonic() - started)
+    before = score(training.start, " (before)") if config.baseline else None
+    after = score(training.merge, "")
+    page = report(store, config, training, after, before, recorder)
     scores = Scores(after.pass_at_1, None if before is None else before.pass_at_1)
-    return Run(config.name, tuple(steps), scores, time.monotonic() - started, page)
+    return Run(config.name, recorder.steps, scores, recorder.seconds, page)

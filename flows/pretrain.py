@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.train import TrainedRun, training_run
+from flows.train import TrainedRun, run_training
 from modelcore.config.schema import Pretrain
 
 __all__ = ["pretrain"]
@@ -15,6 +15,6 @@ def pretrain(config: Pretrain) -> TrainedRun:
     """Train a code LLM on texts, from random weights or further from a checkpoint.
 
     Args:
-        config: the model's source and how to train it; one section a step.
+        config: the model's source and how to train it; one section per step.
     """
-    return training_run(config, random_weights=config.random_weights)
+    return run_training(config, random_weights=config.random_weights)

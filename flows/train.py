@@ -1,13 +1,11 @@
-"""The stretch that every run which trains has in common: from a source to a trained checkpoint.
+"""The part that every run which trains has in common: from a source to a trained checkpoint.
 
-first programs (demo only) → download → convert → preprocess → shard → launch → merge → export; a model that
-learns from nothing has random weights in the place of converted ones.
+download → convert → preprocess → shard → launch → merge → export; a model that is trained from scratch has
+random weights in the place of converted ones.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from modelcore.config.schema import Convert, Training
 from modelcore.store.store import Store
 from tasks.convert import convert, export
 from tasks.download import download
-from tasks.first_programs import first_programs
 from tasks.initialize import initialize
 from tasks.launch import launch
 from tasks.layout import check_layout
@@ -24,26 +21,17 @@ from tasks.preflight import preflight
 from tasks.preprocess import preprocess
 from tasks.progress import say
 from tasks.shard import shard
-from tasks.step import Outcome, Step, finished
+from tasks.step import Step
+from tasks.step_recorder import StepRecorder
 from tasks.training_report import training_report
+from tasks.training_steps import TrainingSteps
 
-__all__ = ["Trained", "TrainedRun", "train", "training_run"]
-
-Done = Callable[[Outcome], Step]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The demo's source, if there is one, and the checkpoint before and after training."""
-
-    made: Step | None
-    start: Step
-    merged: Step
+__all__ = ["TrainedRun", "run_training", "train"]
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a run that only trains made: its steps in order, the model for both frameworks, the report."""
+    """The result of a run that only trains: its steps in order, the model for both frameworks, the report."""
 
     name: str
     steps: tuple[Step, ...]
@@ -53,48 +41,45 @@ class TrainedRun:
     report: Path
 
 
-def train(store: Store, config: Training, done: Done, *, random_weights: bool = False) -> Trained:
+def train(
+    store: Store, config: Training, recorder: StepRecorder, *, random_weights: bool = False
+) -> TrainingSteps:
     """Take a model from its source through training.
 
     Args:
         store: where artifacts lie.
         config: the run.
-        done: takes note of each step.
+        recorder: gets every step.
         random_weights: start from random weights; only the source's config.json and tokenizer are fetched.
     """
-    made = done(first_programs(store, config.first_programs)) if config.first_programs else None
-    checkpoint = done(download(store, config.download, made, config.parallel, weights=not random_weights))
-    for note in check_layout(checkpoint.path, config.parallel).notes:
+    source = recorder.record(download(store, config.download, config.parallel, weights=not random_weights))
+    for note in check_layout(source.path, config.parallel).notes:
         say(f"note: {note}")
-    start = done(
-        initialize(store, checkpoint, config.seed)
-        if random_weights
-        else convert(store, checkpoint, config.convert)
+    start = recorder.record(
+        initialize(store, source, config.seed) if random_weights else convert(store, source, config.convert)
     )
-    rows = done(preprocess(store, checkpoint, config.preprocess, made))
-    shards = done(shard(store, start, config.parallel))
-    retrying = launch.with_options(
+    rows = recorder.record(preprocess(store, source, config.preprocess))
+    shards = recorder.record(shard(store, start, config.parallel))
+    launch_with_retries = launch.with_options(
         retries=config.launch.retries, retry_delay_seconds=config.launch.retry_delay
     )
-    trained = done(retrying(store, shards, rows, config))
-    merged = done(merge(store, trained))
-    done(export(store, merged, Convert(format="safetensors")))
-    return Trained(made, start, merged)
+    trained = recorder.record(launch_with_retries(store, shards, rows, config))
+    merged = recorder.record(merge(store, trained))
+    exported = recorder.record(export(store, merged, Convert(format="safetensors")))
+    return TrainingSteps(source, start, rows, shards, trained, merged, exported)
 
 
-def training_run(config: Training, *, random_weights: bool = False) -> TrainedRun:
+def run_training(config: Training, *, random_weights: bool = False) -> TrainedRun:
     """Do a run that only trains; as `train`."""
-    started = time.monotonic()
-    store = Store(Path(config.store))
+    recorder, store = StepRecorder(), Store(Path(config.store))
     preflight(config)
-    steps: list[Step] = []
-
-    def done(outcome: Outcome) -> Step:
-        steps.append(finished(outcome))
-        return steps[-1]
-
-    trained = train(store, config, done, random_weights=random_weights)
-    exported = steps[-1]
-    page = training_report(store, config, steps, time.monotonic() - started)
-    seconds = time.monotonic() - started
-    return TrainedRun(config.name, tuple(steps), seconds, trained.merged.path, exported.path, page)
+    steps = train(store, config, recorder, random_weights=random_weights)
+    page = training_report(store, config, steps, recorder)
+    return TrainedRun(
+        name=config.name,
+        steps=recorder.steps,
+        seconds=recorder.seconds,
+        mindspore=steps.merge.path,
+        hugging_face=steps.export.path,
+        report=page,
+    )

@@ -7,14 +7,15 @@ from pathlib import Path
 from modelcore.checkpoints.model_check import check_model
 from modelcore.config.models import address_of, model_of
 from modelcore.config.schema import Download, Parallel
+from modelcore.errors import MindrailError
 from modelcore.store.download import download as fetch
 from modelcore.store.manifest import file_sha256
 from modelcore.store.retry_after import patiently
 from modelcore.store.store import Store
-from tasks.inputs import local_directory, resolve, tree_digest
+from tasks.inputs import local_path, model_digest
 from tasks.layout import check_layout
 from tasks.progress import say_wait
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.step import Outcome, build_step, step_task
 
 __all__ = ["download"]
 
@@ -23,25 +24,19 @@ _VERSION = 1
 
 @step_task("download", retries=3, delays=(2.0, 10.0, 30.0))
 def download(
-    store: Store,
-    config: Download,
-    made: Step | None = None,
-    parallel: Parallel | None = None,
-    *,
-    weights: bool = True,
+    store: Store, config: Download, parallel: Parallel | None = None, *, weights: bool = True
 ) -> Outcome:
     """Fetch config.json, weights and tokenizer files.
 
     Args:
         store: where artifacts lie.
         config: the source and what to check.
-        made: the demo's artifact, where the source names it.
         parallel: a layout that the model must divide by; checked before its weights are fetched.
         weights: whether the weights are wanted.
     """
     shipped = model_of(config.source)
     address = address_of(config.source)
-    source = resolve(address, made)
+    source, inputs = _origin(address, weights=weights)
 
     def check(directory: Path) -> None:
         check_model(directory, shipped)
@@ -53,7 +48,7 @@ def download(
         "download",
         lambda directory, progress: patiently(
             lambda: fetch(
-                source,
+                address,
                 directory,
                 sha256=config.sha256,
                 token=_token(config.token_secret),
@@ -67,9 +62,9 @@ def download(
             say_wait,
         ),
         version=_VERSION,
-        inputs=_origin(source, made),
+        inputs=inputs,
         parameters={
-            "source": address,
+            "source": source,
             "revision": config.revision,
             "sha256": config.sha256,
             **({} if weights else {"weights": False}),
@@ -77,14 +72,22 @@ def download(
     )
 
 
-def _origin(source: str, made: Step | None) -> dict[str, str]:
-    """Return what tells one state of the source from another; a remote one is told by its address."""
-    if made is not None:
-        return {"first-programs": made.digest}
-    if source.startswith("file://") and (file := Path(source.removeprefix("file://"))).is_file():
-        return {"file": file_sha256(file)}
-    directory = local_directory(source, key="download.source")
-    return {} if directory is None else {"directory": tree_digest(directory)}
+def _origin(address: str, *, weights: bool) -> tuple[str, dict[str, str]]:
+    """Return what stands for a source in the key: a remote one's address, a local one's contents.
+
+    Raises:
+        MindrailError: there is nothing at a local address.
+    """
+    path = local_path(address)
+    if path is None:
+        return address, {}
+    if path.is_file():
+        return path.name, {"file": file_sha256(path)}
+    if not path.is_dir():
+        raise MindrailError(
+            "there is no such file or directory", where=f"download.source: {path}", fix="check the path"
+        )
+    return "directory", {"directory": model_digest(path, weights=weights)}
 
 
 def _token(secret: str | None) -> str | None:

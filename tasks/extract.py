@@ -8,7 +8,6 @@ from modelcore.evaluation.samples import extract_samples
 from modelcore.evaluation.templates import template
 from modelcore.store.store import Store
 from tasks.generate import RESPONSES
-from tasks.inputs import resolve
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["SAMPLES", "extract"]
@@ -20,11 +19,9 @@ _VERSION = 1
 
 
 @step_task("extract")
-def extract(
-    store: Store, responses: Step, config: Generate, made: Step | None = None, label: str = "extract"
-) -> Outcome:
+def extract(store: Store, responses: Step, config: Generate, label: str = "extract") -> Outcome:
     """Write samples.jsonl: each response as the completion that the template's extractor finds in it."""
-    benchmark = load_benchmark(resolve(config.benchmark, made))
+    benchmark = load_benchmark(config.benchmark)
     form = template(config.template)
     return build_step(
         store,

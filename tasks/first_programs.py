@@ -1,8 +1,8 @@
-"""Make the demo's own source: training programs, a benchmark and a random model to start from."""
+"""Generate the demo's inputs: training programs, a benchmark and a random model to start from."""
 
 from __future__ import annotations
 
-from modelcore.config.schema import FirstPrograms
+from modelcore.demo.config import FirstPrograms
 from modelcore.demo.random_llama import RandomLlama
 from modelcore.demo.write import write_first_programs
 from modelcore.store.store import Store
@@ -15,7 +15,7 @@ _VERSION = 1
 
 @step_task("first-programs")
 def first_programs(store: Store, config: FirstPrograms) -> Outcome:
-    """Write `checkpoint/`, `train.json` and `benchmark.jsonl` of the demo."""
+    """Write `checkpoint/`, `train.json` and `benchmark.jsonl`."""
     return build_step(
         store,
         "first-programs",

@@ -14,7 +14,6 @@ from modelcore.evaluation.templates import template
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
-from tasks.inputs import resolve
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["RESPONSES", "generate"]
@@ -32,7 +31,6 @@ def generate(
     checkpoint: Step,
     config: Generate,
     seed: int,
-    made: Step | None = None,
     label: str = "generate",
 ) -> Outcome:
     """Write one response a problem and sample, from a whole MindSpore checkpoint.
@@ -45,10 +43,9 @@ def generate(
         checkpoint: what answers.
         config: benchmark, template and decoding.
         seed: of sampled answers.
-        made: the demo's artifact, where the benchmark names it.
         label: the name to show.
     """
-    benchmark = load_benchmark(resolve(config.benchmark, made))
+    benchmark = load_benchmark(config.benchmark)
     form = template(config.template)
     prompts = [{"task_id": problem.task_id, "prompt": form.prompt(problem)} for problem in benchmark.problems]
     return build_step(

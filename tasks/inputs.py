@@ -1,30 +1,32 @@
 """Where a step's input lies, and the digest that stands for it in the step's key.
 
-A configuration names inputs by path, by benchmark or as `{first_programs}/…`, inside the artifact
-that the demo makes. The digest is of contents: the same file elsewhere is the same input.
+The digest is of contents, never of paths or times: the same file elsewhere is the same input.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
-from modelcore.config.schema import FIRST_PROGRAMS
 from modelcore.errors import MindrailError
 from modelcore.store.manifest import Manifest, content_digest, file_sha256
 
 if TYPE_CHECKING:
     from tasks.step import Step
 
-__all__ = ["local_directory", "local_file", "resolve", "tokenizer_digest", "tree_digest"]
+__all__ = [
+    "directory_digest",
+    "local_directory",
+    "local_file",
+    "local_path",
+    "model_digest",
+    "tokenizer_digest",
+]
 
 _WEIGHTS = (".safetensors", ".ckpt", ".bin", ".pth", ".safetensors.index.json", ".bin.index.json")
-
-
-def resolve(place: str, first_programs: Step | None) -> str:
-    """Return `place` with the demo's artifact put in, where it is named."""
-    return place.replace(FIRST_PROGRAMS, str(first_programs.path)) if first_programs else place
 
 
 def local_file(place: str, *, key: str) -> tuple[Path, str]:
@@ -39,28 +41,44 @@ def local_file(place: str, *, key: str) -> tuple[Path, str]:
     return path, file_sha256(path)
 
 
+def local_path(source: str) -> Path | None:
+    """Return the path of a file:// source, None for a source elsewhere."""
+    parts = urlsplit(source)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
 def local_directory(source: str, *, key: str) -> Path | None:
     """Return the directory of a file:// source, None for a source elsewhere.
 
     Raises:
         MindrailError: the directory is not there.
     """
-    if not source.startswith("file://"):
-        return None
-    path = Path(source.removeprefix("file://"))
-    if not path.is_dir():
+    path = local_path(source)
+    if path is not None and not path.is_dir():
         raise MindrailError("there is no such directory", where=f"{key}: {path}", fix="check the path")
     return path
 
 
-def tree_digest(directory: Path) -> str:
-    """Return a digest of the names, sizes and times of all files below a directory, without reading them."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        state = path.stat()
-        name = path.relative_to(directory).as_posix()
-        digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+def directory_digest(directory: Path) -> str:
+    """Return a digest of the names and contents of all files below a directory."""
+    return _files_digest(directory, (path for path in directory.rglob("*") if path.is_file()))
+
+
+def model_digest(directory: Path, *, weights: bool = True) -> str:
+    """Return a digest of the names and contents of the files in a model's directory.
+
+    Args:
+        directory: as published; what lies in directories below it is no part of a model.
+        weights: whether the weights count, or only configuration and tokenizer.
+    """
+    files = (path for path in directory.iterdir() if path.is_file())
+    return _files_digest(directory, (path for path in files if weights or _no_weights(path.name)))
+
+
+def _files_digest(directory: Path, paths: Iterable[Path]) -> str:
+    """Return a digest of the contents of files and of their names below `directory`."""
+    lines = sorted(f"{path.relative_to(directory).as_posix()} {file_sha256(path)}\n" for path in paths)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def tokenizer_digest(checkpoint: Step) -> str:
@@ -70,10 +88,7 @@ def tokenizer_digest(checkpoint: Step) -> str:
     """
     manifest = Manifest.read(checkpoint.path)
     if manifest is None:
-        files = (path for path in sorted(checkpoint.path.iterdir()) if path.is_file())
-        return hashlib.sha256(
-            "".join(f"{path.name} {file_sha256(path)}\n" for path in files if _no_weights(path.name)).encode()
-        ).hexdigest()
+        return model_digest(checkpoint.path, weights=False)
     return content_digest(tuple(entry for entry in manifest.files if _no_weights(entry.path)))
 
 

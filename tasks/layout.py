@@ -13,17 +13,15 @@ from tempfile import TemporaryDirectory
 
 from modelcore.checkpoints.layout import DryRun, Job, dry_run, ways_to_fit
 from modelcore.config.models import address_of
-from modelcore.config.schema import FIRST_PROGRAMS, FirstPrograms, Parallel, Pipeline, Predict
+from modelcore.config.schema import Parallel, Pipeline, Predict
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.families import Family, load_model_config
-from modelcore.models.llama.config import LlamaConfig
-from modelcore.models.llama.names import NAMES
 from modelcore.parallel.memory import Inference, Training
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut, Partition
 from modelcore.store.download import download_config
 
-__all__ = ["check_layout", "cut_of", "family_of", "fitting", "job_of", "layout_of", "rehearse", "small_llama"]
+__all__ = ["check_layout", "cut_of", "family_of", "fitting", "job_of", "layout_of", "rehearse"]
 
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
@@ -62,13 +60,6 @@ def job_of(config: Pipeline | Predict) -> Job:
     )
 
 
-def small_llama(made: FirstPrograms) -> Family:
-    """Return the model that the demo makes for itself."""
-    return Family(
-        "llama", LlamaConfig(vocab_size=made.vocab_size, norm_eps=1e-5, **made.model.model_dump()), NAMES
-    )
-
-
 def family_of(config: Pipeline | Predict, model: Path | None = None) -> Family:
     """Return the model a run is about.
 
@@ -81,8 +72,6 @@ def family_of(config: Pipeline | Predict, model: Path | None = None) -> Family:
     """
     if model is not None:
         return load_model_config(model)
-    if isinstance(config, Pipeline) and config.first_programs and FIRST_PROGRAMS in config.download.source:
-        return small_llama(config.first_programs)
     with _fetched(config) as directory:
         return load_model_config(directory)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelcore.errors import MindrailError
 from modelcore.store.manifest import Manifest, file_sha256
-from tasks.inputs import tree_digest
+from tasks.inputs import directory_digest
 from tasks.step import Step
 
 __all__ = ["given"]
@@ -18,8 +18,7 @@ __all__ = ["given"]
 def given(place: str, *, key: str) -> Step:
     """Return the artifact, directory or file at `place` as a step that is done.
 
-    An artifact keeps its digest; a file is told by its contents, a directory by its files' names, sizes
-    and times.
+    An artifact keeps its digest; that of a file or directory is of its contents.
 
     Args:
         place: a path on this machine.
@@ -39,7 +38,7 @@ def given(place: str, *, key: str) -> Step:
     if manifest is not None:
         return _given(path, manifest.digest, manifest.size)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return _given(path, tree_digest(path), size)
+    return _given(path, directory_digest(path), size)
 
 
 def _given(path: Path, digest: str, size: int) -> Step:

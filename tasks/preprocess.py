@@ -9,7 +9,7 @@ from modelcore.config.schema import Preprocess
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess as write_rows
 from modelcore.store.store import Store
-from tasks.inputs import local_file, resolve, tokenizer_digest
+from tasks.inputs import local_file, tokenizer_digest
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["ROWS", "TRAIN", "preprocess"]
@@ -21,19 +21,16 @@ TRAIN = "train.mindrecord"
 
 
 @step_task("preprocess")
-def preprocess(store: Store, checkpoint: Step, config: Preprocess, made: Step | None = None) -> Outcome:
+def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
     """Write rows and a report of what was truncated, masked or left out.
 
     Args:
         store: where artifacts lie.
         checkpoint: the directory with the tokenizer.
         config: input, row format and length.
-        made: the demo's artifact, where the input names it.
     """
-    source, digest = local_file(resolve(config.input, made), key="preprocess.input")
-    benchmarks = [
-        local_file(resolve(place, made), key="preprocess.benchmarks") for place in config.benchmarks
-    ]
+    source, digest = local_file(config.input, key="preprocess.input")
+    benchmarks = [local_file(place, key="preprocess.benchmarks") for place in config.benchmarks]
     choices = config.model_dump(exclude={"input", "benchmarks"})
     return build_step(
         store,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,7 +19,9 @@ from tasks.run_directory import write_run
 from tasks.score_parts import contrast, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
 from tasks.step import Step
+from tasks.step_recorder import StepRecorder
 from tasks.training_report import created, data_of, row_of, training_of
+from tasks.training_steps import TrainingSteps
 
 __all__ = ["Scores", "report"]
 
@@ -36,42 +37,43 @@ class Scores:
 def report(
     store: Store,
     config: Pipeline,
-    steps: Sequence[Step],
+    training: TrainingSteps,
     after: Scored,
     before: Scored | None,
-    seconds: float,
+    recorder: StepRecorder,
 ) -> Path:
     """Write report.html and run.json of a finished run and return the page's path.
 
     Args:
         store: where the report goes.
         config: of the run.
-        steps: what was made, in order.
+        training: the steps from the source to the trained checkpoint.
         after: the score of the trained checkpoint.
         before: that of the one it started from.
-        seconds: the run took.
+        recorder: every step of the run, and its time.
     """
     now = datetime.now(timezone.utc)
-    page = _page(store, config, {step.name: step for step in steps}, after, before, now)
+    page = _page(store, config, training, after, before, recorder.steps, now)
     scores = Scores(after.pass_at_1, None if before is None else before.pass_at_1)
     record = {
         "created": now.isoformat(),
-        "seconds": seconds,
+        "seconds": recorder.seconds,
         "pass_at_1": asdict(scores),
-        "steps": [asdict(step) for step in steps],
+        "steps": [asdict(step) for step in recorder.steps],
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_run(page), record)
-    _show_on_dashboard(steps, scores, path)
+    _show_on_dashboard(recorder.steps, scores, path)
     return path
 
 
 def _page(
     store: Store,
     config: Pipeline,
-    steps: dict[str, Step],
+    training: TrainingSteps,
     after: Scored,
     before: Scored | None,
+    steps: Sequence[Step],
     now: datetime,
 ) -> RunPage:
     mark = after.report.benchmark
@@ -82,13 +84,12 @@ def _page(
         created=created(now),
         score=_section(config, after, before),
         contrasts=[] if before is None else [contrast(before, after)],
-        facts=list(_leak_facts(steps["first-programs"])) if "first-programs" in steps else [],
-        training=training_of(config, steps["launch"]),
+        training=training_of(config, training.launch),
         figures=[] if history is None else [history],
-        data=data_of(steps["preprocess"]),
+        data=data_of(training.preprocess),
         own=own_score(after),
         published=published_beside(after),
-        steps=[row_of(step) for step in steps.values()],
+        steps=[row_of(step) for step in steps],
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
     )
 
@@ -99,15 +100,6 @@ def _section(config: Pipeline, after: Scored, before: Scored | None) -> ScoreSec
         return section
     earlier = ("pass@1 before training", f"{before.pass_at_1:.3f}")
     return replace(section, headline=[*section.headline, earlier])
-
-
-def _leak_facts(made: Step) -> Iterator[str]:
-    told = json.loads((made.path / "first_programs.json").read_bytes())
-    leaks = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in told["leaks"].items())
-    yield (
-        f"The benchmark's {told['problems']} problems were compared with the {told['programs']:,} "
-        f"training programs. Shared {leaks}."
-    )
 
 
 def _show_on_dashboard(steps: Sequence[Step], scores: Scores, page: Path) -> None:

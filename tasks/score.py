@@ -10,7 +10,6 @@ from modelcore.evaluation.templates import template
 from modelcore.sandbox.limits import MIB, Limits
 from modelcore.store.store import Store
 from tasks.extract import SAMPLES
-from tasks.inputs import resolve
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["score"]
@@ -22,7 +21,6 @@ def score(
     samples: Step,
     asked: Generate,
     config: Score,
-    made: Step | None = None,
     label: str = "score",
 ) -> Outcome:
     """Execute and score the samples.
@@ -32,10 +30,9 @@ def score(
         samples: the artifact of `extract`.
         asked: how they were generated: names the benchmark, and the template to record with the score.
         config: limits, isolation and k.
-        made: the demo's artifact, where the benchmark names it.
         label: the name to show.
     """
-    benchmark = load_benchmark(resolve(asked.benchmark, made))
+    benchmark = load_benchmark(asked.benchmark)
     form = template(asked.template)
     return build_step(
         store,

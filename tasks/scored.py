@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from modelcore.store.store import Store
 from tasks.contamination import Contamination, contamination_of
 from tasks.extract import extract
 from tasks.generate import generate
-from tasks.inputs import resolve
 from tasks.score import score
-from tasks.step import Outcome, Step
+from tasks.step import Step
+from tasks.step_recorder import StepRecorder
 
 __all__ = ["Scored", "score_checkpoint"]
 
@@ -58,8 +57,7 @@ def score_checkpoint(
     *,
     seed: int,
     name: str,
-    done: Callable[[Outcome], Step],
-    made: Step | None = None,
+    recorder: StepRecorder,
     suffix: str = "",
 ) -> Scored:
     """Generate, extract, score, and add the score to the store's history.
@@ -71,19 +69,17 @@ def score_checkpoint(
         config: limits, isolation and k.
         seed: of sampled answers.
         name: what to call it.
-        done: is given what each step's task ended with, and returns the step.
-        made: the demo's artifact, where the benchmark names it.
+        recorder: gets every step.
         suffix: of the steps' labels.
     """
-    responses = done(generate(store, checkpoint, asked, seed, made, label=f"generate{suffix}"))
-    samples = done(extract(store, responses, asked, made, label=f"extract{suffix}"))
-    scored = done(score(store, samples, asked, config, made, label=f"score{suffix}"))
-    benchmark = resolve(asked.benchmark, made)
-    known = contamination_of(store, checkpoint, benchmark)
+    responses = recorder.record(generate(store, checkpoint, asked, seed, label=f"generate{suffix}"))
+    samples = recorder.record(extract(store, responses, asked, label=f"extract{suffix}"))
+    scored = recorder.record(score(store, samples, asked, config, label=f"score{suffix}"))
+    known = contamination_of(store, checkpoint, asked.benchmark)
     report = read_report(scored.path / "score.json")
     run = _run(store, checkpoint, scored, report, asked, name, known)
     append_run(store.root / HISTORY, run)
-    return Scored(name, checkpoint, scored, report, run, benchmark, known)
+    return Scored(name, checkpoint, scored, report, run, asked.benchmark, known)
 
 
 def _run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,34 +24,36 @@ from tasks.dashboard import show_markdown
 from tasks.preprocess import ROWS, TRAIN
 from tasks.run_directory import write_run
 from tasks.step import Step
+from tasks.step_recorder import StepRecorder
+from tasks.training_steps import TrainingSteps
 
 __all__ = ["created", "data_of", "row_of", "training_of", "training_report"]
 
 
-def training_report(store: Store, config: Training, steps: Sequence[Step], seconds: float) -> Path:
+def training_report(store: Store, config: Training, steps: TrainingSteps, recorder: StepRecorder) -> Path:
     """Write report.html and run.json of a run that only trains and return the page's path.
 
     Args:
         store: where the report goes.
         config: of the run.
-        steps: what was made, in order.
-        seconds: the run took.
+        steps: the steps from the source to the trained checkpoint.
+        recorder: every step of the run, and its time.
     """
-    now, made = datetime.now(timezone.utc), {step.name: step for step in steps}
-    training = training_of(config, made["launch"])
+    now = datetime.now(timezone.utc)
+    training = training_of(config, steps.launch)
     page = TrainingPage(
         title=config.name,
         created=created(now),
         training=training,
-        data=data_of(made["preprocess"]),
-        steps=[row_of(step) for step in steps],
+        data=data_of(steps.preprocess),
+        steps=[row_of(step) for step in recorder.steps],
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
     )
     record = {
         "created": now.isoformat(),
-        "seconds": seconds,
+        "seconds": recorder.seconds,
         "training": dict(training.headline),
-        "steps": [asdict(step) for step in steps],
+        "steps": [asdict(step) for step in recorder.steps],
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_training(page), record)

@@ -12,7 +12,7 @@ from modelcore.config.schema import Finetune
 
 if TYPE_CHECKING:
     from flows.train import TrainedRun
-from flows.cli.runs import overrides, serve_and_run
+from flows.cli.runs import overrides, read_run, run_on_server
 from flows.cli.training_result import as_plain, show
 
 __all__ = ["finetune"]
@@ -27,12 +27,16 @@ def finetune(config: Path, changes: tuple[str, ...], store: Path | None, as_json
     """Fine-tune the model that CONFIG describes, and score nothing.
 
     CONFIG is a YAML file with the sections of `mindrail run` from download to train. Steps whose output is
-    in the store already are not done again; an interrupted run goes on where it was.
+    in the store already are not done again; an interrupted run resumes where it was.
     """
 
-    def work(config: Finetune) -> TrainedRun:
+    from tasks.preflight import preflight
+
+    def work(run: Finetune) -> TrainedRun:
         from flows.finetune import finetune
 
-        return finetune(config)
+        return finetune(run)
 
-    emit(as_plain(serve_and_run(config, Finetune, changes, store, work)), as_json, show)
+    run = read_run(config, Finetune, changes, store)
+    preflight(run)
+    emit(as_plain(run_on_server(run, work)), as_json, show)

@@ -12,7 +12,7 @@ from modelcore.config.schema import Pretrain
 
 if TYPE_CHECKING:
     from flows.train import TrainedRun
-from flows.cli.runs import overrides, serve_and_run
+from flows.cli.runs import overrides, read_run, run_on_server
 from flows.cli.training_result import as_plain, show
 
 __all__ = ["pretrain"]
@@ -29,9 +29,13 @@ def pretrain(config: Path, changes: tuple[str, ...], store: Path | None, as_json
     As `finetune`; with `random_weights: true` the source is asked for config.json and tokenizer only.
     """
 
-    def work(config: Pretrain) -> TrainedRun:
+    from tasks.preflight import preflight
+
+    def work(run: Pretrain) -> TrainedRun:
         from flows.pretrain import pretrain
 
-        return pretrain(config)
+        return pretrain(run)
 
-    emit(as_plain(serve_and_run(config, Pretrain, changes, store, work)), as_json, show)
+    run = read_run(config, Pretrain, changes, store)
+    preflight(run)
+    emit(as_plain(run_on_server(run, work)), as_json, show)

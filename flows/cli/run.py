@@ -12,9 +12,9 @@ from modelcore.config.schema import Pipeline
 
 if TYPE_CHECKING:
     from flows.pipeline import Run
-from flows.cli.runs import overrides, plain_steps, serve_and_run, show_steps
+from flows.cli.runs import overrides, plain_steps, read_run, run_on_server, show_steps
 
-__all__ = ["run", "run_pipeline"]
+__all__ = ["emit_run", "run"]
 
 
 @command_line.command()
@@ -25,24 +25,27 @@ __all__ = ["run", "run_pipeline"]
 def run(config: Path, changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
     """Run the pipeline that CONFIG describes.
 
-    Steps whose output is in the store already are not done again; an interrupted run goes on where
-    it was. CONFIG is a YAML file; configs/demo/pipeline.yaml is a commented one.
+    Steps whose output is in the store already are not done again; an interrupted run resumes where
+    it was. CONFIG is a YAML file; `mindrail config` explains its keys.
     """
-    run_pipeline(config, changes, store, as_json)
+    from tasks.preflight import preflight
 
-
-def run_pipeline(path: Path, changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
-    """Run the pipeline of the YAML at `path` and print its result."""
-
-    def work(config: Pipeline) -> Run:
+    def work(run: Pipeline) -> Run:
         from flows.pipeline import pipeline
 
-        return pipeline(config)
+        return pipeline(run)
 
-    emit(as_plain(serve_and_run(path, Pipeline, changes, store, work)), as_json, _show)
+    asked = read_run(config, Pipeline, changes, store)
+    preflight(asked)
+    emit_run(run_on_server(asked, work), as_json=as_json)
 
 
-def as_plain(run: Run) -> dict[str, Any]:
+def emit_run(run: Run, *, as_json: bool) -> None:
+    """Print the result of a pipeline run."""
+    emit(_as_plain(run), as_json, _show)
+
+
+def _as_plain(run: Run) -> dict[str, Any]:
     """Return a run as the JSON object that `--json` prints."""
     return {
         "name": run.name,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from modelcore.config.reading import read_config
+from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.schema import Training
+from modelcore.errors import MindrailError
 from modelcore.report.words import bytes_in_words
 from modelcore.versions import check_versions
 
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
 
     from tasks.step import Step
 
-__all__ = ["overrides", "plain_steps", "serve_and_run", "show_steps"]
+__all__ = ["overrides", "plain_steps", "read_run", "run_on_server", "show_steps"]
 
 Config = TypeVar("Config", bound=Training)
-
-
 Result = TypeVar("Result")
 
 
@@ -31,22 +30,26 @@ overrides = click.option(
 )
 
 
-def serve_and_run(
-    path: Path,
-    schema: type[Config],
-    changes: tuple[str, ...],
-    store: Path | None,
-    work: Callable[[Config], Result],
-) -> Result:
-    """Read a run's YAML, look whether it can work, and do it beside a Prefect server."""
+def read_run(path: Path, schema: type[Config], changes: tuple[str, ...], store: Path | None = None) -> Config:
+    """Read a run's YAML with the changes that the command line makes.
+
+    Raises:
+        MindrailError: naming file and key; also for the demo's YAML, which is not that of a run.
+    """
+    if "first_programs" in read_yaml(path) and "first_programs" not in schema.model_fields:
+        raise MindrailError(
+            "describes the demo, which generates its own inputs", where=path, fix="run it with: mindrail demo"
+        )
     if store is not None:
         changes = (*changes, f"store={store}")
-    config = read_config(path, schema, changes)
+    return read_config(path, schema, changes)
+
+
+def run_on_server(config: Config, work: Callable[[Config], Result]) -> Result:
+    """Do the work of a checked configuration beside a Prefect server."""
     check_versions()
     from flows.cli.temporary_server import prefect_server
-    from tasks.preflight import preflight
 
-    preflight(config)
     with prefect_server(Path(config.store).absolute() / ".prefect") as wait_until_up:
         wait_until_up()
         return work(config)

@@ -14,7 +14,6 @@ __all__ = [
     "Convert",
     "Download",
     "Evaluate",
-    "FirstPrograms",
     "Generate",
     "Launch",
     "Parallel",
@@ -23,7 +22,6 @@ __all__ = [
     "Preprocess",
     "Pretrain",
     "Score",
-    "SmallLlama",
     "Train",
     "Training",
 ]
@@ -33,42 +31,11 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
-FIRST_PROGRAMS = "{first_programs}"
-
 
 class Section(BaseModel):
     """Unknown keys and wrong types are mistakes, not warnings."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class SmallLlama(Section):
-    """The demo's llama, with random weights."""
-
-    hidden_size: Whole = Field(128, description="Width of the residual stream")
-    intermediate_size: Whole = Field(384, description="Width of the feed-forward layer")
-    num_layers: Whole = Field(4, description="Transformer blocks")
-    num_heads: Whole = Field(4, description="Attention heads")
-    num_kv_heads: Whole = Field(2, description="Key and value heads (fewer: grouped-query attention)")
-    max_positions: Whole = Field(512, description="Longest prompt and answer together, in tokens")
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> SmallLlama:
-        if self.hidden_size % self.num_heads:
-            raise ValueError(f"hidden_size {self.hidden_size} is no multiple of num_heads {self.num_heads}")
-        if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads {self.num_heads} is no multiple of num_kv_heads {self.num_kv_heads}")
-        return self
-
-
-class FirstPrograms(Section):
-    """The demo's own source: training programs, a benchmark and a model to start from."""
-
-    programs: Whole = Field(8000, description="Training rows to write")
-    problems: Whole = Field(80, description="Problems of the benchmark, none of them in the training rows")
-    seed: Count = Field(7, description="Seed of the programs and of the random weights")
-    vocab_size: Whole = Field(1024, description="Entries of the tokenizer trained on the programs")
-    model: SmallLlama = Field(default_factory=SmallLlama)
 
 
 class Download(Section):
@@ -305,7 +272,6 @@ class Training(Section):
     name: str = Field("training", description="Shown as the run's name and on its report")
     seed: Count = Field(1, description="Seed of the sample order, of sampled answers and of random weights")
     store: str = Field("store", description="Directory that holds every step's output")
-    first_programs: FirstPrograms | None = Field(None, description="Make the demo's own source first")
     download: Download
     convert: Convert = Field(default_factory=Convert)
     preprocess: Preprocess
@@ -332,9 +298,6 @@ class Training(Section):
                 f"train.validate_every is {self.train.validate_every}, but preprocess.validation is 0: "
                 "no row is held back"
             )
-        for key, place in self.places().items():
-            if FIRST_PROGRAMS in place and self.first_programs is None:
-                raise ValueError(f"{key} names {FIRST_PROGRAMS}, but there is no first_programs section")
         return self
 
     @property
@@ -354,10 +317,6 @@ class Training(Section):
         return (
             (self.train.validate_every or self.train.checkpoint_every) if self.preprocess.validation else None
         )
-
-    def places(self) -> dict[str, str]:
-        """Return the keys whose value may name the demo's own source, with their values."""
-        return {"download.source": self.download.source, "preprocess.input": self.preprocess.input}
 
 
 class Finetune(Training):
@@ -398,7 +357,3 @@ class Pipeline(Training):
                 f"score.k has {max(self.score.k)}, but generate.samples is {self.generate.samples}"
             )
         return self
-
-    def places(self) -> dict[str, str]:
-        """Return the keys whose value may name the demo's own source, with their values."""
-        return {**super().places(), "generate.benchmark": self.generate.benchmark}

@@ -51,11 +51,15 @@ class RandomLlama:
             pad_id: token that fills up.
             seed: of the weights.
         """
-        ends = {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": pad_id}
-        _write_json(directory / "config.json", self._config(vocab_size) | ends)
+        self.write_config(directory, vocab_size=vocab_size, eos_id=eos_id, pad_id=pad_id)
+        ends = _ends(eos_id, pad_id)
         _write_json(directory / "generation_config.json", {"_from_model_config": True, **ends})
         self._write_shards(directory, self._draw(vocab_size, seed))
         _write_sums(directory)
+
+    def write_config(self, directory: Path, *, vocab_size: int, eos_id: int, pad_id: int) -> None:
+        """Write config.json alone, which says the model's sizes; arguments as of `write`."""
+        _write_json(directory / "config.json", self._config(vocab_size) | _ends(eos_id, pad_id))
 
     def _config(self, vocab_size: int) -> dict[str, object]:
         return {
@@ -130,6 +134,10 @@ class RandomLlama:
             weight_map |= dict.fromkeys(part, file)
         size = sum(tensor.nbytes for tensor in tensors.values())
         _write_json(directory / _INDEX, {"metadata": {"total_size": size}, "weight_map": weight_map})
+
+
+def _ends(eos_id: int, pad_id: int) -> dict[str, int]:
+    return {"bos_token_id": eos_id, "eos_token_id": eos_id, "pad_token_id": pad_id}
 
 
 def _write_sums(directory: Path) -> None:

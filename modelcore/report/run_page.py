@@ -40,7 +40,6 @@ class RunPage:
         created: when the page was made, and on which host.
         score: of the trained checkpoint.
         contrasts: it against the checkpoint before training.
-        facts: sentences on where the data came from.
         training: losses, learning rate, speed and memory.
         figures: other plots.
         data: what preprocessing did to the training data.
@@ -54,7 +53,6 @@ class RunPage:
     created: str
     score: ScoreSection
     contrasts: Sequence[Contrast]
-    facts: Sequence[str]
     training: TrainingSection
     figures: Sequence[Figure]
     data: DataSection

@@ -1,4 +1,4 @@
-"""The whole road at a reduced size: real ranks, real MindRecord, real execution of completions."""
+"""The whole pipeline at a reduced size: real ranks, real MindRecord, real execution of completions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.flows.reduced_demo import Demo, run_demo
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
 
-ROAD = [
+PIPELINE = [
     "first-programs",
     "download",
     "convert",
@@ -35,8 +35,8 @@ ROAD = [
 ]
 
 
-def test_every_step_of_the_road_was_built_and_pass_at_1_is_told(demo: Demo):
-    assert [step["name"] for step in demo.result["steps"]] == ROAD
+def test_every_step_of_the_pipeline_was_built_and_pass_at_1_is_reported(demo: Demo):
+    assert [step["name"] for step in demo.result["steps"]] == PIPELINE
     assert not any(step["cached"] for step in demo.result["steps"])
     assert demo.result["pass_at_1"]["before"] == 0
     after = json.loads((artifact(demo, "score") / "score.json").read_text())

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +17,7 @@ from prefect.client.base import PrefectHttpxSyncClient
 
 from flows.demo import DEMO
 from modelcore.config.reading import read_config
-from modelcore.config.schema import Pipeline
+from modelcore.demo.config import Demo as DemoConfig
 from modelcore.launching.leash import leash_command
 from tests.flows.reduced_demo import REDUCED, Demo
 from tests.paths import ROOT
@@ -130,14 +129,13 @@ def run_of(api: httpx.Client, deployed: dict[str, Any], asked: dict[str, Any]) -
 
 def evaluation(demo: Demo) -> dict[str, Any]:
     """Return what the demo's own scoring asked, so that its answers are in the store."""
-    asked = parameters(demo)["config"]
-    benchmark = str(demo.path("first-programs") / "benchmark.jsonl")
-    return {"generate": {**asked["generate"], "benchmark": benchmark}, "score": asked["score"]}
+    config = parameters(demo)["config"]
+    return {"generate": config["generate"], "score": config["score"]}
 
 
 def parameters(demo: Demo) -> dict[str, Any]:
-    config = read_config(Path(DEMO), Pipeline, [*REDUCED, f"store={demo.store}"])
-    return {"config": config.model_dump(mode="json")}
+    config = read_config(DEMO, DemoConfig, [*REDUCED, f"store={demo.store}"])
+    return {"config": config.pipeline(demo.path("first-programs")).model_dump(mode="json")}
 
 
 def ended(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:

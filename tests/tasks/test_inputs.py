@@ -1,9 +1,11 @@
 """An input is told by its contents, not by where it lies; one that is missing is named with its key."""
 
+import os
+
 import pytest
 
 from modelcore.errors import MindrailError
-from tasks.inputs import local_directory, local_file, resolve, tree_digest
+from tasks.inputs import directory_digest, local_directory, local_file, model_digest
 
 
 def test_the_same_file_elsewhere_is_the_same_input(tmp_path):
@@ -24,13 +26,30 @@ def test_a_remote_source_has_no_directory_here():
     assert local_directory("hf://owner/name", key="download.source") is None
 
 
-def test_a_place_without_the_demo_is_taken_as_it_is():
-    assert resolve("data/{first_programs}.json", None) == "data/{first_programs}.json"
+def test_an_address_may_hold_any_character_of_a_path(tmp_path):
+    odd = tmp_path / "100 %, #1?"
+    odd.mkdir()
+    assert local_directory(odd.as_uri(), key="download.source") == odd
 
 
-def test_a_changed_directory_has_another_digest(tmp_path):
+def test_a_directory_is_told_by_names_and_contents_not_by_path_or_time(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name / "rank_0").mkdir(parents=True)
+        (tmp_path / name / "rank_0" / "a").write_text("x")
+    first, second = tmp_path / "one", tmp_path / "two"
+    os.utime(second / "rank_0" / "a", (1, 1))
+    assert directory_digest(first) == directory_digest(second)
+    (second / "rank_0" / "a").write_text("y")
+    assert directory_digest(first) != directory_digest(second)
+    (second / "rank_0" / "a").write_text("x")
+    (second / "rank_0" / "a").rename(second / "rank_0" / "b")
+    assert directory_digest(first) != directory_digest(second)
+
+
+def test_weights_count_in_a_models_digest_where_they_are_wanted(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    before = tree_digest(tmp_path)
-    assert tree_digest(tmp_path) == before
-    (tmp_path / "config.json").write_text("{ }")
-    assert tree_digest(tmp_path) != before
+    without = model_digest(tmp_path, weights=False)
+    assert model_digest(tmp_path) == without
+    (tmp_path / "model.safetensors").write_text("w")
+    assert model_digest(tmp_path) != without
+    assert model_digest(tmp_path, weights=False) == without

@@ -63,13 +63,18 @@ def test_help_imports_nothing_heavy():
     ("arguments", "said"),
     [
         (
-            ["run", "configs/demo/pipelin.yaml"],
-            "there is no such file; did you mean configs/demo/pipeline.yaml?",
+            ["run", "configs/demoo.yaml"],
+            "there is no such file; did you mean configs/demo.yaml?",
         ),
         (
-            ["run", "configs/demo/pipeline.yaml", "--set", "train.stepz=1"],
+            ["run", "configs/demo.yaml"],
+            "demo.yaml: describes the demo, which generates its own inputs; run it with: mindrail demo",
+        ),
+        (
+            ["demo", "--set", "train.stepz=1"],
             "train.stepz: unknown key; did you mean steps?",
         ),
+        (["demo", "--set", "generate.template=bogus"], "bogus"),
         (["demo", "--set", "parallel.model_parallel=4"], "launch.world_size is 2"),
         (
             [

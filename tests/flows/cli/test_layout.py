@@ -126,8 +126,9 @@ def test_without_a_config_json_it_says_how_to_give_one(tmp_path: Path) -> None:
 
 
 def test_the_demo_has_its_sizes_in_its_configuration() -> None:
-    found = json.loads(layout(str(ROOT / "configs" / "demo" / "pipeline.yaml"), "--json").stdout)
+    found = json.loads(layout(str(ROOT / "configs" / "demo.yaml"), "--json").stdout)
     assert found["layout"]["data_parallel"] == len(found["ranks"]) == 2
+    assert found["parameters"] == 2 * 1024 * 128 + 4 * (4 * 128**2 + 3 * 128 * 352 + 2 * 128) + 128
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from modelcore.config.reading import read_config, read_yaml
-from modelcore.config.schema import Pipeline
+from modelcore.demo.config import Demo
 from modelcore.errors import MindrailError
 from tests.paths import ROOT
 
-DEMO = ROOT / "configs" / "demo" / "pipeline.yaml"
+DEMO = ROOT / "configs" / "demo.yaml"
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ DEMO = ROOT / "configs" / "demo" / "pipeline.yaml"
         ("parallel.offset=[1,-1]", "parallel: offset has 2 numbers, pipeline_stage is 1"),
         ("parallel.micro_batch_num=4", "micro_batch_num 4 is for several stages; with one: train.acc"),
         ("score.k=[1,10]", "score.k has 10, but generate.samples is 1"),
-        ("first_programs=null", "download.source names {first_programs}"),
+        ("first_programs=null", "first_programs: input should be an object"),
         ("train.warmup_steps=100000", "train: warmup_steps 100000 leaves nothing"),
         ("generate.samples=4", "generate: 4 greedy samples are all the same"),
     ],
 )
 def test_a_wrong_value_is_told_with_file_and_key(override, said):
     with pytest.raises(MindrailError) as caught:
-        read_config(DEMO, Pipeline, [override])
+        read_config(DEMO, Demo, [override])
     line = str(caught.value)
     assert said in line
     assert "\n" not in line
@@ -52,13 +52,11 @@ def test_a_wrong_value_is_told_with_file_and_key(override, said):
 
 def test_several_mistakes_are_told_at_once():
     with pytest.raises(MindrailError, match="train.steps: .*also wrong: score.kk"):
-        read_config(DEMO, Pipeline, ["score.kk=1", "train.steps=x"])
+        read_config(DEMO, Demo, ["score.kk=1", "train.steps=x"])
 
 
 def test_an_override_is_read_as_yaml_and_wins():
-    config = read_config(
-        DEMO, Pipeline, ["train.learning_rate=1e-4", "generate.temperature=0.5", "name=mine"]
-    )
+    config = read_config(DEMO, Demo, ["train.learning_rate=1e-4", "generate.temperature=0.5", "name=mine"])
     assert (config.train.learning_rate, config.generate.temperature, config.name) == (1e-4, 0.5, "mine")
 
 
@@ -99,20 +97,20 @@ def test_words_stay_words_and_numbers_are_numbers(tmp_path):
 
 
 def test_a_step_is_made_of_micro_batches_with_stages_and_of_accumulated_batches_without():
-    without = read_config(DEMO, Pipeline, ["train.accumulate=3", "train.batch_size=2"])
+    without = read_config(DEMO, Demo, ["train.accumulate=3", "train.batch_size=2"])
     replicas = without.parallel.data_parallel
     assert (without.micro_batches, without.global_batch) == (3, 2 * replicas * 3)
     stages = ["parallel.data_parallel=2", "parallel.pipeline_stage=2", "launch.world_size=4"]
-    staged = read_config(DEMO, Pipeline, [*stages, "parallel.micro_batch_num=8", "train.batch_size=2"])
+    staged = read_config(DEMO, Demo, [*stages, "parallel.micro_batch_num=8", "train.batch_size=2"])
     assert (staged.micro_batches, staged.global_batch) == (8, 2 * 2 * 8)
     with pytest.raises(MindrailError, match=r"train.accumulate is 3, but with 2 stages it is parallel.micro"):
-        read_config(DEMO, Pipeline, [*stages, "train.accumulate=3"])
+        read_config(DEMO, Demo, [*stages, "train.accumulate=3"])
 
 
 def test_rows_held_back_are_judged_at_every_checkpoint_unless_said_otherwise():
     held_back = ["preprocess.validation=0.1", "train.checkpoint_every=30"]
-    assert read_config(DEMO, Pipeline, ["preprocess.validation=0"]).validate_every is None
-    assert read_config(DEMO, Pipeline, held_back).validate_every == 30
-    assert read_config(DEMO, Pipeline, [*held_back, "train.validate_every=7"]).validate_every == 7
+    assert read_config(DEMO, Demo, ["preprocess.validation=0"]).validate_every is None
+    assert read_config(DEMO, Demo, held_back).validate_every == 30
+    assert read_config(DEMO, Demo, [*held_back, "train.validate_every=7"]).validate_every == 7
     with pytest.raises(MindrailError, match=r"train.validate_every is 7, but preprocess.validation is 0"):
-        read_config(DEMO, Pipeline, ["preprocess.validation=0", "train.validate_every=7"])
+        read_config(DEMO, Demo, ["preprocess.validation=0", "train.validate_every=7"])

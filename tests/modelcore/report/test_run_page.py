@@ -61,7 +61,6 @@ def run_page(**changes: Any) -> str:
         "created": "today",
         "score": section(),
         "contrasts": [CONTRAST],
-        "facts": ["c & d"],
         "training": TRAINING,
         "figures": [HISTORY],
         "data": DATA,
