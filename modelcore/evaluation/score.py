@@ -24,7 +24,7 @@ from modelcore.evaluation.templates import template as template_named
 from modelcore.progress import Progress, silent
 from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
 from modelcore.sandbox.pool import Pool
-from modelcore.sandbox.trial import Trial
+from modelcore.sandbox.sample import Sample
 from modelcore.sandbox.verdicts import Outcome
 from modelcore.store.journal import Journal, read_journal
 
@@ -161,7 +161,7 @@ def _execute(
     passed = sum(outcome.passed for outcome in outcomes.values())
     progress(len(outcomes), total, "samples", f"{passed} passed")
     with Journal(journal_path, rows, subject=subject) as journal:
-        for number, outcome in pool.run(_trials(work, frozenset(outcomes))):
+        for number, outcome in pool.run(_samples(work, frozenset(outcomes))):
             journal.append([number, outcome.verdict, outcome.reason])
             outcomes[number] = outcome
             passed += outcome.passed
@@ -169,15 +169,15 @@ def _execute(
     return outcomes
 
 
-def _trials(work: _Work, done: frozenset[int]) -> Iterator[tuple[int, Trial]]:
+def _samples(work: _Work, done: frozenset[int]) -> Iterator[tuple[int, Sample]]:
     for number, (_, row) in enumerate(read_rows(work.samples)):
         if number not in done:
             problem = work.problems[row["task_id"]]
-            yield number, _trial(problem, program(row, problem, work.reading))
+            yield number, _sample(problem, program(row, problem, work.reading))
 
 
-def _trial(problem: Problem, source: str) -> Trial:
-    return Trial(source, problem.prompt, problem.test, problem.entry_point, problem.task_id)
+def _sample(problem: Problem, source: str) -> Sample:
+    return Sample(source, problem.prompt, problem.test, problem.entry_point, problem.task_id)
 
 
 def _write_results(path: Path, work: _Work, outcomes: list[Outcome]) -> None:

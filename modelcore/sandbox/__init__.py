@@ -1,17 +1,19 @@
-"""Isolated execution of completions.
+"""Isolated execution of untrusted programs.
 
 One *worker* process (`worker`) scores one sample at a time. For each it forks two processes:
 
-    trial        runs the benchmark's tests (`trial`); trusted; holds the expected answers
-    completion   runs the model's code (`completion`); untrusted; is asked for values over a socket
+    harness      runs the benchmark's tests (`harness`); trusted; holds the expected answers
+    completion   runs the model's code (`completion`); untrusted; answers calls over a socket
 
 Only plain data crosses between the two, as tagged JSON (`plain`, `wire`). The completion is forked from a
-*zygote* (`zygote`): a warm interpreter that has never seen a test, an answer or the caller's environment,
-so there is nothing in the memory it inherits. What confines it is in `isolation` (the level the kernel
-allows), `root`, `landlock` and `seccomp`. `pool` starts the workers and hands out the samples.
+*zygote* (`zygote`): a warm interpreter that has never held a test, an answer or the caller's environment,
+so the memory that the completion inherits contains none of them. What confines it is in `isolation` (the
+level that the kernel allows), `root`, `landlock` and `seccomp`; `monitor` enforces the limits that the
+kernel does not. `pool` starts the workers and distributes the samples.
 
-Every page that a forked process writes to is copied, and its parent's pages too, so both are forked from
-processes that have done all they can (`start`, `rehearsal`) and given up all they can beforehand.
+A forked process copies every page that it or its parent writes to. Both are therefore forked from processes
+that have already done everything that need not be done once per sample: warmed up (`start`, `warm_up`) and
+dropped their privileges.
 
 The modules below `pool` use the standard library only: the worker runs without site-packages.
 """

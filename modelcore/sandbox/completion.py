@@ -1,4 +1,4 @@
-"""The untrusted side: runs a program and answers calls to what it defines. Nothing it says is believed.
+"""The untrusted side: runs a program and answers calls to what it defines. Nothing it sends is trusted.
 
 Runs inside whatever confinement the caller has put around the process. Whatever the program does to this
 code, it can only change the values that are sent back.
@@ -19,96 +19,95 @@ from modelcore.sandbox.wire import receive, send
 __all__ = ["serve"]
 
 _MESSAGE_CHARACTERS = 1000
+_CLASS_NAMES = 8
 _REQUEST_BYTES = 1 << 30
+_OPERATIONS: dict[str, Callable[..., Any]] = {"attribute": getattr, "assign": setattr, "items": list}
 
 
 def serve(channel: int) -> None:
     """Run the program that arrives first, then answer one request after another until the channel closes.
 
     Args:
-        channel: descriptor of a stream socket whose other end is the trial.
+        channel: descriptor of a stream socket whose other end is the harness.
 
     Raises:
-        ChannelClosed: the trial is over.
+        ChannelClosed: the harness has ended.
     """
-    beginning = receive(channel, _REQUEST_BYTES)
+    start = receive(channel, _REQUEST_BYTES)
     with suppress(OSError):  # not allowed at every level of isolation, and not necessary
-        os.sched_setaffinity(0, beginning["processors"])
-    names = _run_program(beginning["program"], channel)
-    objects: list[Any] = []
-    operations: dict[str, Callable[..., Any]] = {
-        "name": names.__getitem__,
-        "attribute": getattr,
-        "assign": setattr,
-        "items": list,
-    }
+        os.sched_setaffinity(0, start["processors"])
+    program = _Program()
+    program.run(start["program"], channel)
     while True:
-        send(channel, _answer(receive(channel, _REQUEST_BYTES), names, operations, objects))
+        send(channel, program.answer(receive(channel, _REQUEST_BYTES)))
 
 
-def _run_program(source: str, channel: int) -> dict[str, Any]:
-    module = types.ModuleType("completion")
-    sys.modules["completion"] = module
-    names = module.__dict__
-    try:
-        code = compile(source, "<completion>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError) as error:
-        send(channel, {"compile": _described(error)})
-        return names
-    try:
-        exec(code, names)
-    except BaseException as error:  # noqa: BLE001 - whatever the program raises is its result
-        send(channel, {"error": _described(error)})
-    else:
-        send(channel, {"value": None})
-    return names
+class _Program:
+    """What the program defines, and the objects of its that the harness refers to by number."""
 
+    def __init__(self) -> None:
+        module = types.ModuleType("completion")
+        sys.modules["completion"] = module
+        self._names = module.__dict__
+        self._objects: list[Any] = []
 
-def _answer(
-    request: dict[str, Any],
-    names: dict[str, Any],
-    operations: dict[str, Callable[..., Any]],
-    objects: list[Any],
-) -> dict[str, Any]:
-    def refer(value: Any) -> int:
-        objects.append(value)
-        return len(objects) - 1
-
-    try:
-        args = [unpack(value, objects.__getitem__) for value in request["args"]]
-        if request["operation"] == "call":
-            keywords = {key: unpack(value, objects.__getitem__) for key, value in request["keywords"].items()}
-            value = _callee(request, names, objects)(*args, **keywords)
+    def run(self, source: str, channel: int) -> None:
+        """Run the program and send {"value"}, {"compile"} or {"error"}."""
+        try:
+            code = compile(source, "<completion>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, SystemError) as error:
+            send(channel, {"compile": _description(error)})
+            return
+        try:
+            exec(code, self._names)
+        except BaseException as error:  # noqa: BLE001 - whatever the program raises is its result
+            send(channel, {"error": _description(error)})
         else:
-            value = operations[request["operation"]](*args)
-        answer = {"value": pack(value, refer)}
-        changed = _changed(request["args"], args, refer)
-    except BaseException as error:  # noqa: BLE001 - whatever the program raises is its result
-        return {"error": _described(error)}
-    return {**answer, "changed": changed} if changed else answer
+            send(channel, {"value": None})
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Perform one request; return {"value"}, and {"changed"} if it modified arguments, or {"error"}."""
+        try:
+            args = [unpack(value, self._objects.__getitem__) for value in request["args"]]
+            value = self._call(request, args)
+            answer = {"value": pack(value, self._refer)}
+            changed = self._changed(request["args"], args)
+        except BaseException as error:  # noqa: BLE001 - whatever the program raises is its result
+            return {"error": _description(error)}
+        return {**answer, "changed": changed} if changed else answer
+
+    def _call(self, request: dict[str, Any], args: list[Any]) -> Any:
+        if request["operation"] != "call":
+            return _OPERATIONS[request["operation"]](*args)
+        keywords = {
+            key: unpack(value, self._objects.__getitem__) for key, value in request["keywords"].items()
+        }
+        return self._callee(request)(*args, **keywords)
+
+    def _callee(self, request: dict[str, Any]) -> Any:
+        if "object" in request:
+            return self._objects[request["object"]]
+        name = request["function"]
+        if name not in self._names:
+            raise NameError(f"name '{name}' is not defined")
+        return self._names[name]
+
+    def _refer(self, value: Any) -> int:
+        self._objects.append(value)
+        return len(self._objects) - 1
+
+    def _changed(self, before: list[Any], args: list[Any]) -> list[Any]:
+        """Return [position, new value] of the arguments that the call modified in place."""
+        mutable = [(i, arg) for i, arg in enumerate(args) if isinstance(arg, (list, dict, set, bytearray))]
+        after = [(i, pack(arg, self._refer)) for i, arg in mutable]
+        return [[i, value] for i, value in after if value != before[i]]
 
 
-def _callee(request: dict[str, Any], names: dict[str, Any], objects: list[Any]) -> Any:
-    if "object" in request:
-        return objects[request["object"]]
-    name = request["function"]
-    if name not in names:
-        raise NameError(f"name '{name}' is not defined")
-    return names[name]
-
-
-def _changed(before: list[Any], args: list[Any], refer: Callable[[Any], int]) -> list[Any]:
-    """Return [position, new value] of the arguments that the call modified in place."""
-    mutable = [(i, arg) for i, arg in enumerate(args) if isinstance(arg, (list, dict, set, bytearray))]
-    after = [(i, pack(arg, refer)) for i, arg in mutable]
-    return [[i, value] for i, value in after if value != before[i]]
-
-
-def _described(error: BaseException) -> list[Any]:
-    """Return the names of the error's classes, most special first, and its message."""
-    kinds = [kind.__name__ for kind in type(error).__mro__]
+def _description(error: BaseException) -> list[Any]:
+    """Return the names of the error's classes, most derived first, and its message."""
+    classes = [kind.__name__ for kind in type(error).__mro__]
     try:
         message = str(error)
-    except BaseException as second:  # noqa: BLE001 - a message that cannot be had is no message
+    except BaseException as second:  # noqa: BLE001 - the program's own __str__ may raise anything
         message = f"its message raised {type(second).__name__}"
-    return [kinds[:8], message[:_MESSAGE_CHARACTERS]]
+    return [classes[:_CLASS_NAMES], message[:_MESSAGE_CHARACTERS]]

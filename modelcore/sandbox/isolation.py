@@ -1,9 +1,9 @@
-"""The levels of isolation and how a process is put under each. Does not choose one; `pool` does.
+"""The levels of isolation and how a process is confined at each. Does not choose one; `pool` does.
 
     namespaces         root only: own pid, mount, network, IPC and host name namespaces, an unused user id
     user_namespaces    others only: the same inside a user namespace
-    landlock           neither allowed: Landlock for files, and a stricter seccomp filter: no child
-                       processes, signals to itself only
+    landlock           where neither is allowed: Landlock for files, and a stricter seccomp filter:
+                       no child processes, signals to itself only
 
 All have seccomp, resource limits, no capabilities, no way to gain any, and an empty environment.
 """
@@ -26,11 +26,12 @@ from modelcore.sandbox.limits import MIB, Limits
 
 __all__ = [
     "LEVELS",
-    "Sight",
+    "VisibleFiles",
     "confine_completion",
-    "confine_trial",
+    "confine_harness",
     "confine_worker",
     "confine_zygote",
+    "discard",
     "enter_namespaces",
     "in_namespaces",
     "split_around",
@@ -45,17 +46,17 @@ _WORKER_NAMESPACES = (
 )
 _USER_INSIDE = 1000
 _LIBRARY_ADDRESS_SPACE = 3072 * MIB
-_TRIAL_MEMORY = 2048 * MIB
+_HARNESS_MEMORY = 2048 * MIB
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What of the file system may be read.
+class VisibleFiles:
+    """The part of the file system that a completion may read.
 
     Args:
-        read: directories and files shown.
-        masked: directories inside those that are not.
-        packages: directories and files inside the masked ones, or elsewhere, that are shown again.
+        read: visible directories and files.
+        masked: directories inside those that are hidden.
+        packages: visible directories and files inside the masked ones or elsewhere.
         search: entries of the completion's `sys.path` for those packages.
     """
 
@@ -66,15 +67,15 @@ class Sight:
 
 
 def in_namespaces(level: str) -> bool:
-    """Whether the level has namespaces of its own for each sample."""
+    """Whether each sample gets its own namespaces at this level."""
     return level != "landlock"
 
 
 def enter_namespaces(level: str) -> None:
-    """Give this process new namespaces; its next child is the first process of the new pid namespace.
+    """Move this process into new namespaces; its next child is the first process of the new pid namespace.
 
     Raises:
-        OSError: the kernel, or the container this runs in, does not allow it.
+        OSError: the kernel, or the container that this runs in, does not allow it.
     """
     if level == "user_namespaces":
         user, group = os.geteuid(), os.getegid()
@@ -87,7 +88,7 @@ def enter_namespaces(level: str) -> None:
 
 
 def unused_user(number: int) -> int:
-    """Return a user id that is nobody's, near the end of those there are; a different one per `number`."""
+    """Return a user id that no account uses, near the highest one; a different one for each `number`."""
     with open("/proc/self/uid_map") as table:
         first, _, count = max((tuple(map(int, line.split())) for line in table), key=lambda row: row[2])
     last = min(first + count, 1 << 31) - 3
@@ -95,11 +96,11 @@ def unused_user(number: int) -> int:
 
 
 def confine_worker(level: str, user: int) -> None:
-    """Take from the process that the tests are forked from what neither it nor they need; they inherit it.
+    """Drop the privileges that neither the worker nor its harnesses need; they inherit what it has left.
 
     Args:
         level: one of `LEVELS`.
-        user: the user and group id to run as, where there is a choice.
+        user: the user and group id to run as, at the level `namespaces`.
     """
     _limit(resource.RLIMIT_CORE, 0)
     if level == "namespaces":
@@ -111,19 +112,19 @@ def confine_worker(level: str, user: int) -> None:
     kernel.hide_memory()
 
 
-def confine_trial() -> None:
-    """Limit what the process that runs the tests may use, whatever an answer makes it do."""
-    _limit(resource.RLIMIT_DATA, _TRIAL_MEMORY)
+def confine_harness() -> None:
+    """Limit the memory and files of the process that runs the tests, whatever an answer makes it do."""
+    _limit(resource.RLIMIT_DATA, _HARNESS_MEMORY)
     _limit(resource.RLIMIT_FSIZE, 0)
 
 
 def confine_zygote(level: str, limits: Limits, user: int) -> None:
-    """Put the process that completions are forked from under what they all inherit and it can do with.
+    """Confine the process that completions are forked from as far as its own work allows; they inherit it.
 
     Args:
         level: one of `LEVELS`.
         limits: of a sample.
-        user: the group id to run as, where there is a choice.
+        user: the group id to run as, at the level `namespaces`.
     """
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_DATA, limits.memory)
@@ -136,20 +137,20 @@ def confine_zygote(level: str, limits: Limits, user: int) -> None:
         os.setresgid(user, user, user)
     kernel.no_new_privileges()
     seccomp.forbid_common(same_user=not in_namespaces(level))
-    _counts_own_processes(level)
+    _process_limit_is_own(level)
 
 
 def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> None:
-    """Put this process, which has run nothing yet, and its descendants under the rest of what `level` asks.
+    """Complete the confinement of a completion's process, which has run nothing yet, and its descendants.
 
     Args:
-        level: one of `LEVELS`; `confine_zygote` was called in the parent.
+        level: one of `LEVELS`; `confine_zygote` has been called in the parent.
         limits: of the sample.
-        user: the user id to run as, where there is a choice.
-        ruleset: of Landlock, for the level of that name.
+        user: the user id to run as, at the level `namespaces`.
+        ruleset: descriptor of the Landlock rule set, at the level `landlock`.
     """
     _limit(resource.RLIMIT_CPU, math.ceil(limits.seconds) + 2)
-    if _counts_own_processes(level):
+    if _process_limit_is_own(level):
         _limit(resource.RLIMIT_NPROC, limits.processes + 1)  # the next sample's process waits beside it
     if in_namespaces(level):
         root.mount_scratch(limits.disk)
@@ -163,12 +164,12 @@ def confine_completion(level: str, limits: Limits, user: int, ruleset: int) -> N
 
 
 @cache
-def _counts_own_processes(level: str) -> bool:
-    """Whether the kernel counts the completion's processes apart from others of the same user.
+def _process_limit_is_own(level: str) -> bool:
+    """Whether the kernel's process limit counts the completion's processes only, not others of its user.
 
-    In a user namespace it does since Linux 5.14. Where it does not, the caller's own processes would use
-    the limit up; the worker then counts (`Limits.processes`), and at the level `landlock` there are only
-    threads, which the memory limit bounds by their stacks.
+    In a user namespace it does since Linux 5.14. Where it does not, the caller's own processes would use up
+    the limit; then the worker counts instead (`Limits.processes`), and at the level `landlock` there are only
+    threads, which the memory limit bounds through their stacks.
     """
     if level == "user_namespaces":
         major, minor = os.uname().release.split(".")[:2]
@@ -182,13 +183,25 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (ceiling, ceiling))
 
 
+def discard(*descriptors: int) -> None:
+    """Redirect descriptors to /dev/null."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
 def _write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
 
 
 def split_around(paths: Sequence[str], masked: Sequence[str]) -> list[str]:
-    """Return paths that cover `paths` without any of `masked`: Landlock cannot take a directory out again."""
+    """Return paths that cover `paths` but none of `masked`, because Landlock has no rule that excludes.
+
+    Directories that contain a masked one are replaced by their other entries; links are followed first, and
+    left out below.
+    """
     covering: list[str] = []
     hidden = {os.path.realpath(path) for path in masked}
     pending = [os.path.realpath(path) for path in paths]

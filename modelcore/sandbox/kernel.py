@@ -1,6 +1,6 @@
-"""The Linux calls that Python does not offer, through the C library. Each raises OSError as Python's own do.
+"""Linux calls that Python does not offer, through the C library. Each raises OSError like Python's own.
 
-Numbers are those of Linux's uapi headers (asm/unistd.h, sched.h, mount.h, prctl.h, capability.h).
+Numbers are from Linux's uapi headers (asm/unistd.h, sched.h, mount.h, prctl.h, capability.h).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ MNT_DETACH = 2
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS = 1, 4, 15, 38
 _CAPABILITY_VERSION_3 = 0x20080522
-_NUMBERS = {  # syscall: (x86_64, aarch64)
+_NUMBERS = {  # system call: (x86_64, aarch64)
     "pivot_root": (155, 41),
     "capset": (126, 91),
     "landlock_create_ruleset": (444, 444),
@@ -75,7 +75,7 @@ def _checked(result: int, what: str) -> int:
 
 
 def call(name: str, *args: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
-    """Make the system call `name` (one of those listed above); integers are passed as 64-bit words."""
+    """Make the system call `name` (a key of `_NUMBERS`); integers are passed as 64-bit words."""
     words = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
     return _checked(_libc.syscall(ctypes.c_long(_NUMBERS[name][_COLUMN]), *words), name)
 
@@ -86,7 +86,7 @@ def unshare(flags: int) -> None:
 
 
 def setns(descriptor: int, kind: int) -> None:
-    """Enter the namespace open as `descriptor` (for pid namespaces: have children born there)."""
+    """Enter the namespace open as `descriptor`; a pid namespace applies to future children only."""
     _checked(_libc.setns(descriptor, kind), "setns")
 
 
@@ -107,12 +107,12 @@ def pivot_root(new: str, old: str) -> None:
 
 
 def processor() -> int:
-    """Return the number of the processor this runs on now."""
+    """Return the number of the processor that this process runs on at the moment."""
     return _checked(_libc.sched_getcpu(), "sched_getcpu")
 
 
 def prctl(option: int, value: int | bytes) -> None:
-    """prctl(2) with one argument, a number or what it points to; the others are 0."""
+    """prctl(2) with one argument, a number or the bytes it points to; the others are 0."""
     zero = ctypes.c_ulong(0)
     argument = ctypes.c_ulong(value) if isinstance(value, int) else ctypes.c_char_p(value)
     _checked(_libc.prctl(option, argument, zero, zero, zero), "prctl")
@@ -122,7 +122,7 @@ def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent dies.
 
     Args:
-        parent: what `os.getppid()` must be; if the parent died before the request, exit now.
+        parent: the expected `os.getppid()`; if it differs, the parent has died already: exit now.
     """
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -130,7 +130,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def hide_memory() -> None:
-    """Let no process of the same user trace this one or read its memory, and write no core file."""
+    """Prevent other processes of the same user from tracing this one or reading its memory; no core files."""
     prctl(_PR_SET_DUMPABLE, 0)
 
 
@@ -140,7 +140,7 @@ def name_process(name: str) -> None:
 
 
 def no_new_privileges() -> None:
-    """Give up, for good and for all descendants, every way of gaining privileges by running a program."""
+    """Make it impossible, also for descendants, to gain privileges by executing a program."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 

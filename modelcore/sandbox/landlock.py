@@ -1,7 +1,7 @@
-"""Landlock rules: which files a process may read and write, where mount namespaces are not to be had.
+"""Landlock rules: which files a process may read and write, where mount namespaces are unavailable.
 
-Does not hide that a file exists (names, sizes and times of files stay visible); `seccomp` refuses to
-change attributes, which Landlock does not cover. Format: linux/landlock.h.
+Does not hide that a file exists: names, sizes and times stay visible. Landlock does not cover changes of
+attributes either; `seccomp` refuses those. Format: linux/landlock.h.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from modelcore.sandbox.kernel import call
 
-__all__ = ["open_ruleset", "restrict", "supported"]
+__all__ = ["abi_version", "open_ruleset", "restrict"]
 
 _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
@@ -24,8 +24,8 @@ _SCOPES_SINCE = 6
 _SCOPE_ABSTRACT_SOCKET_AND_SIGNAL = 3
 
 
-def supported() -> int:
-    """Return the version of Landlock that the kernel has.
+def abi_version() -> int:
+    """Return the kernel's version of Landlock.
 
     Raises:
         OSError: it has none.
@@ -34,14 +34,14 @@ def supported() -> int:
 
 
 def open_ruleset(*, read: Iterable[str], listed: Iterable[str], write: Iterable[str]) -> int:
-    """Return the descriptor of a rule set that refuses everything else.
+    """Return the descriptor of a rule set that allows the following and nothing else.
 
     Args:
         read: files, and directories whose whole content may be read.
-        listed: directories in which names may be listed.
-        write: device files, and directories in which everything but making devices is allowed.
+        listed: directories whose entries may be listed.
+        write: device files, and directories in which everything but creating devices is allowed.
     """
-    version = supported()
+    version = abi_version()
     handled = (1 << _RIGHTS_OF_VERSION.get(version, 16)) - 1
     scopes = _SCOPE_ABSTRACT_SOCKET_AND_SIGNAL if version >= _SCOPES_SINCE else 0
     attributes = struct.pack("=QQQ", handled, 0, scopes)[: 24 if version >= _SCOPES_SINCE else 8]
@@ -56,7 +56,7 @@ def open_ruleset(*, read: Iterable[str], listed: Iterable[str], write: Iterable[
 
 
 def restrict(ruleset: int) -> None:
-    """Put this process and its descendants under the rules; `no_new_privileges` must have been called."""
+    """Apply the rules to this process and its descendants; `no_new_privileges` must have been called."""
     call("landlock_restrict_self", ruleset, 0)
 
 
@@ -64,7 +64,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         if not os.path.isdir(path):  # noqa: PTH112 - the worker does not load pathlib
-            rights &= _READ_FILE | _WRITE_FILE | (_TRUNCATE if supported() > 2 else 0)
+            rights &= _READ_FILE | _WRITE_FILE | (_TRUNCATE if abi_version() > 2 else 0)
         call("landlock_add_rule", ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What one completion may use. Does not enforce anything."""
+"""The limits of one sample. Does not enforce them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Limits:
     """The limits of one sample; they are recorded with every score.
 
     Args:
-        seconds: CPU seconds of the completion and its tests together, and, apart from that, seconds
-            in which neither runs nor waits for a processor (sleeping, blocked). Time spent waiting
-            for a processor, or taken from it by another guest of the host, counts for neither, so load
-            does not change a verdict.
-        memory: bytes of private memory of a process, and of resident memory of all of them.
+        seconds: CPU seconds of the completion and its tests together; also, counted separately, seconds
+            in which neither runs nor waits for a processor (sleeping, blocked). Time spent waiting for a
+            processor, or taken by another guest of the host, counts towards neither, so that load does
+            not change a verdict.
+        memory: bytes of private memory of each process, and of resident memory of all of them.
         processes: processes and threads of the completion.
-        open_files: open descriptors of a process.
-        file_bytes: bytes of one file it writes.
-        disk: bytes of its whole scratch directory.
-        answer: bytes of one value that it returns.
-        source: characters of the program; a longer one does not compile.
-        packages: importable packages beside the standard library (those installed).
+        open_files: open descriptors of each process.
+        file_bytes: size of each file it writes, in bytes.
+        disk: size of its whole scratch directory, in bytes.
+        answer: size of each value that it returns, in bytes.
+        source: length of the program in characters; a longer one counts as not compiling.
+        packages: packages it may import besides the standard library, if they are installed.
     """
 
     seconds: float = 3.0

@@ -1,7 +1,7 @@
-"""Values as tagged JSON: what may cross between the tests and a completion, and what becomes of the rest.
+"""Plain data as tagged JSON: the values that may cross between the tests and a completion.
 
-A value arrives as the plain type it is made of: an `int` subclass that claims to equal everything arrives
-as the integer it holds. What is not plain data stays where it is and crosses as a numbered `Reference`.
+A value arrives as its plain base type: an `int` subclass that claims to equal everything arrives as the
+integer it holds. An object that is not plain data stays where it is and crosses as a numbered `Reference`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BUILT_IN_TYPES = {kind: name for name, kind in vars(builtins).items() if isinst
 
 
 class Reference:
-    """An object that lives on the other side, known by its number only; equal to nothing but itself."""
+    """An object in the other process, known only by its number; equal to nothing but itself."""
 
     def __init__(self, number: int) -> None:
         self._reference_number = number
@@ -32,7 +32,7 @@ def pack(value: Any, refer: Callable[[Any], int]) -> Any:
 
     Args:
         value: anything; plain types and their subclasses are copied, deeply.
-        refer: gives the number under which an object that is not plain data is kept.
+        refer: stores an object that is not plain data and returns its number.
 
     Raises:
         RecursionError: the value contains itself or is nested too deeply.
@@ -92,11 +92,11 @@ def unpack(data: Any, resolve: Callable[[int], Any]) -> Any:
     """Return the value that `pack` packed.
 
     Args:
-        data: JSON data as read.
-        resolve: gives the object for a number.
+        data: decoded JSON.
+        resolve: returns the object with a given number.
 
     Raises:
-        ValueError, TypeError, KeyError, RecursionError, ArithmeticError: `data` is not what `pack` writes.
+        ValueError, TypeError, KeyError, RecursionError, ArithmeticError: `data` is not the output of `pack`.
     """
     if isinstance(data, list):
         return [unpack(item, resolve) for item in data]

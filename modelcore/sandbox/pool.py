@@ -1,15 +1,13 @@
-"""Workers that execute samples side by side, and the choice of the isolation they run under.
+"""Workers that execute samples in parallel, and the choice of the isolation level they use.
 
-One thread of the caller looks after all workers. A worker that dies is replaced and its sample tried once
-more; the caller never forks.
+One thread of the caller serves all workers. A worker that dies is replaced and its sample tried once more;
+the caller never forks.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import tempfile
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,11 +15,12 @@ from types import TracebackType
 
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.sandbox import scratch, verdicts
+from modelcore.sandbox.configuration import Configuration
 from modelcore.sandbox.isolation import LEVELS, in_namespaces
 from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
-from modelcore.sandbox.trial import Trial
+from modelcore.sandbox.sample import Sample
 from modelcore.sandbox.verdicts import Outcome, outcome
-from modelcore.sandbox.visible_files import sight_of
+from modelcore.sandbox.visible_files import visible_files
 from modelcore.sandbox.wire import ChannelClosed, readable
 from modelcore.sandbox.worker_process import Job, Unavailable, WorkerProcess
 
@@ -29,24 +28,28 @@ __all__ = ["Pool"]
 
 _POLL_SECONDS = 1.0
 _ATTEMPTS = 2
+_WORKERS_PER_PROCESS = 64
 
 
 class Pool:
     """A context manager that holds the workers.
 
     Args:
-        workers: how many samples run at a time.
+        workers: number of samples that run at a time.
         limits: of each sample.
-        minimum: the weakest level of isolation that will do (one of `LEVELS`); any, if None.
-        level: the one level to use; the strongest that works, if None.
-        scratch_directory: for what only the weakest level needs; a temporary one, if None.
+        minimum: the weakest acceptable isolation level (one of `LEVELS`); any, if None.
+        level: the isolation level to use; the strongest that works, if None.
+        scratch_directory: where completions write at the weakest level; a temporary one, if None.
+
+    Attributes:
+        level: the isolation level in use.
 
     Raises:
-        MindrailError: no level from `minimum` up works here; says why not.
+        MindrailError: no acceptable level works here; the message says why not.
 
     Example:
         >>> with Pool(workers=2) as pool:
-        ...     outcomes = dict(pool.run(enumerate(trials)))
+        ...     outcomes = dict(pool.run(enumerate(samples)))
     """
 
     def __init__(
@@ -64,7 +67,7 @@ class Pool:
             self._temporary = tempfile.TemporaryDirectory()
             scratch_directory = Path(self._temporary.name)
         self._scratch = scratch_directory
-        self._sight = dataclasses.asdict(sight_of(limits.packages))
+        self._visible = visible_files(limits.packages)
         self._workers: list[WorkerProcess] = []
         self.level = ""
         try:
@@ -82,36 +85,29 @@ class Pool:
         self.close()
 
     def close(self) -> None:
-        """End all workers and what they run."""
+        """End all workers and what they run, and remove their scratch directories."""
         self._end_workers()
-        self._clean()
-
-    def _end_workers(self) -> None:
-        while self._workers:
-            self._workers.pop().close()
-
-    def _clean(self) -> None:
         for directory in self._scratch.glob("worker-*"):
             scratch.empty(str(directory))
             directory.rmdir()
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def run(self, trials: Iterable[tuple[int, Trial]]) -> Iterator[tuple[int, Outcome]]:
-        """Yield (number, outcome) of every (number, trial), in the order in which they finish."""
+    def run(self, samples: Iterable[tuple[int, Sample]]) -> Iterator[tuple[int, Outcome]]:
+        """Yield (number, outcome) for every (number, sample), in the order in which they finish."""
         waiting: deque[Job] = deque()
-        source = iter(trials)
+        source = iter(samples)
         while True:
             for worker in self._workers:
                 self._feed(worker, waiting, source)
             busy = [worker for worker in self._workers if worker.jobs]
             if not busy:
                 return
-            for worker in _readable(busy):
+            for worker in _ready(busy):
                 yield from self._collect(worker, waiting)
 
-    def _feed(self, worker: WorkerProcess, waiting: deque[Job], source: Iterator[tuple[int, Trial]]) -> None:
-        """Give an idle worker a job, and a second one to begin at once when it is done with the first."""
+    def _feed(self, worker: WorkerProcess, waiting: deque[Job], source: Iterator[tuple[int, Sample]]) -> None:
+        """Send an idle worker a job, and a second one to start on as soon as the first is done."""
         while not worker.jobs or (len(worker.jobs) == 1 and worker.jobs[0].is_small):
             if not waiting:
                 following = next(source, None)
@@ -123,35 +119,33 @@ class Pool:
             try:
                 worker.send(waiting[0])
             except ChannelClosed:
-                return  # noticed and handled where its answer is read
+                return  # handled where its answer is read
             waiting.popleft()
 
     def _collect(self, worker: WorkerProcess, waiting: deque[Job]) -> Iterator[tuple[int, Outcome]]:
         try:
-            answer = worker.receive()
+            job, result = worker.receive()
         except ChannelClosed:
             yield from self._replace(worker, waiting)
-            return
-        job = worker.jobs.popleft()
-        worker.since = time.monotonic()
-        if "broken" in answer:
-            raise StepFailed(f"the isolation of a sample could not be set up: {answer['broken']}")
-        yield job.number, Outcome(answer["verdict"], answer["reason"])
+        else:
+            yield job.number, result
 
     def _replace(self, worker: WorkerProcess, waiting: deque[Job]) -> Iterator[tuple[int, Outcome]]:
-        """Start another worker for a dead one; the sample it was at is tried once more, then given up."""
-        blamed, *others = worker.jobs
-        blamed.attempts += 1
+        """Replace a dead worker; its current sample is tried once more, then counts as killed."""
+        current, *others = worker.jobs
+        current.attempts += 1
         worker.close()
-        self._workers[self._workers.index(worker)] = _checked(self._start(worker.number, self.level))
+        replacement = WorkerProcess(worker.configuration)
+        self._workers[self._workers.index(worker)] = replacement
+        _require(replacement)
         waiting.extendleft(reversed(others))
-        if blamed.attempts < _ATTEMPTS:
-            waiting.appendleft(blamed)
+        if current.attempts < _ATTEMPTS:
+            waiting.appendleft(current)
         else:
-            yield blamed.number, outcome(verdicts.KILLED, "with the worker it ran in")
+            yield current.number, outcome(verdicts.KILLED, "together with its worker process")
 
     def _start_strongest(self, levels: list[str], count: int) -> None:
-        """Start all workers at the first level that works; they come up side by side."""
+        """Start all workers, in parallel, at the first level that works."""
         reasons = []
         for level in levels:
             self._workers = [self._start(number, level) for number in range(count)]
@@ -162,7 +156,7 @@ class Pool:
                 self._end_workers()
                 continue
             for worker in self._workers[1:]:
-                _checked(worker)
+                _require(worker)
             self.level = level
             return
         raise MindrailError(
@@ -174,45 +168,49 @@ class Pool:
         directory = self._scratch / f"worker-{number}"
         if not in_namespaces(level):
             directory.mkdir(parents=True, exist_ok=True)
-        configuration = {
-            "parent": os.getpid(),
-            "level": level,
-            "number": os.getpid() * 64 + number,
-            "scratch": str(directory.resolve()),
-            "sight": self._sight,
-            "limits": dataclasses.asdict(self._limits),
-        }
-        return WorkerProcess(number, level, configuration, self._limits.seconds)
+        return WorkerProcess(
+            Configuration(
+                parent=os.getpid(),
+                number=os.getpid() * _WORKERS_PER_PROCESS + number,
+                level=level,
+                scratch=str(directory.resolve()),
+                visible=self._visible,
+                limits=self._limits,
+            )
+        )
+
+    def _end_workers(self) -> None:
+        while self._workers:
+            self._workers.pop().close()
 
 
-def _checked(worker: WorkerProcess) -> WorkerProcess:
-    """Return the worker when it is ready; others at its level have been."""
+def _require(worker: WorkerProcess) -> None:
+    """Wait until a worker is ready whose level works for others."""
     try:
         worker.check()
     except Unavailable as unavailable:
         raise StepFailed(f"a worker for running completions did not start: {unavailable}") from unavailable
-    return worker
 
 
 def _candidates(minimum: str | None, level: str | None) -> list[str]:
     """Return the levels to try, strongest first.
 
-    Root in a user namespace would still be root to the kernel's limit on processes.
+    Root does not use a user namespace: the kernel's limit on processes would treat it as root there too.
     """
     for name in (minimum, level):
         if name is not None and name not in LEVELS:
-            raise MindrailError(f"isolation level {name!r}, known are {', '.join(LEVELS)}")
+            raise MindrailError(f"isolation level {name!r} does not exist", fix=f"use {' or '.join(LEVELS)}")
     usable = ["landlock", "namespaces" if os.geteuid() == 0 else "user_namespaces"]
     if level is not None and level not in usable:
-        raise MindrailError(f"isolation level {level} for this user", fix=f"use {' or '.join(usable)}")
+        raise MindrailError(f"isolation level {level} is not for this user", fix=f"use {' or '.join(usable)}")
     if level is not None:
         return [level]
     lowest = LEVELS.index(minimum) if minimum is not None else 0
     return [name for name in reversed(usable) if LEVELS.index(name) >= lowest]
 
 
-def _readable(workers: list[WorkerProcess]) -> list[WorkerProcess]:
-    """Return the workers that have something to say, or nothing any more, or nothing for too long."""
+def _ready(workers: list[WorkerProcess]) -> list[WorkerProcess]:
+    """Return the workers that have answered or ended, or else those that have been silent for too long."""
     ready = readable([worker.output for worker in workers], _POLL_SECONDS)
     answered = [worker for worker in workers if worker.output in ready]
     return answered or [worker for worker in workers if worker.is_silent]

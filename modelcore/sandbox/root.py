@@ -1,10 +1,10 @@
-"""The root directory a completion sees: the standard library, system libraries, four devices, one scratch.
+"""A completion's root directory: the standard library, system libraries, four devices, a scratch directory.
 
-Built on a tmpfs in a mount namespace of its own, every mount read-only. Home directories, configuration,
-/proc, /sys, other packages and the caller's files are not in it.
+Built on a tmpfs in a separate mount namespace, every mount read-only except the scratch directory. Home
+directories, configuration, /proc, /sys, other packages and the caller's files are not in it.
 """
 
-# The worker does not load pathlib, which takes longer than all of this.
+# The worker does not load pathlib, which would take longer than building the root.
 # ruff: noqa: PTH103, PTH112, PTH115, PTH120, PTH123, PTH211
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from modelcore.sandbox import kernel
 
 __all__ = ["change_root", "mount_scratch"]
 
-_SCRATCHES = ("/tmp", "/var/tmp")  # the first that hides nothing a completion must read
-_SCRATCH_LINK = "/dev/shm"  # leads to the one that was chosen
+_SCRATCH_DIRECTORIES = ("/tmp", "/var/tmp")  # the first that hides nothing a completion must read
+_SCRATCH_LINK = "/dev/shm"  # points to the chosen one
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/run", "/tmp", "/home", "/var")
 _SEALED = kernel.MS_NOSUID | kernel.MS_NODEV
@@ -25,19 +25,20 @@ _STATVFS_TO_MOUNT = {1: 1, 2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 
 
 
 def change_root(read: Sequence[str], masked: Sequence[str], packages: Sequence[str]) -> int:
-    """Make the new root and move this process into it; return a descriptor of its /proc, which it hides.
+    """Build the new root, move this process into it, and return a descriptor of /proc, which is not in it.
 
     Args:
-        read: directories and files to show at the paths they have now.
-        masked: directories inside those to show empty.
-        packages: directories and files to show inside the masked ones.
+        read: directories and files that keep their paths.
+        masked: directories inside those that appear empty.
+        packages: directories and files that are visible inside the masked ones.
 
     Raises:
         OSError: the kernel refuses one of the steps.
     """
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    root = _outside([*read, *packages], [point for point in _MOUNT_POINTS if os.path.isdir(point)])
-    older = _mounts("/proc").keys()
+    visible = [*read, *packages]
+    root = _unused(visible, [point for point in _MOUNT_POINTS if os.path.isdir(point)])
+    old_mounts = _mounts("/proc").keys()
     kernel.mount("root", root, "tmpfs", _SEALED, "size=4m,mode=755")
     for path in (*read, *_DEVICES):
         _bind(path, root + path)
@@ -45,26 +46,26 @@ def change_root(read: Sequence[str], masked: Sequence[str], packages: Sequence[s
         kernel.mount("mask", root + path, "tmpfs", _SEALED, "size=1m,mode=755")
     for path in packages:
         _bind(path, root + path)
-    scratch = _outside([*read, *packages], _SCRATCHES)
+    scratch = _unused(visible, _SCRATCH_DIRECTORIES)
     for directory in ("/proc", scratch):
         os.makedirs(root + directory, exist_ok=True)
     os.symlink(scratch, root + _SCRATCH_LINK)
-    return _enter(root, older)
+    return _enter(root, old_mounts)
 
 
 def mount_scratch(size: int) -> None:
-    """Mount an empty, writable scratch directory of `size` bytes and go there."""
+    """Mount an empty, writable scratch directory of `size` bytes and make it the working directory."""
     options = f"size={size},nr_inodes=16384,mode=1777"
     scratch = os.readlink(_SCRATCH_LINK)
     kernel.mount("scratch", scratch, "tmpfs", _SEALED | kernel.MS_NOEXEC, options)
     os.chdir(scratch)
 
 
-def _enter(root: str, older: Collection[str]) -> int:
+def _enter(root: str, old_mounts: Collection[str]) -> int:
     kernel.mount("proc", root + "/proc", "proc", _SEALED | kernel.MS_NOEXEC)
     processes = os.open(root + "/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for number, point in _mounts(root + "/proc").items():
-        if number not in older and point != root + "/proc":
+        if number not in old_mounts and point != root + "/proc":
             _make_read_only(point)
     kernel.unmount(root + "/proc", kernel.MNT_DETACH)
     os.chdir(root)
@@ -75,18 +76,20 @@ def _enter(root: str, older: Collection[str]) -> int:
 
 
 def _mounts(proc: str) -> dict[str, str]:
-    """Return the place of every mount by its number (proc_pid_mountinfo(5); spaces are escaped in octal)."""
+    """Return the mount point of each mount id (proc_pid_mountinfo(5); spaces are escaped in octal)."""
     with open(proc + "/self/mountinfo") as table:
         rows = [line.split() for line in table]
     return {row[0]: row[4].encode().decode("unicode_escape") for row in rows}
 
 
-def _outside(sources: Sequence[str], places: Sequence[str]) -> str:
-    """Return the first of `places` that holds none of `sources`."""
-    for place in places:
-        if not any(source.startswith(place + "/") for source in sources):
-            return place
-    raise OSError(f"python and its packages lie in {', '.join(places)}: none of them is free to mount on")
+def _unused(paths: Sequence[str], directories: Sequence[str]) -> str:
+    """Return the first of `directories` that contains none of `paths`."""
+    for directory in directories:
+        if not any(path.startswith(directory + "/") for path in paths):
+            return directory
+    raise OSError(
+        f"python and its packages are in {', '.join(directories)}: none of them is free to mount on"
+    )
 
 
 def _bind(source: str, target: str) -> None:
@@ -99,7 +102,7 @@ def _bind(source: str, target: str) -> None:
 
 
 def _make_read_only(point: str) -> None:
-    """Remount read-only, keeping the flags that an unprivileged user namespace may not clear."""
+    """Remount read-only, with the flags that an unprivileged user namespace may not clear."""
     present = os.statvfs(point).f_flag
     kept = sum(flag for bit, flag in _STATVFS_TO_MOUNT.items() if present & bit)
     device = kernel.MS_NODEV if not point.rpartition("/dev/")[1] else 0

@@ -1,7 +1,7 @@
-"""The directory that completions share, one after another, where they have no mount namespace of their own.
+"""The scratch directory that successive completions share where they have no mount namespace.
 
-Measures and empties it whatever was put there: directories too deep for a path, or closed to their owner.
-Both are only safe against links while no completion runs (`empty`) or because nothing is opened (`size`).
+Measures and empties it whatever its content: directories nested too deeply for a path, or not accessible
+to their owner. `empty` is safe against links only while no completion runs; `size` opens no file.
 """
 
 # The worker does not load pathlib.
@@ -17,7 +17,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def empty(directory: str) -> None:
-    """Remove everything inside `directory`, going down and up by descriptors, never by a long path."""
+    """Remove everything inside `directory`, walking by descriptors because paths may be too long."""
     here = os.open(directory, _DIRECTORY)
     names: list[str] = []
     remaining = [_remove_files(here)]
@@ -25,10 +25,10 @@ def empty(directory: str) -> None:
         if remaining[-1]:
             names.append(remaining[-1].pop())
             os.chmod(names[-1], 0o700, dir_fd=here)
-            here = _moved(here, names[-1])
+            here = _changed_directory(here, names[-1])
             remaining.append(_remove_files(here))
         elif names:
-            here = _moved(here, "..")
+            here = _changed_directory(here, "..")
             os.rmdir(names.pop(), dir_fd=here)
             remaining.pop()
         else:
@@ -36,24 +36,24 @@ def empty(directory: str) -> None:
             return
 
 
-def _moved(here: int, name: str) -> int:
+def _changed_directory(here: int, name: str) -> int:
     there = os.open(name, _DIRECTORY, dir_fd=here)
     os.close(here)
     return there
 
 
 def _remove_files(here: int) -> list[str]:
-    """Remove what is no directory from the one open as `here`; return the names of those that are."""
+    """Remove everything but directories from the directory open as `here`; return the directories' names."""
     with os.scandir(here) as entries:
-        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_directory in found:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in listed:
         if not is_directory:
             os.unlink(name, dir_fd=here)
-    return [name for name, is_directory in found if is_directory]
+    return [name for name, is_directory in listed if is_directory]
 
 
 def size(directory: str) -> int:
-    """Return the bytes held below `directory`; of more than 16384 entries only that many are looked at."""
+    """Return the bytes allocated below `directory`; at most 16384 entries are counted."""
     total, seen, pending = 0, 0, [directory]
     while pending and seen < _ENTRIES:
         try:
@@ -63,6 +63,6 @@ def size(directory: str) -> int:
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
-        except OSError:  # the completion is at work in it: gone, closed, or too deep for a path
+        except OSError:  # the completion is running: removed, made inaccessible, or too deep for a path
             continue
     return total

@@ -1,9 +1,9 @@
-"""A seccomp filter: the system calls that a completion is refused. No file system rules are possible here.
+"""Seccomp filters: the system calls that a completion may not make. They cannot decide by file.
 
 A refused call fails with EPERM (ENOSYS where the C library then falls back to an older call), so honest
-code sees an ordinary error. The list is of what no solution of a programming problem needs: the network,
-other processes, kernel objects that hold memory which no limit counts, and rarely used, often attacked
-parts of the kernel. Numbers: Linux's asm/unistd.h; filter format: linux/filter.h, linux/seccomp.h.
+code sees an ordinary error. The tables list what no solution of a programming problem needs: the network,
+other processes, kernel objects whose memory no limit counts, and parts of the kernel that are rarely used
+and often attacked. Numbers: Linux's asm/unistd.h; filter format: linux/filter.h, linux/seccomp.h.
 """
 
 from __future__ import annotations
@@ -98,13 +98,13 @@ _ALWAYS: dict[str, tuple[int | None, int | None]] = {
     "reboot": (169, 142),
     "modify_ldt": (154, None),
 }
-# Beyond that, what the process that completions are forked from needs itself.
+# Refused to completions only: the zygote, which they are forked from, needs these itself.
 _NAMESPACES: dict[str, tuple[int | None, int | None]] = {
     "unshare": (272, 97),
     "setns": (308, 268),
     "mount": (165, 40),
 }
-# Beyond that, where no namespace hides the caller's other processes and files.
+# Refused too where no namespace hides the caller's other processes and files.
 _SAME_USER: dict[str, tuple[int | None, int | None]] = {
     "fork": (57, None),
     "vfork": (58, None),
@@ -145,18 +145,18 @@ _SAME_USER: dict[str, tuple[int | None, int | None]] = {
 _CLONE, _KILL, _TGKILL, _PRLIMIT, _PRCTL = (56, 220), (62, 129), (234, 131), (302, 261), (157, 167)
 _CLONE3, _OPENAT2 = 435, 437
 _OPEN, _OPENAT, _FCNTL, _IOCTL = (2, None), (257, 56), (72, 25), (16, 29)
-# Whom a descriptor signals when it is ready: it may be any process of the same user.
+# These choose the process that a descriptor signals when it is ready: any process of the same user.
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902
 
 
 def forbid_common(*, same_user: bool) -> None:
-    """Install what also the process may be refused that completions are forked from: they inherit it.
+    """Refuse in the zygote what it does not need either; completions inherit it.
 
-    The kernel takes long to install a filter of this length, and does so once here. `forbid_rest` follows in
-    every completion. `no_new_privileges` must have been called.
+    The kernel takes long to install a filter of this length; this way it does so once. `forbid_rest` follows
+    in every completion. `no_new_privileges` must have been called.
 
     Args:
-        same_user: other processes and files of the caller's user are within reach of completions.
+        same_user: completions run as the caller's user, without namespaces.
 
     Raises:
         OSError: the kernel has no seccomp filters or the machine is neither x86_64 nor aarch64.
@@ -169,10 +169,10 @@ def forbid_common(*, same_user: bool) -> None:
 
 
 def forbid_rest(*, same_user: bool) -> None:
-    """Install the rest in a completion and its descendants: the way into other namespaces.
+    """Refuse the rest in a completion and its descendants: mounting and entering namespaces.
 
     Args:
-        same_user: allow threads but no processes, signals to this process only.
+        same_user: also refuse child processes (not threads) and signals to other processes.
 
     Raises:
         OSError: the kernel refuses.
@@ -225,13 +225,13 @@ def _refused(table: dict[str, tuple[int | None, int | None]]) -> list[bytes]:
 
 @cache
 def _namespace_rules() -> bytes:
-    """The last rules where completions have namespaces; kept, so that none of them builds these."""
+    """The rules of `forbid_rest` where completions have namespaces; cached in the zygote."""
     load = _instruction(_LOAD, _NUMBER_OFFSET)
     return b"".join([load, *_refused(_NAMESPACES), _instruction(_RETURN, _ALLOW)])
 
 
 def _own_process_rules() -> bytes:
-    """The last rules where they have none: on arguments that reach beyond the process, or past Landlock."""
+    """The rules of `forbid_rest` without namespaces: on arguments that affect other processes or files."""
     column, _ = _ARCHITECTURES[_MACHINE]
     own = os.getpid()
     rules = [_instruction(_LOAD, _NUMBER_OFFSET)]
@@ -258,7 +258,7 @@ def _none_of(*values: int) -> list[bytes]:
 
 
 def _when(number: int, argument: int, checks: list[bytes]) -> list[bytes]:
-    """Apply `checks` to the low word of one argument of call `number`; skipped whole for other calls."""
+    """Apply `checks` to the low 32 bits of an argument of call `number`; other calls skip them."""
     load = _instruction(_LOAD, _ARGUMENTS_OFFSET + 8 * argument)
     body = [load, *checks, _instruction(_LOAD, _NUMBER_OFFSET)]
     return [_instruction(_JUMP_EQUAL, number, 0, len(body)), *body]

@@ -1,4 +1,4 @@
-"""Where the interpreter of a worker begins: what must come before the worker's own modules are loaded."""
+"""The entry point of a worker's interpreter: what must happen before the worker's modules are loaded."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Load what reacts to forks so that it does not, then run the worker."""
-    _import_deaf_to_forks("random")
+    """Import `random` without its fork hook, then run the worker."""
+    _import_without_fork_hook("random")
     worker = importlib.import_module("modelcore.sandbox.worker")
     sys.dont_write_bytecode = True
     worker.main()
 
 
-def _import_deaf_to_forks(name: str) -> None:
-    """Import a module without what it registers to be run in every forked process.
+def _import_without_fork_hook(name: str) -> None:
+    """Import a module without the function that it registers to be run in every forked process.
 
-    `random` seeds itself anew there, which takes longer than some completions; here every process that uses
-    it seeds it itself, or inherits a seeded one.
+    `random` reseeds itself there, which takes longer than some completions; here every process that uses it
+    seeds it explicitly or inherits a seeded one.
     """
     register, os.register_at_fork = os.register_at_fork, lambda **_: None
     try:

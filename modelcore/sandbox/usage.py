@@ -1,4 +1,4 @@
-"""What the processes of one sample have used so far, from /proc: processor time, waiting for one, memory."""
+"""The processor time, waiting time and memory that the processes of one sample have used, from /proc."""
 
 # The worker does not load pathlib.
 # ruff: noqa: PTH208
@@ -9,13 +9,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Usage", "processes", "stolen", "usage"]
+__all__ = ["Usage", "processes", "steal_time", "usage"]
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _NANOSECOND = 1e-9
-_USER_TIME, _RESIDENT = 11, 21  # places after the command name in /proc/<pid>/stat
-_STOLEN = 8  # place in a processor's row of /proc/stat
+_USER_TIME, _RESIDENT = 11, 21  # fields after the command name in /proc/<pid>/stat
+_STEAL = 8  # field of a processor's row of /proc/stat
 _MAXIMUM_THREADS = 256
 _READ_BYTES = 1 << 16
 
@@ -26,9 +26,9 @@ class Usage:
 
     Args:
         running: seconds of processor time.
-        waiting: seconds spent ready to run while the processor did something else.
+        waiting: seconds spent ready to run while the processor ran something else.
         memory: resident bytes; pages shared by several processes count for each.
-        processes: how many there are.
+        processes: number of processes that still exist.
     """
 
     running: float
@@ -43,9 +43,9 @@ def processes(table: int) -> set[int]:
 
 
 def usage(table: int, pids: Iterable[int]) -> Usage:
-    """Return what `pids` used; those that have ended count for nothing."""
+    """Return what `pids` have used; those that have ended are not counted."""
     running = waiting = 0.0
-    memory = found = 0
+    memory = count = 0
     for pid in pids:
         try:
             fields = _read(table, f"{pid}/stat").rpartition(b")")[2].split()
@@ -55,14 +55,17 @@ def usage(table: int, pids: Iterable[int]) -> Usage:
         user, system, child_user, child_system = map(int, fields[_USER_TIME : _USER_TIME + 4])
         running += (user + system + child_user + child_system) * _TICK
         memory += int(fields[_RESIDENT]) * _PAGE
-        found += 1
-    return Usage(running, waiting, memory, found)
+        count += 1
+    return Usage(running, waiting, memory, count)
 
 
-def stolen(table: int) -> float:
-    """Return the seconds for which another guest of the same host has had the processor that lost most."""
+def steal_time(table: int) -> float:
+    """Return the steal time, in seconds since boot, of the processor that has most of it.
+
+    Steal time is time in which the host ran another guest although this one was ready to run.
+    """
     rows = [line.split() for line in _read(table, "stat").splitlines() if line.startswith(b"cpu")]
-    return max(int(row[_STOLEN]) for row in rows[1:]) * _TICK
+    return max(int(row[_STEAL]) for row in rows[1:]) * _TICK
 
 
 def _waiting(table: int, pid: int) -> float:

@@ -1,4 +1,4 @@
-"""The verdict on one sample and the reason given with it. Does not decide either."""
+"""The verdicts on a sample and the reason reported with one. Does not decide either."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Outcome:
 
 
 def outcome(verdict: str, reason: str = "") -> Outcome:
-    """Return the outcome with `reason` made printable, short and the same in every run.
+    """Return the outcome with `reason` made printable, short and reproducible.
 
-    Memory addresses are replaced because they differ from run to run.
+    Memory addresses are replaced, because they differ from run to run.
     """
     text = one_line(_ADDRESS.sub("0x…", reason[: 4 * _REASON_CHARACTERS]))
     return Outcome(verdict, text[:_REASON_CHARACTERS])

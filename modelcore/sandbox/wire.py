@@ -1,4 +1,4 @@
-"""Length-prefixed JSON messages over a descriptor. Knows nothing of what they mean."""
+"""Length-prefixed JSON messages over a descriptor: four bytes, big-endian, then that many bytes of JSON."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _CHUNK = 1 << 16
 
 
 class ChannelClosed(BaseException):
-    """The other side is gone, or left in the middle of a message.
+    """The other side closed the channel, possibly in the middle of a message.
 
-    Not an `Exception`, so that no `except Exception` of a benchmark's test takes it for an answer.
+    Not an `Exception`, so that no `except Exception` in a benchmark's test catches it.
     """
 
 
 class MessageTooLarge(Exception):
-    """The other side announced a message beyond the limit; `args[0]` is the size in bytes."""
+    """The other side announced a message above the limit; `args[0]` is its size in bytes."""
 
 
 def send(descriptor: int, message: Any) -> None:
     """Write one message.
 
     Raises:
-        ChannelClosed: nobody reads any more.
+        ChannelClosed: the other side no longer reads.
     """
     body = _encode(message).encode("ascii")
     data = memoryview(len(body).to_bytes(_PREFIX, "big") + body)
@@ -47,8 +47,8 @@ def receive(descriptor: int, limit: int) -> Any:
 
     Raises:
         ChannelClosed: end of file.
-        MessageTooLarge: the announced size is beyond `limit`; the channel is of no use afterwards.
-        ValueError, RecursionError: the bytes are no JSON, or are nested too deeply.
+        MessageTooLarge: the announced size is above `limit`; the channel cannot be used afterwards.
+        ValueError, RecursionError: the bytes are not JSON, or are nested too deeply.
     """
     size = int.from_bytes(_exactly(descriptor, _PREFIX), "big")
     if size > limit:
@@ -57,11 +57,11 @@ def receive(descriptor: int, limit: int) -> Any:
 
 
 def readable(descriptors: Iterable[int], seconds: float) -> list[int]:
-    """Return those from which something can be read, or nothing ever will; waits up to `seconds` for one."""
-    waiting = select.poll()
+    """Return the descriptors that have data or are closed; waits up to `seconds` for the first."""
+    poll = select.poll()
     for descriptor in descriptors:
-        waiting.register(descriptor, select.POLLIN)
-    return [descriptor for descriptor, _ in waiting.poll(1000 * seconds)]
+        poll.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(1000 * seconds)]
 
 
 def _exactly(descriptor: int, size: int) -> bytes:

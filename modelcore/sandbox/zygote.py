@@ -1,10 +1,10 @@
-"""The warm process that every completion is forked from. It never sees a test, an answer or a program.
+"""The warm process that every completion is forked from. It never holds a test, an answer or a program.
 
-It answers one command at a time on a socket to its worker:
+It answers one command at a time on a socket to its worker (`zygote_client`):
 
     fork    with the completion's end of a channel attached: fork a confined completion; reply its id
     end     kill the oldest completion and everything it started, wait until all are gone; reply its exit code
-    await   the same, but give a completion that is about to end by itself a moment to do so
+    await   the same, but first give a completion that is about to end a moment to do so
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ import socket
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
 
 from modelcore.sandbox import isolation, kernel, landlock
 from modelcore.sandbox.completion import serve
-from modelcore.sandbox.isolation import Sight
-from modelcore.sandbox.limits import Limits
+from modelcore.sandbox.configuration import Configuration
 from modelcore.sandbox.wire import ChannelClosed
 
-__all__ = ["AWAIT", "END", "FORK", "NOT_ENDED", "WARM_MODULES", "Zygote", "run_zygote"]
+__all__ = ["AWAIT", "END", "FORK", "NOT_ENDED", "REPLY_BYTES", "WARM_MODULES", "run_zygote"]
 
 FORK, END, AWAIT = b"F", b"E", b"A"
+REPLY_BYTES = 4
 NOT_ENDED = 256
-"""Replied in place of an exit code for a completion that had to be killed."""
-_GRACE = 0.25
+"""Replied instead of an exit code for a completion that had to be killed."""
+_GRACE_SECONDS = 0.25
 _CHANNEL = 3
 _RULESET = 200
 _DESCRIPTORS = 256
@@ -51,34 +50,16 @@ WARM_MODULES = (
     "string",
     "typing",
 )
-"""What completions import most. Every module makes each fork longer, so those are not here that few import.
-`threading` reacts to forks, and takes longer to do so than to be imported by the few that need it."""
+"""What completions import most. Every loaded module makes each fork slower, so rarely used ones are left out.
+`threading` has a fork hook, which takes longer than importing it in the few completions that need it."""
 
 
-@dataclass(frozen=True)
-class Zygote:
-    """What a zygote needs to know.
-
-    Args:
-        level: of isolation.
-        limits: of every completion.
-        sight: what completions may read.
-        user: the user id completions run as, where there is a choice.
-        scratch: the directory they may write to where they have no mount namespace.
-    """
-
-    level: str
-    limits: Limits
-    sight: Sight
-    user: int
-    scratch: str
-
-
-def run_zygote(zygote: Zygote, commands: socket.socket, own_processes: int) -> None:
-    """Answer commands until the worker is gone. Never returns.
+def run_zygote(configuration: Configuration, user: int, commands: socket.socket, own_processes: int) -> None:
+    """Answer commands until the worker closes its end. Never returns.
 
     Args:
-        zygote: what to fork.
+        configuration: of the worker.
+        user: the user id that completions run as, at the level `namespaces`.
         commands: socket of the worker.
         own_processes: descriptor of the pid namespace of this process.
     """
@@ -86,77 +67,92 @@ def run_zygote(zygote: Zygote, commands: socket.socket, own_processes: int) -> N
     for name in WARM_MODULES:
         importlib.import_module(name)
     random.seed(0)
-    sys.path[:] = [*sys.path, *zygote.sight.search]
-    ruleset = -1 if isolation.in_namespaces(zygote.level) else _ruleset(zygote)
-    isolation.confine_zygote(zygote.level, zygote.limits, zygote.user)
-    gc.freeze()
+    sys.path[:] = [*sys.path, *configuration.visible.search]
+    zygote = _Zygote(configuration, user, own_processes)
     children: deque[int] = deque()
     while True:
         command, descriptors, _, _ = socket.recv_fds(commands, 1, 1)
         if command == FORK:
-            children.append(_fork(zygote, descriptors[0], ruleset, own_processes))
+            reply = zygote.fork(descriptors[0])
             os.close(descriptors[0])
-            commands.sendall(children[-1].to_bytes(4, "big"))
+            children.append(reply)
         elif command in (END, AWAIT):
-            commands.sendall(_end(children.popleft(), _GRACE if command == AWAIT else 0).to_bytes(4, "big"))
+            reply = _end(children.popleft(), _GRACE_SECONDS if command == AWAIT else 0)
         else:
             os._exit(0)
+        commands.sendall(reply.to_bytes(REPLY_BYTES, "big"))
 
 
-def _ruleset(zygote: Zygote) -> int:
-    sight = zygote.sight
+class _Zygote:
+    """This process, confined, and what it needs to fork completions."""
+
+    def __init__(self, configuration: Configuration, user: int, own_processes: int) -> None:
+        self._configuration = configuration
+        self._user = user
+        self._own_processes = own_processes
+        self._in_namespaces = isolation.in_namespaces(configuration.level)
+        self._ruleset = -1 if self._in_namespaces else _open_ruleset(configuration)
+        isolation.confine_zygote(configuration.level, configuration.limits, user)
+        gc.freeze()
+
+    def fork(self, channel: int) -> int:
+        """Fork a completion, with namespaces the first process of a new pid namespace; return its id."""
+        parent = os.getpid()
+        if self._in_namespaces:
+            kernel.unshare(kernel.CLONE_NEWPID)
+        child = os.fork()
+        if child == 0:
+            self._become_completion(channel, parent)
+        if self._in_namespaces:
+            kernel.setns(self._own_processes, kernel.CLONE_NEWPID)
+        return child
+
+    def _become_completion(self, channel: int, parent: int) -> None:
+        """Turn this process into a completion that serves its channel. Never returns."""
+        try:
+            kernel.name_process("completion")
+            _arrange_descriptors(channel, self._ruleset)
+            self._confine(parent)
+            os.dup2(1, 2)
+            serve(_CHANNEL)
+        except OSError as error:
+            os.write(2, f"confinement: {error}\n".encode())
+        except ChannelClosed:
+            os._exit(0)
+        finally:
+            os._exit(1)
+
+    def _confine(self, parent: int) -> None:
+        configuration = self._configuration
+        if self._in_namespaces:
+            kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
+        else:
+            kernel.die_with_parent(parent)
+            os.chdir(configuration.scratch)
+            os.environ["TMPDIR"] = configuration.scratch
+        isolation.confine_completion(configuration.level, configuration.limits, self._user, self._ruleset)
+
+
+def _open_ruleset(configuration: Configuration) -> int:
+    """Return the descriptor of the Landlock rule set, at a number that `_arrange_descriptors` keeps open."""
+    visible = configuration.visible
     ruleset = landlock.open_ruleset(
         read=[
-            *isolation.split_around(sight.read, sight.masked),
-            *sight.packages,
+            *isolation.split_around(visible.read, visible.masked),
+            *visible.packages,
             "/dev/zero",
             "/dev/urandom",
         ],
-        listed=sight.search,
-        write=[zygote.scratch, "/dev/null"],
+        listed=visible.search,
+        write=[configuration.scratch, "/dev/null"],
     )
     moved = fcntl.fcntl(ruleset, fcntl.F_DUPFD_CLOEXEC, _RULESET)
     os.close(ruleset)
     return moved
 
 
-def _fork(zygote: Zygote, channel: int, ruleset: int, own_processes: int) -> int:
-    """Fork the completion; with namespaces, as the first process of a new pid namespace."""
-    parent = os.getpid()
-    if isolation.in_namespaces(zygote.level):
-        kernel.unshare(kernel.CLONE_NEWPID)
-    child = os.fork()
-    if child == 0:
-        _become_completion(zygote, channel, ruleset, parent)
-    if isolation.in_namespaces(zygote.level):
-        kernel.setns(own_processes, kernel.CLONE_NEWPID)
-    return child
-
-
-def _become_completion(zygote: Zygote, channel: int, ruleset: int, parent: int) -> None:
-    """Turn this process into a completion that serves its channel. Never returns."""
-    try:
-        kernel.name_process("completion")
-        _arrange_descriptors(channel, ruleset)
-        if isolation.in_namespaces(zygote.level):
-            kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
-        else:
-            kernel.die_with_parent(parent)
-            os.chdir(zygote.scratch)
-            os.environ["TMPDIR"] = zygote.scratch
-        isolation.confine_completion(zygote.level, zygote.limits, zygote.user, ruleset)
-        os.dup2(1, 2)
-        serve(_CHANNEL)
-    except OSError as error:
-        os.write(2, f"confinement: {error}\n".encode())
-    except ChannelClosed:
-        os._exit(0)
-    finally:
-        os._exit(1)
-
-
 def _arrange_descriptors(channel: int, ruleset: int) -> None:
-    """Leave open: /dev/null as 0 and 1, errors as 2, the channel as 3, the rule set until it is used."""
+    """Keep open: /dev/null as 0 and 1, errors as 2, the channel as 3, the rule set until it is used."""
     if channel != _CHANNEL:
         os.dup2(channel, _CHANNEL)
     null = os.open("/dev/null", os.O_RDWR)
@@ -167,6 +163,7 @@ def _arrange_descriptors(channel: int, ruleset: int) -> None:
 
 
 def _end(child: int, grace: float) -> int:
+    """Wait up to `grace` seconds for the process to end, then kill it; return its exit code."""
     deadline = time.monotonic() + grace
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -181,5 +178,5 @@ def _end(child: int, grace: float) -> int:
 
 
 def _exit_code(status: int) -> int:
-    """Return the exit code as a shell gives it: 128 + the signal if one ended the process."""
+    """Return the exit code as a shell reports it: 128 + the signal if one ended the process."""
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

@@ -1,4 +1,4 @@
-"""What a hostile or honest completion is made of."""
+"""The description of a hostile or honest completion."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Attack:
 
     Args:
         name: unique.
-        what: what it tries.
-        completion: the function's body and what follows it.
+        what: what it tries to do.
+        completion: the function's body and the code after it.
         passes: whether it must pass.
-        forks: whether it is honest code that needs processes of its own.
-        task_id: the problem; `add(x, y)` unless it needs another.
+        forks: whether it is honest code that needs child processes.
+        task_id: the problem; by default the one of `add(x, y)`.
     """
 
     name: str

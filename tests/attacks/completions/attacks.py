@@ -1,4 +1,4 @@
-"""All completions of this folder. See README.md for what happened."""
+"""All completions of this folder. README.md lists their outcomes."""
 
 from __future__ import annotations
 

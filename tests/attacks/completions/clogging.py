@@ -1,4 +1,4 @@
-"""Completions whose answers are meant to hang, fill or break whoever reads them."""
+"""Completions whose answers are meant to block, overload or break their reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["CLOGGING"]
 CLOGGING = (
     Attack(
         name="slow_answer",
-        what="announces an answer and sends a byte of it now and then",
+        what="announces an answer and sends one byte of it at a time",
         completion="""\
     import os, time
     os.write(3, (1000).to_bytes(4, 'big'))
@@ -38,7 +38,7 @@ CLOGGING = (
     ),
     Attack(
         name="not_json",
-        what="sends bytes that are no JSON",
+        what="sends bytes that are not JSON",
         completion=r"""    import os
     os.write(3, b'\x00\x00\x00\x02\xff\xfe')
     return x + y
@@ -91,7 +91,7 @@ CLOGGING = (
     ),
     Attack(
         name="many_references",
-        what="makes the other side hold a million references",
+        what="makes the other process hold a million references",
         completion="""\
     return [object() for _ in range(10**6)]
 """,
@@ -130,7 +130,7 @@ CLOGGING = (
     ),
     Attack(
         name="endless_message",
-        what="raises an error whose text takes for ever",
+        what="raises an error whose text never ends",
         completion="""\
     class Endless(Exception):
         def __str__(self):

@@ -19,7 +19,7 @@ EXHAUSTING = (
     ),
     Attack(
         name="daemon",
-        what="leaves a process behind that has left session and parent",
+        what="leaves a process behind that has left its session and parent",
         completion="""\
     if getattr(add, 'done', 0): return x - y
     add.done = 1
@@ -34,7 +34,7 @@ EXHAUSTING = (
     ),
     Attack(
         name="memory_in_children",
-        what="lets 30 children hold 200 MB each",
+        what="has 30 children that hold 200 MB each",
         completion="""\
     if getattr(add, 'done', 0): return x - y
     add.done = 1
@@ -81,7 +81,7 @@ EXHAUSTING = (
     ),
     Attack(
         name="many_files",
-        what="makes files without end",
+        what="creates files without end",
         completion="""\
     i = 0
     while True:
@@ -91,7 +91,7 @@ EXHAUSTING = (
     ),
     Attack(
         name="deep_directories",
-        what="nests directories 2,000 deep and closes them",
+        what="nests directories 2,000 levels deep",
         completion="""\
     if getattr(add, 'done', 0): return x - y
     add.done = 1
@@ -113,7 +113,7 @@ EXHAUSTING = (
     ),
     Attack(
         name="busy_threads",
-        what="burns time in 50 threads that ignore everything",
+        what="uses processor time in 50 threads that block all signals",
         completion="""\
     import threading, signal
     signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
@@ -134,7 +134,7 @@ EXHAUSTING = (
     ),
     Attack(
         name="regex_bomb",
-        what="runs a regular expression that backtracks for ever",
+        what="runs a regular expression that backtracks without end",
         completion="""\
     import re
     re.match('(a+)+$', 'a' * 60 + 'b')
@@ -160,7 +160,7 @@ EXHAUSTING = (
     ),
     Attack(
         name="no_function",
-        what="leaves the function of the prompt and deletes it",
+        what="defines the function of the prompt and deletes it",
         completion="""\
     return x + y
 
@@ -180,8 +180,8 @@ for n in ('len', 'isinstance', 'type', 'getattr', 'range'):
 """,
     ),
     Attack(
-        name="time_in_forgotten_children",
-        what="burns processor time in children that nobody waits for",
+        name="time_in_unwaited_children",
+        what="uses processor time in children that nobody waits for",
         completion="""\
     import os, signal, time
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -196,7 +196,7 @@ for n in ('len', 'isinstance', 'type', 'getattr', 'range'):
     ),
     Attack(
         name="lowest_priority",
-        what="works at the lowest priority, so that it mostly waits for a processor",
+        what="runs at the lowest priority, so that it mostly waits for a processor",
         completion="""\
     import os
     os.nice(19)
@@ -215,7 +215,7 @@ for n in ('len', 'isinstance', 'type', 'getattr', 'range'):
     ),
     Attack(
         name="many_timers",
-        what="makes timers without end",
+        what="creates timers without end",
         completion="""\
     import ctypes
     libc, timer = ctypes.CDLL(None), ctypes.c_void_p()

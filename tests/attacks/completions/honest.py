@@ -1,4 +1,4 @@
-"""Right answers that an overcautious scorer fails."""
+"""Right answers that an overly strict scorer fails."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ doctest.testmod()
     ),
     Attack(
         name="ok_alarm",
-        what="guards itself with an alarm",
+        what="sets an alarm",
         completion="""\
     import signal
     signal.signal(signal.SIGALRM, lambda *a: None)
@@ -163,7 +163,7 @@ doctest.testmod()
     ),
     Attack(
         name="ok_thread_left",
-        what="leaves a thread behind that never ends, and something to do at exit",
+        what="leaves a thread that never ends, and an exit handler",
         completion="""\
     import atexit, threading, time
     atexit.register(time.sleep, 1000)

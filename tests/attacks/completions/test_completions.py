@@ -1,4 +1,4 @@
-"""Every hostile completion gets its verdict, the scorer lives, and nothing is left behind."""
+"""Every hostile completion gets its verdict, the scorer survives, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Problem, load_benchmark
 from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
 from modelcore.sandbox.pool import Pool
-from modelcore.sandbox.trial import Trial
+from modelcore.sandbox.sample import Sample
 from modelcore.sandbox.verdicts import Outcome
 from tests.paths import ROOT
 
@@ -30,14 +30,14 @@ from .escaping import ESCAPING
 from .forging import FORGING
 
 SHORT = Limits(seconds=0.7)
-VICTIM = Path("/tmp/hostile_victim")  # the path that one of the completions deletes
+VICTIM = Path("/tmp/hostile_victim")  # the path that one of the shared completions deletes
 PORT = 18999  # the port that one of them connects to
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
-    trial: Trial
+    sample: Sample
     passes: bool
 
 
@@ -49,11 +49,11 @@ def problems() -> dict[str, Problem]:
 def case_of(name: str, task_id: str, completion: str, passes: bool) -> Case:
     problem = problems()[task_id]
     program = problem.prompt + completion
-    return Case(name, Trial(program, problem.prompt, problem.test, problem.entry_point, task_id), passes)
+    return Case(name, Sample(program, problem.prompt, problem.test, problem.entry_point, task_id), passes)
 
 
 def own_cases(level: str, *, slow_honest: bool) -> list[Case]:
-    """Our attacks. Code that needs processes cannot pass where none are allowed."""
+    """The attacks of this folder. Code that needs child processes cannot pass where none are allowed."""
     chosen = [a for a in ATTACKS if slow_honest or a.name not in ("ok_sleep", "ok_busy")]
     return [
         case_of(a.name, a.task_id, a.completion, a.passes and not (a.forks and level == "landlock"))
@@ -68,8 +68,8 @@ def shared_cases(shared_data: Path) -> list[Case]:
 
 
 @contextmanager
-def watched() -> Iterator[None]:
-    """Check afterwards that nothing was left behind."""
+def leaving_nothing() -> Iterator[None]:
+    """Check afterwards that no process and no shared memory was left behind."""
     before = psutil.Process().children(recursive=True)
     shared_memory = set(Path("/dev/shm").iterdir())
     yield
@@ -80,7 +80,7 @@ def watched() -> Iterator[None]:
 
 @pytest.fixture
 def targets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What some of the shared completions attack by a fixed name: a file, a port, an environment variable."""
+    """The targets that shared completions attack by fixed name: a file, a port, an environment variable."""
     monkeypatch.setenv("HOSTILE_CANARY", "1")
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,20 +100,20 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     VICTIM.unlink()
 
 
-def wrong(cases: list[Case], outcomes: dict[int, Outcome]) -> list[tuple[str, Outcome]]:
+def wrong_verdicts(cases: list[Case], outcomes: dict[int, Outcome]) -> list[tuple[str, Outcome]]:
     return [(c.name, outcomes[i]) for i, c in enumerate(cases) if outcomes[i].passed != c.passes]
 
 
 def run_all(cases: list[Case], level: str, workers: int, limits: Limits, rounds: int = 1) -> None:
-    with watched():
+    with leaving_nothing():
         try:
             pool = Pool(workers=workers, limits=limits, level=level)
         except MindrailError as unavailable:
             pytest.skip(str(unavailable))
         with pool:
             for _ in range(rounds):
-                outcomes = dict(pool.run((i, case.trial) for i, case in enumerate(cases)))
-                assert wrong(cases, outcomes) == []
+                outcomes = dict(pool.run((i, case.sample) for i, case in enumerate(cases)))
+                assert wrong_verdicts(cases, outcomes) == []
                 assert all(len(o.result) < 240 and o.result.isprintable() for o in outcomes.values())
 
 
@@ -146,25 +146,25 @@ import json, os, sys
 sys.path.insert(0, sys.argv[1])
 from modelcore.sandbox.limits import Limits
 from modelcore.sandbox.pool import Pool
-from modelcore.sandbox.trial import Trial
+from modelcore.sandbox.sample import Sample
 cases = json.load(sys.stdin)
 limits = Limits(seconds=float(sys.argv[3]), packages=())
 with Pool(workers=int(sys.argv[4]), limits=limits, level=sys.argv[2] or None) as pool:
-    outcomes = dict(pool.run((i, Trial(**case["trial"])) for i, case in enumerate(cases)))
+    outcomes = dict(pool.run((i, Sample(**case["sample"])) for i, case in enumerate(cases)))
     wrong = [(c["name"], str(outcomes[i])) for i, c in enumerate(cases) if outcomes[i].passed != c["passes"]]
     print(json.dumps({"level": pool.level, "user": os.getuid(), "wrong": wrong}))
 """
 
 
 def run_as_nobody(cases: list[Case], level: str, seconds: float, workers: int) -> None:
-    """Score as an unprivileged user, under an interpreter that such a user can start."""
+    """Score as an unprivileged user, with an interpreter that such a user can start."""
     setpriv, python = shutil.which("setpriv"), shutil.which("python3", path="/usr/bin:/usr/local/bin")
     if os.geteuid() != 0 or setpriv is None or python is None:
-        pytest.skip("needs root (to become somebody else), setpriv and a python3 that everybody may run")
+        pytest.skip("needs root (to change the user), setpriv and a python3 that every user may run")
     rows = json.dumps([asdict(case) for case in cases if "numpy" not in case.name])
     command = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", python, "-B", "-c", PROGRAM]
     arguments = [str(ROOT), level, str(seconds), str(workers)]
-    with watched():
+    with leaving_nothing():
         done = subprocess.run([*command, *arguments], input=rows, capture_output=True, text=True, cwd="/")
     if "no isolation good enough" in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])
@@ -175,7 +175,7 @@ def run_as_nobody(cases: list[Case], level: str, seconds: float, workers: int) -
 
 
 @pytest.mark.parametrize("level", ["", "landlock"])
-def test_attempts_to_escape_fail_for_an_ordinary_user_too(level: str) -> None:
+def test_attempts_to_escape_fail_under_an_ordinary_user_too(level: str) -> None:
     names = {attack.name for attack in (*ESCAPING, *FORGING)}
     cases = [case for case in own_cases(level, slow_honest=False) if case.name in names]
     run_as_nobody(cases, level, SHORT.seconds, 6)
@@ -184,7 +184,7 @@ def test_attempts_to_escape_fail_for_an_ordinary_user_too(level: str) -> None:
 @pytest.mark.long
 @pytest.mark.usefixtures("targets")
 @pytest.mark.parametrize("level", ["", "landlock"])
-def test_all_attacks_get_their_verdict_from_an_ordinary_user(shared_cases: list[Case], level: str) -> None:
+def test_all_attacks_get_their_verdict_under_an_ordinary_user(shared_cases: list[Case], level: str) -> None:
     run_as_nobody(shared_cases + own_cases(level, slow_honest=True), level, 3.0, 4)
 
 
@@ -194,5 +194,5 @@ def test_memory_of_the_scorer_does_not_grow_with_hostile_samples() -> None:
     bulky = [case for case in own_cases("landlock", slow_honest=False) if case.name == "huge_prefix"]
     with Pool(workers=2, limits=SHORT) as pool:
         before = process.memory_info().rss
-        dict(pool.run((i, bulky[0].trial) for i in range(100)))
+        dict(pool.run((i, bulky[0].sample) for i in range(100)))
         assert process.memory_info().rss - before < 50 << 20

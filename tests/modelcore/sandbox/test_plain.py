@@ -15,7 +15,7 @@ from modelcore.sandbox.plain import Reference, pack, unpack
 
 
 def across(value: Any) -> Any:
-    """What arrives on the other side."""
+    """The value that arrives in the other process."""
     return unpack(json.loads(json.dumps(pack(value, lambda _: 7))), Reference)
 
 
@@ -38,14 +38,14 @@ values = st.recursive(
 
 
 @given(values)
-def test_plain_data_arrives_as_it_was(value: Any) -> None:
+def test_plain_data_arrives_with_its_value_and_type(value: Any) -> None:
     arrived = across(value)
     assert arrived == value
     assert type(arrived) is type(value)
 
 
 @pytest.mark.parametrize("value", [range(2, 9, 3), bytearray(b"ab"), -(2**63), 2**64, int, "\ud800", -0.0])
-def test_rarer_values_arrive_too(value: Any) -> None:
+def test_unusual_values_arrive_with_their_value_and_type(value: Any) -> None:
     arrived = across(value)
     assert arrived == value and type(arrived) is type(value)
     assert math.copysign(1, arrived) == math.copysign(1, value) if isinstance(value, float) else True
@@ -94,7 +94,7 @@ Pair = namedtuple("Pair", "a b")
         ({"k": 1}.keys(), {"k"}),
     ],
 )
-def test_a_subclass_arrives_as_the_plain_data_it_is_made_of(value: Any, expected: Any) -> None:
+def test_a_subclass_arrives_as_the_plain_data_it_holds(value: Any, expected: Any) -> None:
     arrived = across(value)
     assert type(arrived) is type(expected) and arrived == expected
 
@@ -105,7 +105,7 @@ def test_numpy_scalars_arrive_as_numbers() -> None:
     assert arrived == [3, 0.5, True] and [type(value) for value in arrived] == [int, float, bool]
 
 
-def test_anything_else_stays_and_is_known_by_a_number() -> None:
+def test_anything_else_stays_and_crosses_as_a_number() -> None:
     arrived = across(object())
     assert isinstance(arrived, Reference) and arrived._reference_number == 7
     assert arrived != across(object())
@@ -134,7 +134,7 @@ FORGED = [
 
 
 @pytest.mark.parametrize("data", FORGED)
-def test_forged_data_raises_something_ordinary(data: Any) -> None:
+def test_forged_data_raises_an_ordinary_exception(data: Any) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, ArithmeticError, RecursionError)):
         unpack(data, Reference)
 

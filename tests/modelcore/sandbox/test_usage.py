@@ -1,4 +1,4 @@
-"""What is read from /proc, beside what psutil reads there."""
+"""Usage read from /proc agrees with what psutil reads there."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 
 import psutil
 
-from modelcore.sandbox.usage import stolen
+from modelcore.sandbox.usage import steal_time
 
 
-def most_stolen() -> float:
+def largest_steal_time() -> float:
     return float(max(times.steal for times in psutil.cpu_times(percpu=True)))
 
 
-def test_stolen_time_is_that_of_the_processor_that_lost_most() -> None:
+def test_steal_time_is_that_of_the_processor_with_most_of_it() -> None:
     table = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    before = most_stolen()
-    assert before <= stolen(table) <= most_stolen()
+    before = largest_steal_time()
+    assert before <= steal_time(table) <= largest_steal_time()
     os.close(table)
