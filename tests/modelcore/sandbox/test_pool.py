@@ -67,7 +67,7 @@ def test_each_way_for_a_sample_to_end_has_its_verdict(
         assert outcome == expected
 
 
-def test_an_assertion_reports_its_own_message_if_it_has_run(pool: Pool) -> None:
+def test_an_assertion_reports_its_own_message_if_it_has_one(pool: Pool) -> None:
     outcome = run(pool, sample("    return 0", "def check(f):\n    assert f(1) == 1, 'one is not kept'\n"))
     assert outcome == Outcome(verdicts.FAILED, "one is not kept")
 
@@ -105,7 +105,7 @@ def test_the_test_can_iterate_an_iterator_of_the_completion(pool: Pool) -> None:
     assert run(pool, sample("    return (i for i in range(x))", test)).passed
 
 
-def test_a_test_that_catches_everything_does_not_pass_a_completion_that_is_grun(pool: Pool) -> None:
+def test_a_test_that_catches_everything_does_not_pass_a_completion_that_ended(pool: Pool) -> None:
     test = "def check(f):\n    try:\n        f(1)\n    except BaseException:\n        pass\n"
     assert run(pool, sample("    import os; os._exit(0)", test)).verdict == verdicts.ERROR
 
