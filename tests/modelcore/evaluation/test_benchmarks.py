@@ -10,6 +10,8 @@ import pytest
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, load_benchmark
 
+from . import small_mbpp
+
 
 def test_humaneval_is_read_without_running_the_package_that_holds_it() -> None:
     before = set(sys.modules)
@@ -50,6 +52,24 @@ def test_an_mbpp_row_becomes_a_problem_with_a_docstring_prompt(tmp_path: Path) -
     assert problem.entry_point == "plus"
     assert problem.prompt == '"""\nWrite a function to add.\nassert plus(1, 2) == 3\n"""\n'
     assert "\r" not in problem.canonical_solution
+
+
+def test_the_functions_that_a_small_mbpps_tests_call_are_found(tmp_path: Path) -> None:
+    problems = load_benchmark(small_mbpp.write_mbpp(tmp_path)).problems
+    assert [problem.entry_point for problem in problems] == small_mbpp.ENTRY_POINTS
+    for problem, row in zip(problems, small_mbpp.ROWS, strict=True):
+        first = row["test_list"][0].strip()
+        assert problem.prompt == f'"""\n{row["text"]}\n{first}\n"""\n'
+
+
+@pytest.mark.parametrize(
+    ("numbers", "tasks"),
+    [("11-510", [11, 12, 13, 14, 15, 501]), ("12-14", [12, 13, 14]), ("15-15", [15]), ("16-501", [501])],
+)
+def test_a_range_of_a_small_mbpp_can_be_chosen(tmp_path: Path, numbers: str, tasks: list[int]) -> None:
+    chosen = load_benchmark(f"{small_mbpp.write_mbpp(tmp_path)}:{numbers}")
+    assert [problem.task_id for problem in chosen.problems] == [f"MBPP/{task}" for task in tasks]
+    assert chosen.name == f"mbpp:{numbers}"
 
 
 def test_a_range_of_mbpp_tasks_can_be_chosen(shared_data: Path) -> None:

@@ -21,7 +21,9 @@ from modelcore.evaluation.score import score
 from modelcore.sandbox.limits import Limits
 from tests.paths import ROOT
 
+from . import small_mbpp
 from .conftest import RIGHT, WRONG
+from .small_responses import ANSWERS
 
 Write = Callable[..., Path]
 
@@ -55,6 +57,37 @@ def test_the_reference_solutions_of_mbpp_all_pass(tmp_path: Path, shared_data: P
     samples.write_text("".join(json.dumps(sample) + "\n" for sample in rows))
     report = score(samples, benchmark, tmp_path / "out")
     assert [problem.task_id for problem in report.problems if problem.correct == 0] == []
+
+
+def test_reference_solutions_of_a_small_mbpp_pass_and_wrong_ones_fail(tmp_path: Path) -> None:
+    benchmark = load_benchmark(small_mbpp.write_mbpp(tmp_path))
+    samples = tmp_path / "samples.jsonl"
+    rows = [
+        {"task_id": problem.task_id, "completion": completion}
+        for problem in benchmark.problems
+        for completion in (problem.canonical_solution, small_mbpp.WRONG[problem.task_id])
+    ]
+    samples.write_text("".join(json.dumps(sample) + "\n" for sample in rows))
+    report = score(samples, benchmark, tmp_path / "out")
+    verdicts = {problem.task_id: problem.verdicts for problem in report.problems}
+    assert verdicts == dict.fromkeys(small_mbpp.WRONG, ("passed", "failed"))
+
+
+def test_responses_in_wizardcoders_forms_get_their_verdicts(tmp_path: Path) -> None:
+    responses = tmp_path / "responses.jsonl"
+    rows = [{"task_id": task_id, "response": response} for task_id, response, _ in ANSWERS]
+    responses.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = score(
+        responses,
+        "humaneval",
+        tmp_path / "out",
+        template="wizardcoder",
+        limits=Limits(seconds=1.0),
+        allow_partial=True,
+    )
+    verdicts = {problem.task_id: problem.verdicts for problem in report.problems if problem.verdicts}
+    assert verdicts == {task_id: (verdict,) for task_id, _, verdict in ANSWERS}
+    assert report.template == {"name": "wizardcoder", "version": 1, "extractor": "wizardcoder"}
 
 
 def test_wizardcoders_published_responses_give_exactly_98(tmp_path: Path, shared_data: Path) -> None:

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
+import transformers
 
 from modelcore.checkpoints.model_check import check_model
 from modelcore.config.models import shipped_models
@@ -76,6 +78,20 @@ def test_another_model_behind_a_shipped_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((HF / "codellama-7b-python.json").read_bytes())
     with pytest.raises(MindrailError, match="vocab_size 32000 has no row for its padding, 32000"):
         check_model(tmp_path, shipped_models()["wizardcoder-python-7b"])
+
+
+@pytest.mark.parametrize(
+    "name", ["codellama-7b", "codellama-34b", "deepseek-coder-33b-base", "wizardcoder-15b"]
+)
+def test_the_tensors_of_a_config_are_those_of_transformers(name: str) -> None:
+    config = transformers.AutoConfig.from_pretrained(HF / f"{name}.json")
+    with torch.device("meta"):  # no memory for the weights
+        theirs = transformers.AutoModelForCausalLM.from_config(config)
+    family = model_config(json.loads((HF / f"{name}.json").read_text()), name)
+    shapes = family.config.parameter_shapes()
+    rows = family.names.expand(family.config.num_layers, shapes)
+    assert {row.hf for row in rows} == {name for name, _ in theirs.named_parameters()}
+    assert sum(map(math.prod, shapes.values())) == theirs.num_parameters()
 
 
 def test_codellamas_true_index_holds_exactly_the_tensors_of_its_config(shared_data: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from modelcore.data.preprocess import preprocess
 from modelcore.data.quality.contamination import BenchmarkText, read_benchmark_texts
 from modelcore.errors import MindrailError
+from tests.modelcore.evaluation.small_mbpp import write_mbpp
 
 PROBLEM = {
     "task_id": "HumanEval/0",
@@ -108,7 +109,15 @@ def test_contaminated_samples_are_reported_dropped_or_fatal(
     assert not (tmp_path / "c.mindrecord").exists()
 
 
-def test_mbpp_in_its_own_words_is_found_and_code_alpaca_holds_some(shared_data: Path) -> None:
+def test_a_small_mbpp_in_its_own_words_is_found(tmp_path: Path) -> None:
+    problems = read_benchmark_texts(write_mbpp(tmp_path))
+    text = BenchmarkText(problems)
+    for name, texts in problems.items():
+        assert text.shared_with("\n".join(texts)) == [name]
+    assert text.shared_with("Write a function to return the area of a square.") == []
+
+
+def test_mbpp_in_its_own_words_is_found(shared_data: Path) -> None:
     problems = read_benchmark_texts(shared_data / "mbpp" / "mbpp.jsonl")
     text = BenchmarkText(problems)
     found = sum(name in text.shared_with("\n".join(texts)) for name, texts in problems.items())

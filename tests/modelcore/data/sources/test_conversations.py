@@ -14,6 +14,22 @@ from modelcore.data.sources.conversations import convert_alpaca
 from modelcore.errors import MindrailError
 
 DATA = [{"instruction": "Grüß", "output": "é"}, {"instruction": "b", "input": "c", "output": ""}]
+WRITTEN = r"""[
+  {
+    "id": "1",
+    "conversations": [
+      {
+        "from": "human",
+        "value": "…\n\n### Instruction:\nSay \"Grüß\".\n\n### Input:\nc\n\n\n### Response:"
+      },
+      {
+        "from": "gpt",
+        "value": "\té 🙂\n"
+      }
+    ]
+  }
+]
+"""
 
 
 def test_records_become_two_turns_each(tmp_path: Path) -> None:
@@ -26,6 +42,17 @@ def test_records_become_two_turns_each(tmp_path: Path) -> None:
     assert [conversation["id"] for conversation in made] == ["1", "2"]
     assert [turn["from"] for turn in made[0]["conversations"]] == ["human", "gpt"]
     assert made[0]["conversations"][1]["value"] == "é"
+
+
+def test_the_file_is_the_one_that_mindformers_writes(tmp_path: Path) -> None:
+    source = tmp_path / "s.json"
+    alpaca_preamble = (
+        "Below is an instruction that describes a task, paired with an input that provides further context. "
+        "Write a response that appropriately completes the request."
+    )
+    source.write_text(json.dumps([{"instruction": 'Say "Grüß".', "input": "c\n", "output": "\té 🙂\n"}]))
+    convert_alpaca(source, tmp_path / "c.json")
+    assert (tmp_path / "c.json").read_bytes().decode() + "\n" == WRITTEN.replace("…", alpaca_preamble)
 
 
 def test_a_bad_record_leaves_no_file(tmp_path: Path) -> None:
