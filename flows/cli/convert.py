@@ -10,7 +10,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit
 from modelcore.report.words import bytes_in_words
-from modelcore.store.atomic_output import place
+from modelcore.store.atomic_output import atomic_directory
 from modelcore.versions import check_versions
 
 __all__ = ["convert"]
@@ -56,7 +56,7 @@ def convert(
     from tasks.progress import shown_progress
 
     with shown_progress("convert") as progress:
-        report = place(
+        report = atomic_directory(
             destination,
             lambda directory: convert_checkpoint(
                 source, directory, to=to, format=format, dtype=dtype, verify=verify, progress=progress

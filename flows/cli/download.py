@@ -8,7 +8,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit
 from modelcore.report.words import bytes_in_words
-from modelcore.store.atomic_output import place
+from modelcore.store.atomic_output import atomic_directory
 
 __all__ = ["download"]
 
@@ -47,7 +47,7 @@ def download(
     shipped = model_of(source)
     source = address_of(source)
     with shown_progress("download") as progress:
-        files = place(
+        files = atomic_directory(
             destination,
             lambda directory: patiently(
                 lambda: fetch(

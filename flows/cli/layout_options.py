@@ -12,7 +12,7 @@ import click
 from flows.cli.command import as_json, emit
 from modelcore.parallel.mesh import Layout
 from modelcore.report.words import bytes_in_words
-from modelcore.store.atomic_output import place
+from modelcore.store.atomic_output import atomic_directory
 
 if TYPE_CHECKING:
     from modelcore.checkpoints.reshard import ReshardReport
@@ -125,7 +125,7 @@ def make_checkpoint(
 
     told = {key: str(value) if isinstance(value, Layout | Path) else value for key, value in asked.items()}
     with shown_progress(name) as progress:
-        report = place(
+        report = atomic_directory(
             destination,
             lambda directory: work(source, directory, progress=progress, **asked),
             origin={"source": str(source.absolute()), **told},

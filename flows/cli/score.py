@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
-from modelcore.store.atomic_output import place
+from modelcore.store.atomic_output import atomic_directory
 from modelcore.store.manifest import file_sha256
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _placed(samples: Path, benchmark: Benchmark, destination: Path, choices: dic
     asked = {key: choices[key] for key in ("template", "standalone", "k")}
     origin = {"samples": file_sha256(samples), "benchmark": benchmark.digest, **asked}
     with shown_progress("score") as progress:
-        return place(
+        return atomic_directory(
             destination,
             lambda directory: execute(samples, benchmark, directory, progress=progress, **choices),
             origin={**origin, "limits": asdict(choices["limits"])},

@@ -11,14 +11,14 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from modelcore.errors import MindrailError, StepFailed
+from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
+from modelcore.store.disk import disk_errors, write_at
 from modelcore.weights.file_layout import FileLayout, Place
 from modelcore.weights.tensors import CHUNK, Extent, LazyTensor, StoredTensor
 from modelcore.weights.writing import scratch_path
@@ -93,11 +93,11 @@ def _write_file(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = scratch_path(path)
-    with _disk_errors(path), scratch.open("wb", buffering=0) as file:
+    with disk_errors(path), scratch.open("wb", buffering=0) as file:
         descriptor = file.fileno()
         os.ftruncate(descriptor, target.layout.size)
         for offset, header in target.layout.headers:
-            os.pwrite(descriptor, header, offset)
+            write_at(descriptor, header, offset)
             done(len(header))
         jobs = [
             partial(
@@ -107,6 +107,7 @@ def _write_file(
         ]
         with ThreadPoolExecutor(max(1, workers)) as pool:
             _collect(pool, jobs)
+        os.fsync(descriptor)
     _note_path(path).write_text(origin)
     scratch.replace(path)
 
@@ -132,7 +133,7 @@ def _write_tensor(
     for chunk in tensor.chunks():
         data = chunk.data.cast("B")
         for start, length, offset in _parts(places, at, at + len(data)):
-            _write_at(descriptor, data[start - at : start - at + length], offset)
+            write_at(descriptor, data[start - at : start - at + length], offset)
         at += len(data)
         done(len(data))
 
@@ -181,21 +182,5 @@ def _kernel_copy(source: int, target: int, count: int, begin: int, offset: int) 
 
 def _plain_copy(source: int, target: int, count: int, begin: int, offset: int) -> int:
     data = os.pread(source, min(count, CHUNK), begin)
-    _write_at(target, memoryview(data), offset)
+    write_at(target, data, offset)
     return len(data)
-
-
-def _write_at(descriptor: int, data: memoryview, offset: int) -> None:
-    while data:
-        count = os.pwrite(descriptor, data, offset)
-        data, offset = data[count:], offset + count
-
-
-@contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise StepFailed("the disk is full", where=path, fix="free space and run again") from error

@@ -17,7 +17,7 @@ from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.encoding.prefetch import ahead
 from modelcore.data.encoding.samples import Sample, read_samples, read_texts
 from modelcore.data.encoding.workers import examine_all, suitable_workers
-from modelcore.data.mindrecord.output import built_aside, report_path
+from modelcore.data.mindrecord.output import atomic_rows, report_path
 from modelcore.data.mindrecord.sink import Sinks, open_sinks
 from modelcore.data.options import Options
 from modelcore.data.quality.selection import Selector
@@ -66,7 +66,7 @@ def preprocess(
     plan = Plan(options, tokenizer_dir)
     examiner = Examiner(plan)
     report = PreprocessReport.empty(options)
-    with built_aside(destination) as path:
+    with atomic_rows(destination) as path:
         with open_sinks(path, examiner, options, report) as sinks:
             _fill(sinks, source, plan, examiner, report, workers or suitable_workers(source), progress)
         _judge(source, report, options)

@@ -1,66 +1,179 @@
-"""Output at a place that the user names: there whole or not at all, and never over something else.
+"""Output that appears under its name complete or not at all, whenever the process that makes it dies.
 
-The same care as the store's for commands that take a destination: the work is done in a directory
-beside it, whose name tells from what, so that a killed command goes on and another does not mix in.
+The work is done in a directory beside the destination (`….partial`). What is there is synced to the disk
+before it gets its name, and nothing that exists is replaced. `build_directory` is the mechanism alone;
+`atomic_directory` and `atomic_files` are for destinations that a user names, and let one process at a time
+work on each.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from modelcore.errors import MindrailError
-from modelcore.store.durable import sync_tree
+from modelcore.store.disk import disk_errors, make_directory
+from modelcore.store.durable import rename_durably, sync, sync_tree
+from modelcore.store.lock import locked
 from modelcore.store.manifest import as_plain
 
-__all__ = ["place"]
+__all__ = ["atomic_directory", "atomic_files", "build_directory"]
 
 Result = TypeVar("Result")
 
 
-def place(destination: Path, build: Callable[[Path], Result], *, origin: Mapping[str, Any]) -> Result:
-    """Let `build` fill a directory beside `destination` and rename it there when it is done.
+def build_directory(destination: Path, partial: Path, build: Callable[[Path], Result]) -> Result:
+    """Let `build` fill the directory `partial`, then rename it.
 
     Args:
-        destination: a directory that does not exist, or is empty.
-        build: fills the directory it is given; called again with the same one after it died.
-        origin: whatever the output depends on; another origin gets another directory to work in.
+        destination: the directory to be; must not exist by then, or be empty.
+        partial: a directory beside it; made if missing. It stays if `build` raises.
+        build: fills the directory that it is called with, and resumes from what it finds there. If a file
+            says that the rest is complete, `build` writes it last.
+
+    Returns:
+        What `build` returns.
 
     Raises:
-        MindrailError: there is something at the destination, it cannot be written, or another
-            process is making it right now.
+        MindrailError: `partial` cannot be made.
+        StepFailed: the disk is full.
     """
-    destination = destination.absolute()
-    if destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
-        raise MindrailError("there is something here already", where=destination, fix="choose another place")
-    mark = hashlib.sha256(json.dumps(as_plain(origin), sort_keys=True).encode()).hexdigest()[:12]
-    partial = destination.with_name(f"{destination.name}.{mark}.partial")
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        lock = (partial.parent / f".{partial.name}.lock").open("w")
-    except OSError as error:
-        raise MindrailError(f"cannot write here: {error.strerror}", where=destination) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise MindrailError("another command is making this right now", where=destination) from error
-        try:
-            result = build(partial)
-            sync_tree(partial)
-            partial.rename(destination)
-        finally:
-            _leave_nothing_empty(partial, Path(lock.name))
+    make_directory(partial, where=destination)
+    result = build(partial)
+    with disk_errors(partial):
+        sync_tree(partial)
+    rename_durably(partial, destination)
     return result
 
 
-def _leave_nothing_empty(partial: Path, lock: Path) -> None:
-    """Remove what holds no work to go on from: the lock of a finished directory, or an empty one."""
-    if partial.exists() and not any(partial.iterdir()):
-        partial.rmdir()
-    if not partial.exists():
-        lock.unlink()
+def atomic_directory(
+    destination: Path, build: Callable[[Path], Result], *, origin: Mapping[str, Any]
+) -> Result:
+    """Build a directory at a place that a user names.
+
+    Args:
+        destination: a directory that does not exist, or is empty.
+        build: fills the directory that it is called with; a call after a killed one gets the same
+            directory and resumes from what is there.
+        origin: whatever the output depends on; another origin gets another directory to work in.
+
+    Returns:
+        What `build` returns.
+
+    Raises:
+        MindrailError: there is something at the destination, it cannot be written, or another process is
+            building it right now.
+    """
+    destination = destination.absolute()
+    digest = hashlib.sha256(json.dumps(as_plain(origin), sort_keys=True).encode()).hexdigest()[:12]
+    partial = destination.with_name(f"{destination.name}.{digest}.partial")
+    with _only_process(partial.with_name(f".{partial.name}.lock"), destination):
+        if destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
+            raise MindrailError(
+                "there is something here already", where=destination, fix="choose another place"
+            )
+        try:
+            return build_directory(destination, partial, build)
+        finally:
+            if partial.exists() and not any(partial.iterdir()):
+                partial.rmdir()
+
+
+@contextmanager
+def atomic_files(
+    destination: Path, *, belongs: Callable[[str], bool], order: Callable[[str], int] = lambda name: 0
+) -> Iterator[Path]:
+    """Write one file, or several that belong together, into a directory that may hold others.
+
+    The files are made in a directory of their own and appear by hard links, in order. A killed process's
+    files are removed by the next call, unless all of them had appeared.
+
+    Args:
+        destination: the file that gives the others their names.
+        belongs: whether a name in the destination's directory is one of these files'.
+        order: files of a lower number appear first.
+
+    Yields:
+        The path to write instead of `destination`; files beside it go beside the destination. If the block
+        raises, nothing is left.
+
+    Raises:
+        MindrailError: one of the files exists, the destination cannot be written, or another process is
+            writing it right now.
+    """
+    partial = destination.with_name(f".{destination.name}.partial")
+    with _only_process(partial.with_name(f"{partial.name}.lock"), destination):
+        make_directory(partial, where=destination)
+        try:
+            _remove_remains(partial)
+            _refuse_existing(destination, belongs)
+            yield partial / destination.name
+            _publish(sorted(partial.iterdir(), key=lambda path: (order(path.name), path.name)))
+            sync(destination.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _only_process(lock: Path, destination: Path) -> Iterator[None]:
+    """Hold the lock of a destination, or refuse it while another process does."""
+
+    def refuse() -> None:
+        raise MindrailError("another command is making this right now", where=destination)
+
+    make_directory(destination.parent, where=destination)
+    with locked(lock, on_busy=refuse):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _remove_remains(partial: Path) -> None:
+    """Remove what a process left that was killed here, and what it had published, unless that was all."""
+    made = [*partial.iterdir()]
+    published = [path for path in made if _is_published(path)]
+    if len(published) < len(made):
+        for path in published:
+            _published(path).unlink()
+    for path in made:
+        path.unlink()
+
+
+def _refuse_existing(destination: Path, belongs: Callable[[str], bool]) -> None:
+    existing = sorted(name for name in os.listdir(destination.parent) if belongs(name))  # noqa: PTH208
+    if existing:
+        raise MindrailError(
+            "exists already",
+            where=destination.with_name(existing[0]),
+            fix="remove it or choose another name",
+        )
+
+
+def _publish(paths: list[Path]) -> None:
+    """Link the synced files into the directory above theirs; all or, where one cannot be, none."""
+    for path in paths:
+        with disk_errors(_published(path)):
+            sync(path)
+    for number, path in enumerate(paths):
+        try:
+            os.link(path, _published(path))
+        except OSError as error:
+            for done in paths[:number]:
+                _published(done).unlink()
+            raise MindrailError(f"cannot be put here ({error.strerror})", where=_published(path)) from error
+
+
+def _published(path: Path) -> Path:
+    return path.parent.parent / path.name
+
+
+def _is_published(path: Path) -> bool:
+    published = _published(path)
+    return published.is_file() and published.samefile(path)

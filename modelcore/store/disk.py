@@ -47,7 +47,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def make_directory(directory: Path, *, where: Path | None = None, fix: str = "") -> None:
-    """Make `directory` and those above it, unless they exist.
+    """Make `directory` and those above it, unless they exist, and check that files can be made in it.
 
     Args:
         directory: the directory.
@@ -55,10 +55,12 @@ def make_directory(directory: Path, *, where: Path | None = None, fix: str = "")
         fix: what to do about it, for the error.
 
     Raises:
-        MindrailError: it cannot be made or is not a directory.
+        MindrailError: it cannot be made, is not a directory, or cannot be written in.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise MindrailError(
             f"cannot write here: {error.strerror}", where=where or directory, fix=fix

@@ -1,29 +1,28 @@
-"""The store: a step's output is built once, committed whole, and believed only after a look.
+"""The store: a step's output is built once, committed whole, and validated before reuse.
 
-`Store.build` is the one mechanism every step shares. It looks for the artifact of a key; where it
-is missing or damaged it lets the step build it in `<key>.partial` (a step that died left its
-beginnings there and goes on from them) and commits the directory by one rename. One builder at a
-time per key, across processes. The store knows nothing of what steps do, and deletes only what it
-found damaged.
+`Store.build` is the one mechanism every step shares. It looks for the artifact of a key; where that is
+missing or damaged, it lets the step build it in `<key>.partial`, where a step that died finds what it
+had done, and commits the directory by one rename. One builder at a time per key, across processes. The
+store knows nothing of what steps do, and deletes only what is damaged.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from modelcore.errors import MindrailError, StepFailed
-from modelcore.store.durable import sync_tree
+from modelcore.errors import StepFailed
+from modelcore.store.atomic_output import build_directory
+from modelcore.store.disk import make_directory
+from modelcore.store.lock import locked
 from modelcore.store.manifest import (
     FileEntry,
     Manifest,
@@ -54,7 +53,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Built:
-    """What `Store.build` gives: the artifact, whether it was there already, seconds taken now."""
+    """What `Store.build` returns: the artifact, whether it was there already, seconds this call took."""
 
     artifact: Artifact
     cached: bool
@@ -81,30 +80,44 @@ class Store:
 
         Args:
             step: the step's name, a directory of the store.
-            build: fills the directory it is given; called again with the same directory after it
-                died, so it goes on from what it finds there.
+            build: fills the directory that it is called with. After it died it is called again with the
+                same directory, and resumes from what is there.
             version: raised when the step's output changes for the same inputs.
             inputs: digests of what the step reads, by name.
-            parameters: everything else that the output depends on, as JSON can say it.
+            parameters: everything else that the output depends on, as JSON values.
             on_wait: called once if another process is building this artifact right now.
+
+        Raises:
+            MindrailError: the store cannot be written.
+            StepFailed: the step left no file.
         """
         started = time.monotonic()
         plain = as_plain(parameters)
         key = _key_of(step, version, inputs, plain)
-        with self._only_builder(step, key, on_wait):
-            found = self.find(step, key)
-            if found is not None:
-                return Built(found, True, time.monotonic() - started)
-            partial = self._partial(step, key)
-            build(partial)
-            seconds = time.monotonic() - started
-            manifest = _manifest(partial, step, version, key, dict(inputs), plain, seconds)
-            return Built(self._commit(partial, manifest), False, seconds)
+        final = self.root / step / key
+        make_directory(final.parent, fix="choose another place with --store")
+        with locked(final.with_name(f"{key}.lock"), on_busy=on_wait):
+            present = self.find(step, key)
+            if present is not None:
+                return Built(present, True, time.monotonic() - started)
+
+            def build_and_describe(partial: Path) -> Manifest:
+                build(partial)
+                seconds = time.monotonic() - started
+                manifest = _manifest(partial, step, version, key, dict(inputs), plain, seconds)
+                manifest.write(partial)
+                if final.exists():  # damaged, or `find` would have returned it
+                    shutil.rmtree(final)
+                return manifest
+
+            manifest = build_directory(final, final.with_name(f"{key}.partial"), build_and_describe)
+            return Built(Artifact(final, manifest), False, manifest.seconds)
 
     def find(self, step: str, key: str) -> Artifact | None:
         """Return the artifact if every file is there as it was made; None where it has to be built.
 
-        A file is believed if size and mtime are the recorded ones, and read in whole if not.
+        A file whose size and mtime are the recorded ones is not read; of one with another mtime the sha256
+        is compared.
         """
         path = self.root / step / key
         manifest = Manifest.read(path)
@@ -115,7 +128,7 @@ class Store:
         return Artifact(path, manifest)
 
     def damages(self, artifact: Artifact) -> list[str]:
-        """Read every file of `artifact` and return what is wrong, a line a file; empty if nothing."""
+        """Read every file of `artifact` and return what is wrong, one line per damaged file."""
         found = (_damage(artifact.path, entry, thorough=True) for entry in artifact.manifest.files)
         return [line for line in found if line]
 
@@ -124,40 +137,6 @@ class Store:
         found = ((path, Manifest.read(path)) for path in self.root.glob("*/*") if "." not in path.name)
         known = [Artifact(path, manifest) for path, manifest in found if manifest is not None]
         return sorted(known, key=lambda artifact: artifact.manifest.created)
-
-    def _partial(self, step: str, key: str) -> Path:
-        partial = self.root / step / f"{key}.partial"
-        try:
-            partial.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _cannot_write(partial, error) from error
-        return partial
-
-    def _commit(self, partial: Path, manifest: Manifest) -> Artifact:
-        sync_tree(partial)
-        manifest.write(partial)
-        final = partial.with_suffix("")
-        if final.exists():  # damaged, or `find` would have believed it
-            shutil.rmtree(final)
-        partial.rename(final)
-        return Artifact(final, manifest)
-
-    @contextlib.contextmanager
-    def _only_builder(self, step: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the key's lock. The kernel lets go of it when its holder dies, however it dies."""
-        path = self.root / step / f"{key}.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("w")
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                on_wait()
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _key_of(step: str, version: int, inputs: Mapping[str, str], parameters: Mapping[str, Any]) -> str:
@@ -197,9 +176,3 @@ def _damage(directory: Path, entry: FileEntry, *, thorough: bool) -> str:
     if (thorough or state[1] != entry.modified) and file_sha256(path) != entry.sha256:
         return f"{path}: its sha256 is not that of the file that was made"
     return ""
-
-
-def _cannot_write(path: Path, error: OSError) -> MindrailError:
-    return MindrailError(
-        f"cannot write here: {error.strerror}", where=path, fix="choose another place with --store"
-    )

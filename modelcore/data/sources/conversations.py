@@ -1,22 +1,22 @@
-"""Alpaca records written out as conversations, the JSON that MindFormers' and FastChat's tools read.
+"""Writes Alpaca records as conversations, the JSON that MindFormers' and FastChat's tools read.
 
-One record a conversation: the Alpaca prompt from "human", the answer from "gpt", ids "1", "2", … in order.
-Byte for byte what MindFormers' converter writes, a record at a time.
+One conversation per record: the Alpaca prompt from "human", the answer from "gpt", ids "1", "2", … in order.
+Byte for byte what MindFormers' converter writes, with one record in memory at a time.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from modelcore.data.encoding.prompts import alpaca_prompt
 from modelcore.data.sources.json_records import raise_bad, read_records
 from modelcore.data.sources.records import Instruction, read_instruction
-from modelcore.errors import MindrailError, StepFailed
+from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
+from modelcore.store.atomic_output import atomic_files
+from modelcore.store.disk import disk_errors
 
 __all__ = ["convert_alpaca"]
 
@@ -37,28 +37,22 @@ def convert_alpaca(
 
     Raises:
         MindrailError: the source is unusable or has no record, or `destination` exists or cannot be written.
+        StepFailed: the disk is full.
     """
-    if os.path.lexists(destination):
-        raise MindrailError("exists already", where=destination, fix="remove it or choose another name")
     bad: list[MindrailError] = []
     written = 0
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
-            path = Path(scratch) / destination.name
-            with path.open("w", encoding="utf-8", newline="\n") as file:
-                for record in _instructions(source, bad if skip_bad else None):
-                    written += 1
-                    file.write((",\n" if written > 1 else "[\n") + _conversation(written, record))
-                    progress(written, None, "records")
-                file.write("\n]")
-            if not written:
-                raise MindrailError("has no usable record", where=source)
-            os.link(path, destination)
-    except OSError as error:
-        raise StepFailed(
-            f"could not be written ({error.strerror})", where=destination, fix="is the disk full?"
-        ) from error
+    with (
+        atomic_files(destination, belongs=lambda name: name == destination.name) as path,
+        disk_errors(destination),
+        path.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        for record in _instructions(source, bad if skip_bad else None):
+            written += 1
+            file.write((",\n" if written > 1 else "[\n") + _conversation(written, record))
+            progress(written, None, "records")
+        file.write("\n]")
+        if not written:
+            raise MindrailError("has no usable record", where=source)
     return written, len(bad)
 
 

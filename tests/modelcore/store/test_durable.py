@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.store.atomic_output import place
 from modelcore.store.durable import rename_durably, replace_contents, sync_tree
 
 
@@ -32,12 +31,6 @@ def test_every_file_is_sent_and_the_directory_last(tmp_path: Path, synced: list[
     (tmp_path / "lost").symlink_to("nowhere")
     sync_tree(tmp_path)
     assert sorted(synced[:-1]) == ["a", "config.json", "weights"] and synced[-1] == tmp_path.name
-
-
-def test_a_command_names_its_destination_only_then(tmp_path: Path, synced: list[str]) -> None:
-    place(tmp_path / "out", lambda directory: (directory / "weights").write_bytes(b"1"), origin={})
-    assert synced[0] == "weights" and synced[-1].endswith(".partial")
-    assert (tmp_path / "out" / "weights").read_bytes() == b"1"
 
 
 def test_contents_are_replaced_after_they_were_sent_and_the_name_is_sent_too(

@@ -15,6 +15,7 @@ import pytest
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.store.manifest import Manifest
 from modelcore.store.store import Built, Store
+from tests.paths import ROOT
 
 
 def build(
@@ -187,6 +188,49 @@ def test_a_killed_builder_holds_no_lock_and_its_output_does_not_count(tmp_path):
     assert store.artifacts() == []
     built = store.build("s", lambda d: (d / "whole").write_text("y"), version=1, inputs={}, parameters={})
     assert not built.cached
+
+
+def test_a_builder_killed_when_all_but_the_rename_was_done_has_committed_nothing(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from modelcore.store.store import Store\n"
+        "replace = Path.replace\n"
+        "def die_at_the_end(source, destination):\n"
+        "    os.kill(os.getpid(), 9) if source.suffix == '.partial' else replace(source, destination)\n"
+        "Path.replace = die_at_the_end\n"
+        "fill = lambda d: (d / 'file').write_text('x')\n"
+        "Store(Path(sys.argv[1])).build('s', fill, version=1, inputs={}, parameters={})"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    store, found = Store(tmp_path), []
+    assert store.artifacts() == []
+    built = store.build(
+        "s", lambda d: found.extend(sorted(p.name for p in d.iterdir())), version=1, inputs={}, parameters={}
+    )
+    assert not built.cached and found == ["file", "manifest.json"]
+    assert [entry.path for entry in built.artifact.manifest.files] == ["file"]
+
+
+def test_an_artifact_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def recorded_fsync(descriptor: int) -> None:
+        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def recorded_replace(source: Path, destination: Path) -> Path:
+        events.append(f"-> {destination.name}")
+        return replace(source, destination)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(Path, "replace", recorded_replace)
+    key = build(Store(tmp_path)).artifact.path.name
+    assert events[:3] == ["manifest.json.new", "-> manifest.json", f"{key}.partial"]
+    assert {"data.bin", "inner", "manifest.json"} < set(events[3:-3])
+    assert events[-3:] == [f"{key}.partial", f"-> {key}", "convert"]
 
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.data.mindrecord.output import built_aside
+from modelcore.data.mindrecord.output import atomic_rows
 from modelcore.errors import MindrailError
 from tests.paths import ROOT
 
@@ -19,7 +19,7 @@ FILES = ("x.mindrecord", "x.mindrecord.db", "x.report.json", "x.validation.mindr
 KILLED_AT = """
 import os, signal, sys
 from pathlib import Path
-from modelcore.data.mindrecord.output import built_aside
+from modelcore.data.mindrecord.output import atomic_rows
 link, left = os.link, int(sys.argv[2])
 def counted(*paths):
     global left
@@ -28,14 +28,14 @@ def counted(*paths):
     left -= 1
     link(*paths)
 os.link = counted
-with built_aside(Path(sys.argv[1])) as path:
+with atomic_rows(Path(sys.argv[1])) as path:
     for name in sys.argv[3:]:
         path.with_name(name).write_text("first")
 """
 
 
 def make(destination: Path, text: str) -> None:
-    with built_aside(destination) as path:
+    with atomic_rows(destination) as path:
         for name in FILES:
             path.with_name(name).write_text(text)
 
@@ -77,9 +77,9 @@ def test_a_run_that_was_killed_when_all_was_placed_has_made_its_output(tmp_path:
 
 def test_two_at_once_do_not_mix(tmp_path: Path) -> None:
     out = tmp_path / "x.mindrecord"
-    with built_aside(out) as path:
+    with atomic_rows(out) as path:
         path.write_text("mine")
-        with pytest.raises(MindrailError, match="another command is making this right now"), built_aside(out):
+        with pytest.raises(MindrailError, match="another command is making this right now"), atomic_rows(out):
             pass
     assert out.read_text() == "mine"
     assert names(tmp_path) == ["x.mindrecord"]
