@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from modelcore.config.schema import Evaluate
+from modelcore.config.runs import Evaluate
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
 from tasks.evaluation_report import evaluation_report

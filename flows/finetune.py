@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.train import TrainedRun, run_training
-from modelcore.config.schema import Finetune
+from modelcore.config.runs import Finetune
 
 __all__ = ["finetune"]
 

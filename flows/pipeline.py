@@ -12,7 +12,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.train import train
-from modelcore.config.schema import Pipeline
+from modelcore.config.runs import Pipeline
 from modelcore.store.store import Store
 from tasks.preflight import preflight
 from tasks.report import Scores, report

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from modelcore.config.schema import Convert, Download, Parallel, Preprocess
+from modelcore.config.checkpoint import Convert, Download
+from modelcore.config.data import Preprocess
+from modelcore.config.training import Parallel
 from modelcore.data.mindrecord.decode import Span
 from modelcore.data.report import PreprocessReport
 from modelcore.store.store import Store

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcore.config.schema import Convert, Training
+from modelcore.config.checkpoint import Convert
+from modelcore.config.runs import Training
 from modelcore.store.store import Store
 from tasks.convert import convert, export
 from tasks.download import download

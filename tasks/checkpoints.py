@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from modelcore.checkpoints.inspect_checkpoint import inspect_checkpoint
-from modelcore.config.schema import Download, Evaluate
+from modelcore.config.checkpoint import Download
+from modelcore.config.runs import Evaluate
 from modelcore.errors import MindrailError
 from modelcore.store.manifest import Manifest
 from modelcore.store.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from modelcore.checkpoints.convert import conversion_warnings, convert_checkpoint
-from modelcore.config.schema import Convert
+from modelcore.config.checkpoint import Convert
 from modelcore.store.store import Store
 from tasks.progress import say
 from tasks.step import Outcome, Step, build_step, finished, step_task

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from modelcore.checkpoints.model_check import check_model
+from modelcore.config.checkpoint import Download
 from modelcore.config.models import address_of, model_of
-from modelcore.config.schema import Download, Parallel
+from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError
 from modelcore.store.download import download as fetch
 from modelcore.store.manifest import file_sha256

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from modelcore.config.schema import Evaluate
+from modelcore.config.runs import Evaluate
 from modelcore.evaluation.history import HISTORY, Run, read_history
 from modelcore.report.evaluation_page import EvaluationPage, render_evaluation
 from modelcore.store.store import Store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelcore.config.schema import Generate
+from modelcore.config.evaluation import Generate
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.samples import extract_samples
 from modelcore.evaluation.templates import template

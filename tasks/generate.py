@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modelcore.config.schema import Generate
+from modelcore.config.evaluation import Generate
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
 from modelcore.launching.gang import run_program

@@ -7,11 +7,9 @@ other before the ranks start. Where it comes from is no part of the artifact's k
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from modelcore.config.schema import Training
+from modelcore.config.runs import Training
 from modelcore.data.mindrecord.output import report_path, validation_path
 from modelcore.data.report import PreprocessReport
 from modelcore.errors import MindrailError
@@ -30,7 +28,7 @@ __all__ = ["launch"]
 
 _VERSION = 1
 PLAN = "plan.json"
-_NOT_OF_THE_PLAN = {"resume_from", "validate_every", "peak_tflops"}
+_NOT_IN_THE_KEY = {"checkpoint_every", "keep", "resume_from", "validate_every", "peak_tflops"}
 _CHECKPOINTS = "checkpoints/*/step_*"
 
 
@@ -44,7 +42,7 @@ def launch(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
         version=_VERSION,
         inputs={"shards": shards.digest, "rows": rows.digest},
         parameters={
-            "train": config.train.model_dump(exclude={"checkpoint_every", "keep", *_NOT_OF_THE_PLAN}),
+            "train": config.train.model_dump(exclude=_NOT_IN_THE_KEY),
             **({"validate_every": config.validate_every} if config.validate_every else {}),
             "parallel": config.parallel.model_dump(exclude={"recompute"}),
             "seed": config.seed,
@@ -83,20 +81,19 @@ def _plan(directory: Path, shards: Step, rows: Step, config: Training) -> TrainP
         shard_optimizer=cut.shard_optimizer,
         recompute=cut.recompute,
         seed=config.seed,
-        peak_tflops=config.train.peak_tflops or 0.0,
-        **_validation(rows, config),
-        **config.train.model_dump(exclude=_NOT_OF_THE_PLAN) | {"accumulate": config.micro_batches},
+        validation=_validation(rows, config),
+        **config.train.model_dump(exclude={"resume_from"}) | {"accumulate": config.micro_batches},
     )
 
 
-def _validation(rows: Step, config: Training) -> dict[str, Any]:
-    """Return what the plan says of validation, where it is asked for.
+def _validation(rows: Step, config: Training) -> str:
+    """Return the file of the rows that were held back, "" where none are wanted.
 
     Raises:
         MindrailError: the share is so small that no row was held back.
     """
-    if config.validate_every is None:
-        return {}
+    if not config.preprocess.validation:
+        return ""
     train = rows.path / ROWS / TRAIN
     if not PreprocessReport.read(report_path(train)).validation_rows:
         raise MindrailError(
@@ -104,7 +101,7 @@ def _validation(rows: Step, config: Training) -> dict[str, Any]:
             where="preprocess.validation",
             fix="give a larger share, or 0 for no validation",
         )
-    return {"validation": str(validation_path(train)), "validate_every": config.validate_every}
+    return str(validation_path(train))
 
 
 def _resume(source: Path, plan: TrainPlan, progress: Progress) -> None:
@@ -133,7 +130,7 @@ def _tell_of_the_same_job_elsewhere(plan: TrainPlan) -> None:
 def _is_same_job(partial: Path, plan: TrainPlan) -> bool:
     try:
         other = TrainPlan.read(partial / "logs" / PLAN)
-        check_same_job(asdict(other), plan, partial, new_layout=True)
+        check_same_job(other.as_plain(), plan, partial, new_layout=True)
     except MindrailError:
         return False
     return other.data == plan.data

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 from modelcore.checkpoints.layout import DryRun, Job, dry_run, ways_to_fit
 from modelcore.config.models import address_of
-from modelcore.config.schema import Parallel, Pipeline, Predict
+from modelcore.config.runs import Pipeline, Predict
+from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.families import Family, load_model_config
 from modelcore.parallel.memory import Inference, Training

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.config.schema import Generate, Training
+from modelcore.config.evaluation import Generate
+from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from modelcore.config.schema import Preprocess
+from modelcore.config.data import Preprocess
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess as write_rows
 from modelcore.store.store import Store

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from modelcore.config.schema import Pipeline
+from modelcore.config.runs import Pipeline
 from modelcore.evaluation.history import HISTORY, read_history
 from modelcore.report.run_page import RunPage, render_run
 from modelcore.report.score_section import ScoreSection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelcore.config.schema import Generate, Score
+from modelcore.config.evaluation import Generate, Score
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.score import SCORER_VERSION
 from modelcore.evaluation.score import score as execute

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from modelcore.config.schema import Generate
+from modelcore.config.evaluation import Generate
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.compare import compare
 from modelcore.evaluation.history import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcore.config.schema import Generate, Score
+from modelcore.config.evaluation import Generate, Score
 from modelcore.evaluation.history import HISTORY, Run, append_run, run_of
 from modelcore.evaluation.report import ScoreReport, read_report
 from modelcore.store.manifest import Manifest

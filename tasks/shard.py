@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelcore.checkpoints.reshard import Format, reshard_checkpoint, shard_checkpoint
-from modelcore.config.schema import Parallel
+from modelcore.config.training import Parallel
 from modelcore.store.store import Store
 from tasks.layout import layout_of
 from tasks.step import Outcome, Step, build_step, step_task

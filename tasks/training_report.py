@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from modelcore.config.schema import Training
+from modelcore.config.runs import Training
 from modelcore.data.mindrecord.output import report_path
 from modelcore.data.page import data_section
 from modelcore.data.report import PreprocessReport

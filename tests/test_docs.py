@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from flows.cli.main import command_line
-from modelcore.config.describe import describe
+from modelcore.config.describe import describe_all
 from modelcore.config.models import Model
 from modelcore.config.reading import read_config
-from modelcore.config.schema import Evaluate, Finetune, Pipeline, Pretrain
+from modelcore.config.runs import RUNS, Evaluate, Finetune, Pipeline, Pretrain
 from tests.paths import ROOT
 from tests.test_layers import PACKAGES
 
@@ -141,4 +141,4 @@ def test_contributing_lists_every_package_of_modelcore_in_the_order_of_imports()
 
 def test_the_configuration_page_is_what_the_command_prints() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
-    assert page.endswith(describe(Pipeline)), "run: make docs"
+    assert page.endswith(describe_all(RUNS)), "run: make docs"

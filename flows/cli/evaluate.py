@@ -10,7 +10,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
 from modelcore.config.reading import read_config
-from modelcore.config.schema import Evaluate
+from modelcore.config.runs import Evaluate
 from modelcore.versions import check_versions
 
 if TYPE_CHECKING:

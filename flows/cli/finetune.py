@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
-from modelcore.config.schema import Finetune
+from modelcore.config.runs import Finetune
 
 if TYPE_CHECKING:
     from flows.train import TrainedRun

@@ -11,7 +11,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit
 from modelcore.config.reading import read_config, read_yaml
-from modelcore.config.schema import Pipeline, Predict
+from modelcore.config.runs import Pipeline, Predict
 from modelcore.demo.config import Demo
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
-from modelcore.config.schema import Pipeline
+from modelcore.config.runs import Pipeline
 
 if TYPE_CHECKING:
     from flows.pipeline import Run

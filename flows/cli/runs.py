@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from modelcore.config.reading import read_config, read_yaml
-from modelcore.config.schema import Training
+from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
 from modelcore.report.words import bytes_in_words
 from modelcore.versions import check_versions

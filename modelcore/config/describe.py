@@ -1,63 +1,83 @@
-"""Every key of a configuration with its type, default and meaning, as a table in Markdown.
+"""Every key of a configuration with its type, default and meaning, as tables in Markdown.
 
-What `mindrail config` prints and docs/configuration.md holds. Nothing is told here that the schema
-does not say.
+What `mindrail config` prints and docs/configuration.md holds, all of it from the sections themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from modelcore.config.keys import Key, every_key, keys_of
+from modelcore.config.section import Section
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_all"]
+
+_HEAD = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
-def describe(schema: type[BaseModel]) -> str:
-    """Return a Markdown table of the schema's keys, sections in their order."""
-    rows = [
-        f"| `{key}` | {kind} | {default} | {meaning} |" for key, kind, default, meaning in _keys(schema, "")
+def describe(schema: type[Section]) -> str:
+    """Return a table of all keys of one kind of run, those inside its sections included."""
+    return _table((name, key, "section") for name, key in every_key(schema))
+
+
+def describe_all(runs: Mapping[str, type[Section]]) -> str:
+    """Return the keys of every kind of run: its own in a table each, then each section once.
+
+    Args:
+        runs: the kinds by name; a section that has one name in two of them is the same in both.
+    """
+    sections = {key.name: key.kind for schema in runs.values() for key in keys_of(schema) if _is_section(key)}
+    parts = [
+        *(_part(name, "", schema) for name, schema in runs.items()),
+        *(_part(name, f"{name}.", section) for name, section in sections.items()),
     ]
-    return "\n".join(["| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows]) + "\n"
+    return "\n".join(parts)
 
 
-def _keys(schema: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    for name, field in schema.model_fields.items():
-        section = _section(field.annotation)
-        if section is None:
-            yield prefix + name, _kind(field.annotation), _default(field), field.description or ""
-        else:
-            yield f"{prefix}{name}", "section", "", _first_line(section)
-            yield from _keys(section, f"{prefix}{name}.")
+def _part(name: str, prefix: str, schema: type[Section]) -> str:
+    rows = ((prefix + key.name, key, f"[section](#{key.name})") for key in keys_of(schema))
+    return f"## {name}\n\n{_first_line(schema)}\n\n{_table(rows)}"
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
+def _table(rows: Iterable[tuple[str, Key, str]]) -> str:
+    lines = [
+        f"| `{name}` | {link if _is_section(key) else _type(key)} | {_default(key)} | {_meaning(key)} |"
+        for name, key, link in rows
+    ]
+    return "\n".join([*_HEAD, *lines]) + "\n"
 
 
-def _kind(annotation: Any) -> str:
-    if get_origin(annotation) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(annotation))
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-    if annotation in names:
-        return names[annotation]
-    if get_origin(annotation) in (list, dict):
-        return {list: "list", dict: "keys and values"}[get_origin(annotation)]
-    choices = [_kind(kind) for kind in get_args(annotation) if kind is not type(None)]
-    return choices[0] if choices else str(annotation)
+def _is_section(key: Key) -> bool:
+    return issubclass(key.kind, Section)
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _type(key: Key) -> str:
+    if key.choices:
+        return ", ".join(f"`{choice}`" for choice in key.choices)
+    bounds = str(key.bounds)
+    name = _NAMES[key.kind] + (f" {bounds}" if bounds else "")
+    if key.container is dict:
+        return f"keys with a {name} each"
+    return f"list ({name})" if key.container is list else name
+
+
+def _default(key: Key) -> str:
+    if key.required:
         return "needed"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    return "none" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    if isinstance(key.default, Section):
+        return ", ".join(f"`{name}: {getattr(key.default, name)}`" for name in key.default.model_fields_set)
+    return "none" if key.default is None else f"`{_plain(key.default)}`"
 
 
-def _first_line(section: type[BaseModel]) -> str:
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _meaning(key: Key) -> str:
+    return _first_line(key.kind) if _is_section(key) else key.description
+
+
+def _first_line(section: type) -> str:
     return (section.__doc__ or "").strip().splitlines()[0]

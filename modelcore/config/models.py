@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from modelcore.config.reading import read_config
-from modelcore.config.schema import Count, Section
+from modelcore.config.section import Count, Section
 from modelcore.errors import MindrailError
 
 __all__ = ["MODELS", "Model", "address_of", "model_of", "shipped_models"]

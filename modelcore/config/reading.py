@@ -1,7 +1,7 @@
 """Reading YAML into a schema, with `--set a.b=c` on top; every mistake names its file and key.
 
 YAML here is YAML 1.2's core schema: `1e-4` is a number, `yes` and `on` are words, and a key given
-twice is an error. The schemas themselves are in `schema.py`.
+twice is an error. What the keys mean is in `runs.py` and the modules of its sections.
 """
 
 from __future__ import annotations
@@ -87,8 +87,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
-def parse(raw: Mapping[str, Any], schema: type[Schema], *, where: object) -> Schema:
-    """Check a mapping against a schema; `where` is named in the error."""
+def parse(raw: Mapping[str, Any], schema: type[Schema], *, where: object = "") -> Schema:
+    """Return a mapping of plain values as a section.
+
+    Args:
+        raw: the section's keys; a path is taken as its text.
+        schema: the section.
+        where: a file or command that the error names before the key.
+
+    Raises:
+        MindrailError: naming the first key that is wrong, and the others.
+    """
     try:
         return schema.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
@@ -131,7 +140,7 @@ def _explain(errors: list[ErrorDetails], schema: type[BaseModel], where: object)
     if others:
         also = ", ".join(sorted({".".join(map(str, error["loc"])) or "the whole" for error in others}))
         fix = f"{fix}; also wrong: {also}" if fix else f"also wrong: {also}"
-    return MindrailError(what, where=f"{where}: {key}" if key else where, fix=fix)
+    return MindrailError(what, where=": ".join(filter(None, (str(where), key))), fix=fix)
 
 
 def _in_words(

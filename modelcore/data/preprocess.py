@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from modelcore.config.reading import parse
 from modelcore.data.encoding.chunks import chunked
 from modelcore.data.encoding.examine import Examiner, Plan
 from modelcore.data.encoding.formats import FORMATS
@@ -32,9 +33,7 @@ def preprocess(
     source: Path,
     destination: Path,
     *,
-    format: str,
     tokenizer_dir: Path,
-    seq_length: int,
     workers: int | None = None,
     progress: Progress = silent,
     **choices: Any,
@@ -45,13 +44,11 @@ def preprocess(
         source: a JSON list or JSON lines, plain or gzipped; for `wiki` a file of wikitext's. Never written
             to.
         destination: FILE.mindrecord; `output` tells what else stands beside it.
-        format: as in `Options`.
         tokenizer_dir: the model's tokenizer files.
-        seq_length: tokens the network sees; rows hold one more.
         workers: processes to use; None chooses by the source's size and the processors. The rows do not
             depend on it.
         progress: told the records done.
-        **choices: the other fields of `Options` (compat, strict, skip_bad, pack, validation, benchmarks, …).
+        **choices: fields of `Options` (format, seq_length, strict, skip_bad, pack, validation, …).
 
     Raises:
         MindrailError: the source, the tokenizer, an option or the destination is unusable, or something is
@@ -62,7 +59,7 @@ def preprocess(
         >>> preprocess(Path("code_alpaca.json"), Path("rows.mindrecord"), format="wizardcoder",
         ...            tokenizer_dir=Path("WizardCoder-15B"), seq_length=2048, drop_duplicates=True)
     """
-    options = Options(format=format, seq_length=seq_length, **choices)
+    options = parse(choices, Options)
     plan = Plan(options, tokenizer_dir)
     examiner = Examiner(plan)
     report = PreprocessReport.empty(options)

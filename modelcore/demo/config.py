@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from modelcore.config.schema import Count, Pipeline, Section, Whole
+from modelcore.config.runs import Pipeline
+from modelcore.config.section import Count, Section, Whole
 
 __all__ = ["Demo", "FirstPrograms", "SmallLlama"]
 

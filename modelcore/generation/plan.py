@@ -8,42 +8,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from modelcore.config.evaluation import Decoding
+from modelcore.config.reading import parse
+from modelcore.config.section import Count
 from modelcore.errors import MindrailError
 
 __all__ = ["GenerationPlan", "Prompt", "read_plan", "read_prompts"]
 
 
-class GenerationPlan(BaseModel):
-    """One job.
+class GenerationPlan(Decoding):
+    """One job: how answers are generated (`Decoding`, the configuration's), from what, and where they go.
 
     Attributes:
         checkpoint: a whole MindSpore directory: config.json, model.ckpt or .safetensors, tokenizer files.
         prompts: JSON lines {"task_id", "prompt"}; the prompt is what the model reads, unchanged.
         output: JSON lines {"task_id", "sample", "response", "finish"} in the order of prompts and samples.
-        max_new_tokens: tokens after which a response is cut (finish "length").
         stops: texts before which a response ends (finish "stop").
-        samples: responses a prompt.
-        temperature: 0 is greedy.
-        top_p: mass of the nucleus tokens are drawn from.
-        seed: of the draws.
-        batch_size: sequences decoded side by side.
+        seed: of the sampling.
         bos: put the beginning-of-sequence token before each prompt.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     checkpoint: str
     prompts: str
     output: str
-    max_new_tokens: int = Field(ge=1)
-    stops: list[str] = []
-    samples: int = Field(1, ge=1)
-    temperature: float = Field(0.0, ge=0, allow_inf_nan=False)
-    top_p: float = Field(1.0, gt=0, le=1)
-    seed: int = 0
-    batch_size: int = Field(16, ge=1)
+    stops: list[str] = Field(default_factory=list)
+    seed: Count
     bos: bool = False
 
     def fingerprint(self) -> str:
@@ -71,13 +62,10 @@ def read_plan(path: Path) -> GenerationPlan:
         MindrailError: it cannot be read, or a key is unknown, missing or wrong.
     """
     try:
-        return GenerationPlan.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise MindrailError(f"cannot be read: {error.strerror}", where=path) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise MindrailError(first["msg"], where=f"{path}: {key}" if key else path) from error
+        raw = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MindrailError(f"cannot be read: {error}", where=path) from error
+    return parse(raw, GenerationPlan, where=path)
 
 
 def read_prompts(path: Path) -> list[Prompt]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modelcore.config.limits import MEMORY_MB, TIMEOUT
+
 __all__ = ["DEFAULT_LIMITS", "MIB", "Limits"]
 
 MIB = 1 << 20
@@ -28,8 +30,8 @@ class Limits:
         packages: packages it may import besides the standard library, if they are installed.
     """
 
-    seconds: float = 3.0
-    memory: int = 1024 * MIB
+    seconds: float = TIMEOUT
+    memory: int = MEMORY_MB * MIB
     processes: int = 128
     open_files: int = 128
     file_bytes: int = 64 * MIB

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +158,7 @@ class Job:
             **self.scale.state(),
             "updates": self.step.updates,
             "first_loss": self.health.first_loss,
-            "plan": asdict(self.plan),
+            "plan": self.plan.as_plain(),
         }
 
     def _finish(self) -> None:

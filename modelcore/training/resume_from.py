@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def _reshard(found: _Whole, plan: TrainPlan, directory: Path, progress: Progress
     kept = {key: value for key, value in found.states[0].items() if key not in ("file", "size", "sha256")}
     for rank in range(plan.layout.world_size):
         digest = file_sha256(part_file(directory, rank))
-        vouch(directory, rank, digest, {**kept, "plan": asdict(plan)})
+        vouch(directory, rank, digest, {**kept, "plan": plan.as_plain()})
 
 
 def _take_metrics(found: _Whole, output: Path) -> None:

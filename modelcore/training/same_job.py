@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ def check_same_job(before: Mapping[str, Any], plan: TrainPlan, where: Path, *, n
         MindrailError: naming what differs.
     """
     free = (*_FREE, *_OF_LAYOUT) if new_layout else _FREE
-    _refuse(_different(before, asdict(plan), free), where)
+    _refuse(_different(before, plan.as_plain(), free), where)
     rows = before["batch_size"] * before["accumulate"] * layout_in(before).data_parallel
     if rows != plan.global_batch:
         _refuse(("batch_size × accumulate × data_parallel", rows, plan.global_batch), where)

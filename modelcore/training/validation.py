@@ -52,7 +52,8 @@ class Validation:
             MindrailError: it is not a number.
         """
         plan = self._plan
-        if self._rows is None or (step % plan.validate_every and step != plan.steps):
+        every = plan.validate_every or plan.checkpoint_every
+        if self._rows is None or (step % every and step != plan.steps):
             return None
         loss_sum, tokens, batches = 0.0, 0, math.ceil(len(self._rows) / plan.global_batch)
         for batch in range(batches):

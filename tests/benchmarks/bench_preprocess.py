@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from modelcore.config.reading import parse
 from modelcore.data.encoding.chunks import Chunk, chunked
 from modelcore.data.encoding.encode import Encoded
 from modelcore.data.encoding.examine import Examiner, Plan
@@ -71,7 +72,7 @@ def make_source(path: Path, records: int) -> None:
 
 def phases(source: Path, form: str, directory: Path, scratch: Path) -> tuple[dict[str, Took], list[str], int]:
     """Time each phase by itself, in one process; also return the texts tokenised and their tokens."""
-    options = Options(format=form, seq_length=SEQ_LENGTH)
+    options = parse({"format": form, "seq_length": SEQ_LENGTH}, Options)
     report = PreprocessReport.empty(options)
     found: list[Encoded] = []
     rows: list[Rows] = []

@@ -114,6 +114,7 @@ def measure(directory: Path, layout: Layout) -> Seconds:
         model=str(directory / f"shards {layout}"),
         data="",
         output="",
+        seed=1,
         steps=10**6,
         batch_size=BATCH // layout.data_parallel,
         layout=layout,

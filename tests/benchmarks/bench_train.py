@@ -15,10 +15,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from modelcore.config.training import Precision
 from tests.paths import ROOT
 
 VOCABULARY, SEQUENCE, BATCH, STEPS = 4096, 256, 8, 3
@@ -69,7 +70,7 @@ def some_batches() -> list[Any]:
 class Ours:
     """Takes steps with `modelcore.training`."""
 
-    def __init__(self, directory: Path, precision: str) -> None:
+    def __init__(self, directory: Path, precision: Precision) -> None:
         if precision == "bf16":
             os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "BF16"
         import mindspore
@@ -86,6 +87,7 @@ class Ours:
             model=str(directory / "shards"),
             data="",
             output="",
+            seed=1,
             steps=10**6,
             batch_size=BATCH,
             learning_rate=RATE,
@@ -108,7 +110,7 @@ class Ours:
 class Theirs:
     """Takes steps with transformers, torch's AdamW and its clipping."""
 
-    def __init__(self, directory: Path, precision: str) -> None:
+    def __init__(self, directory: Path, precision: Precision) -> None:
         import torch
         from transformers import AutoModelForCausalLM
 
@@ -137,7 +139,7 @@ class Theirs:
 def serve(name: str, directory: Path) -> None:
     """Take STEPS steps for every line read; answer each with a line of [seconds, loss] pairs."""
     library, precision = name.split()
-    contender: Any = {"mindrail": Ours, "torch": Theirs}[library](directory, precision)
+    contender: Any = {"mindrail": Ours, "torch": Theirs}[library](directory, cast(Precision, precision))
     number = 0
     for _ in sys.stdin:
         taken = []

@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows import steps
 from flows.cli.main import command_line
-from modelcore.config.schema import Preprocess
+from modelcore.config.data import Preprocess
 from modelcore.data.mindrecord.file import read_mindrecord
 from tests.byte_vocabulary import write_byte_vocabulary
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from flows.cli.main import command_line
 from flows.evaluate import Evaluation, evaluate
-from modelcore.config.schema import Evaluate, Generate, Score
+from modelcore.config.evaluation import Generate, Score
+from modelcore.config.runs import Evaluate
 from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo
 

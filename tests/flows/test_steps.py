@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows import steps
-from modelcore.config.schema import Convert, Download, Parallel
+from modelcore.config.checkpoint import Convert, Download
+from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo
 

@@ -28,7 +28,7 @@ def benchmark(tmp_path: Path) -> Path:
 def rows(store: Store, benchmarks: list[str], **found: Any) -> Artifact:
     def build(directory: Path) -> None:
         (directory / ROWS).mkdir()
-        report = PreprocessReport.empty(Options("wizardcoder", 64))
+        report = PreprocessReport.empty(Options(format="wizardcoder", seq_length=64))
         for name, value in found.items():
             setattr(report, name, value)
         report_path(directory / ROWS / TRAIN).write_text(report.to_json())

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from modelcore.config.checkpoint import Convert, Download
+from modelcore.config.data import Preprocess
+from modelcore.config.evaluation import Generate, Score
 from modelcore.config.reading import parse
-from modelcore.config.schema import Convert, Download, Generate, Parallel, Preprocess, Score, Training
+from modelcore.config.runs import Training
+from modelcore.config.training import Parallel
 from modelcore.store.store import Built, Store, _key_of
 from tasks.convert import convert, export
 from tasks.download import download

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelcore.config.reading import read_config
-from modelcore.config.schema import Pipeline
+from modelcore.config.runs import Pipeline
 from modelcore.errors import MindrailError
 from tasks.preflight import preflight
 from tests.paths import ROOT

@@ -9,7 +9,7 @@ import pytest
 
 from modelcore.checkpoints.layout import DryRun
 from modelcore.config.reading import read_config, read_yaml
-from modelcore.config.schema import Pipeline, Predict
+from modelcore.config.runs import Pipeline, Predict
 from modelcore.models.families import Family
 from tasks.layout import cut_of, family_of, rehearse
 from tests.paths import ROOT

@@ -69,7 +69,7 @@ class Examiner:
         if self.options.benchmarks:
             problems = {}
             for path in self.options.benchmarks:
-                problems.update(read_benchmark_texts(path))
+                problems.update(read_benchmark_texts(Path(path)))
             self._benchmark = BenchmarkText(problems, self.options.ngram)
 
     def __call__(self, contents: Sequence[Dialogue | str]) -> Examined:

@@ -22,9 +22,8 @@ from modelcore.data.encoding.prompts import (
     alpaca_prompt,
 )
 from modelcore.data.sources.records import Dialogue, Exchange, Instruction
-from modelcore.errors import MindrailError
 
-__all__ = ["FORMATS", "PLAIN_FORMATS", "Format", "Turn", "instruction_format"]
+__all__ = ["FORMATS", "Format", "Turn"]
 
 
 class Turn(NamedTuple):
@@ -107,17 +106,3 @@ FORMATS = {
         Format("deepseek", _deepseek, _bare, opening="<｜begin▁of▁sentence｜>", closing="<|EOT|>"),
     )
 }
-PLAIN_FORMATS = ("wiki", "text")
-
-
-def instruction_format(name: str) -> Format:
-    """Return the instruction format called `name`.
-
-    Raises:
-        MindrailError: there is none of that name.
-    """
-    if name not in FORMATS:
-        raise MindrailError(
-            f"unknown format {name!r}", where="format", fix=f"one of {', '.join([*FORMATS, *PLAIN_FORMATS])}"
-        )
-    return FORMATS[name]

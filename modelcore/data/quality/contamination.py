@@ -17,9 +17,8 @@ from typing import Any
 
 from modelcore.data.sources.json_records import bad_record, read_records
 
-__all__ = ["NGRAM", "BenchmarkText", "read_benchmark_texts"]
+__all__ = ["BenchmarkText", "read_benchmark_texts"]
 
-NGRAM = 13  # words, as GPT-3's authors chose
 SHORTEST = 8
 BOILERPLATE = 3
 LETTERED = 3
@@ -63,7 +62,7 @@ class BenchmarkText:
         length: words a run.
     """
 
-    def __init__(self, problems: Mapping[str, Sequence[str]], length: int = NGRAM) -> None:
+    def __init__(self, problems: Mapping[str, Sequence[str]], length: int) -> None:
         self.length = length
         found: dict[int, set[str]] = defaultdict(set)
         self._lengths: set[int] = {length}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +110,7 @@ def test_a_poisoned_row_deep_in_the_file_stops_the_run_when_it_comes(
 ):
     plan = make_plan(f"poisoned {column} {token}", checkpoint_every=2, steps=8)
     row = row_of(plan, 6)
-    plan = replace(plan, data=str(write_rows(tmp_path / "rows", row, column, token)))
+    plan = plan.model_copy(update={"data": str(write_rows(tmp_path / "rows", row, column, token))})
     assert f"row {row} holds token {token} in {column}, the model has {VOCABULARY}" in stopped(plan)
     assert kept(plan) == [2, 4]
 
@@ -137,10 +136,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_gone_on_from(
 def test_a_checkpoint_of_another_model_is_refused_and_stays(make_plan: Callable, helpers):
     plan = make_plan("this model", steps=8, checkpoint_every=2)
     run(plan, until=4)
-    other = replace(
-        make_plan("other model", family=helpers.family("gpt_bigcode"), steps=8), output=plan.output
-    )
-    other = replace(other, checkpoint_every=2)
+    other = make_plan("other model", family=helpers.family("gpt_bigcode"), steps=8)
+    other = other.model_copy(update={"output": plan.output, "checkpoint_every": 2})
     line = stopped(other)
     file = part_file(step_directory(checkpoints_of(plan), 4), 0)
     assert line.startswith(f"{file}: has no tensor backbone.")
@@ -174,9 +171,10 @@ def test_one_ranks_poisoned_row_ends_all_and_the_run_goes_on_when_it_is_mended(
 ):
     plan = make_plan("poisoned replica", Layout(data_parallel=2), checkpoint_every=2, steps=6)
     row = row_of(plan, 4, replica=1)
-    plan = replace(plan, data=str(write_rows(tmp_path / "rows", row)))
+    plan = plan.model_copy(update={"data": str(write_rows(tmp_path / "rows", row))})
     assert f"row {row} holds token {NO_TOKEN}" in ranks_stopped(plan, helpers)
     assert kept(plan) == [2]
-    helpers.run_ranks(replace(plan, data=str(write_rows(tmp_path / "mended", row, token=1))))
+    mended = str(write_rows(tmp_path / "mended", row, token=1))
+    helpers.run_ranks(plan.model_copy(update={"data": mended}))
     assert "resumed from the checkpoint of step 2" in (Path(plan.output) / "logs/worker_1.log").read_text()
     assert [row["step"] for row in helpers.metrics(plan)] == list(range(1, 7))

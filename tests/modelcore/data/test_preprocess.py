@@ -320,14 +320,14 @@ def test_a_source_is_opened_for_reading_only(tmp_path: Path, vocab_merges_dir: P
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"seq_length": 0}, "seq_length: 0, must be 1 or more"),
-        ({"format": "vicuna"}, "format: unknown value 'vicuna'"),
-        ({"compat": "x"}, "compat: unknown value 'x'"),
-        ({"validation": 1.0}, "validation: 1.0, must be at least 0 and less than 1"),
-        ({"format": "text", "pack": True}, "pack: True, must be false"),
-        ({"near_threshold": 0}, "near_threshold: 0, must be"),
-        ({"ngram": 1}, "ngram: 1, must be 3 or more"),
-        ({"compat": "mindformers", "pack": True}, "MindFormers has no pack"),
+        ({"seq_length": 0}, "seq_length: input should be greater than or equal to 1, not 0"),
+        ({"format": "vicuna"}, "format: input should be 'wizardcoder', 'llama'"),
+        ({"compat": "x"}, "compat: input should be 'model' or 'mindformers', not \"x\""),
+        ({"validation": 1.0}, "validation: input should be less than 1, not 1.0"),
+        ({"format": "text", "pack": True}, "pack is true, but format text fills its rows anyway"),
+        ({"near_threshold": 0}, "near_threshold: input should be greater than 0"),
+        ({"ngram": 1}, "ngram: input should be greater than or equal to 3, not 1"),
+        ({"compat": "mindformers", "pack": True}, "compat is mindformers, which has no pack"),
     ],
 )
 def test_senseless_options_are_refused_by_name(run, choices: dict[str, Any], message: str) -> None:

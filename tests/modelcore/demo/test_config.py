@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelcore.config.reading import read_config
-from modelcore.config.schema import Pipeline
+from modelcore.config.runs import Pipeline
 from modelcore.demo.config import Demo
 from modelcore.demo.described_model import described_model
 from modelcore.errors import MindrailError

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +123,7 @@ def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> Ma
             model=str(shards),
             data=str(shared_rows),
             output=str(tmp_path / name),
+            seed=1,
             steps=20,
             batch_size=8 // layout.data_parallel,
             layout=layout,
@@ -132,7 +132,7 @@ def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> Ma
             weight_decay=0.1,
             checkpoint_every=5,
         )
-        return replace(plan, **given)
+        return plan.model_copy(update=given)
 
     return make
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +63,7 @@ def test_a_job_learns_and_leaves_weights_metrics_and_nothing_else(undisturbed: T
 
 
 def test_a_killed_job_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one(undisturbed: TrainPlan, helpers):
-    plan = replace(undisturbed, output=undisturbed.output + "_killed")
+    plan = undisturbed.model_copy(update={"output": undisturbed.output + "_killed"})
     kill_at_step(helpers.start_alone(plan), plan, 13)
     assert "resumed from the checkpoint of step" in run_alone(plan, helpers)
     assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
@@ -80,7 +79,9 @@ def kill_at_step(process: subprocess.Popen, plan: TrainPlan, step: int) -> None:
 
 
 def test_accumulation_gives_the_numbers_of_one_large_batch(undisturbed: TrainPlan, helpers):
-    parts = replace(undisturbed, output=undisturbed.output + "_parts", batch_size=2, accumulate=4)
+    parts = undisturbed.model_copy(
+        update={"output": undisturbed.output + "_parts", "batch_size": 2, "accumulate": 4}
+    )
     run(parts)
     for one, other in list(zip(helpers.metrics(undisturbed), helpers.metrics(parts), strict=True))[:20]:
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
@@ -91,7 +92,7 @@ def test_accumulation_gives_the_numbers_of_one_large_batch(undisturbed: TrainPla
 @pytest.mark.parametrize("family", ["llama", pytest.param("gpt_bigcode", marks=pytest.mark.long)])
 def test_recomputing_layers_changes_no_number(make_plan: Callable, helpers, family: str):
     kept = make_plan(f"kept {family}", family=helpers.family(family), steps=5)
-    again = replace(kept, output=kept.output + " again", recompute=True)
+    again = kept.model_copy(update={"output": kept.output + " again", "recompute": True})
     run(kept)
     run(again)
     for one, other in zip(helpers.metrics(kept), helpers.metrics(again), strict=True):
@@ -101,7 +102,7 @@ def test_recomputing_layers_changes_no_number(make_plan: Callable, helpers, fami
 
 def test_fp16_lowers_its_loss_scale_until_nothing_overflows_and_goes_on_with_it(make_plan: Callable, helpers):
     plan = make_plan("fp16", precision="fp16", steps=24)
-    undisturbed = replace(plan, output=plan.output + "_undisturbed")
+    undisturbed = plan.model_copy(update={"output": plan.output + "_undisturbed"})
     run(undisturbed)
     Job(plan, 0, silent).run(12)
     state = read_part(step_directory(checkpoints_of(plan), 12), 0)
@@ -137,7 +138,7 @@ def test_an_exploding_loss_stops_the_run_and_keeps_the_checkpoint(exploded: tupl
 
 def test_other_settings_do_not_go_on_from_these_checkpoints(exploded: tuple[TrainPlan, str]):
     with pytest.raises(MindrailError, match=r"made with learning_rate 3\.0, now it is 0\.02"):
-        run(replace(exploded[0], learning_rate=0.02))
+        run(exploded[0].model_copy(update={"learning_rate": 0.02}))
 
 
 def test_checkpoints_of_another_layout_are_not_overlooked(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +191,7 @@ def test_stopped_ranks_go_on_and_end_with_the_bytes_of_undisturbed_ones(
     plan_of: Callable, helpers, layout: str
 ):
     plan = plan_of(f"stopped {layout}", layout)
-    undisturbed = replace(plan, output=plan.output + " not")
+    undisturbed = plan.model_copy(update={"output": plan.output + " not"})
     helpers.run_ranks(undisturbed)
     helpers.run_ranks(plan, until=7)
     helpers.run_ranks(plan)
@@ -205,7 +204,7 @@ def test_killed_ranks_go_on_and_end_with_the_bytes_of_undisturbed_ones(
     plan_of: Callable, helpers, layout: str
 ):
     plan = plan_of(f"killed {layout}", layout, steps=60)
-    undisturbed = replace(plan, output=plan.output + " not")
+    undisturbed = plan.model_copy(update={"output": plan.output + " not"})
     helpers.run_ranks(undisturbed)
     helpers.kill_ranks_at(plan, 12)
     helpers.run_ranks(plan)

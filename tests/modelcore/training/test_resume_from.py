@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +37,8 @@ def source(stopped: TrainPlan, tmp_path: Path) -> Path:
 @pytest.fixture
 def plan(stopped: TrainPlan, tmp_path: Path) -> TrainPlan:
     """The same job at another layout."""
-    return replace(stopped, output=str(tmp_path / "elsewhere"), layout=TP2, batch_size=4, accumulate=2)
+    changes = {"output": str(tmp_path / "elsewhere"), "layout": TP2, "batch_size": 4, "accumulate": 2}
+    return stopped.model_copy(update=changes)
 
 
 def test_the_newest_checkpoint_becomes_one_of_the_new_layout(source: Path, plan: TrainPlan):
@@ -93,7 +93,7 @@ def test_a_run_that_is_as_far_itself_adopts_nothing(source: Path, plan: TrainPla
 )
 def test_another_job_is_refused(source: Path, plan: TrainPlan, change: dict, complaint: str):
     with pytest.raises(MindrailError, match=complaint):
-        adopt(source, replace(plan, **change))
+        adopt(source, plan.model_copy(update=change))
 
 
 def test_a_directory_without_checkpoints_is_refused(plan: TrainPlan, tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 
 from modelcore.data.encoding.compat import peer_encoder
 from modelcore.data.encoding.encode import Encoded, InstructionEncoder, TextEncoder
-from modelcore.data.encoding.formats import FORMATS, instruction_format
+from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.encoding.prompts import (
     CODELLAMA_INFILL,
     DEEPSEEK_INFILL,
@@ -104,11 +104,6 @@ def test_infilling_strings_are_the_published_ones() -> None:
     assert DEEPSEEK_INFILL.template.format(prefix="a", suffix="b") == (
         "<｜fim▁begin｜>a<｜fim▁hole｜>b<｜fim▁end｜>"
     )
-
-
-def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(MindrailError, match="unknown format 'vicuna'; one of wizardcoder, llama"):
-        instruction_format("vicuna")
 
 
 def test_answers_and_their_ends_are_learnt_and_nothing_else(

@@ -58,7 +58,7 @@ def test_solutions_and_tests_count_as_well(benchmark: Path) -> None:
 
 def test_numbers_alone_are_no_text() -> None:
     problem = {"a": ["assert f([" + ", ".join(map(str, range(40))) + "])"]}
-    assert BenchmarkText(problem).shared_with(" ".join(map(str, range(40)))) == []
+    assert BenchmarkText(problem, 13).shared_with(" ".join(map(str, range(40)))) == []
 
 
 def test_what_many_problems_share_is_boilerplate() -> None:
@@ -111,7 +111,7 @@ def test_contaminated_samples_are_reported_dropped_or_fatal(
 
 def test_a_small_mbpp_in_its_own_words_is_found(tmp_path: Path) -> None:
     problems = read_benchmark_texts(write_mbpp(tmp_path))
-    text = BenchmarkText(problems)
+    text = BenchmarkText(problems, 13)
     for name, texts in problems.items():
         assert text.shared_with("\n".join(texts)) == [name]
     assert text.shared_with("Write a function to return the area of a square.") == []
@@ -119,7 +119,7 @@ def test_a_small_mbpp_in_its_own_words_is_found(tmp_path: Path) -> None:
 
 def test_mbpp_in_its_own_words_is_found(shared_data: Path) -> None:
     problems = read_benchmark_texts(shared_data / "mbpp" / "mbpp.jsonl")
-    text = BenchmarkText(problems)
+    text = BenchmarkText(problems, 13)
     found = sum(name in text.shared_with("\n".join(texts)) for name, texts in problems.items())
     # The rest stand in so many problems' words that nothing is their own.
     assert len(problems) == 974 and found > 965

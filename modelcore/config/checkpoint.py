@@ -1,0 +1,40 @@
+"""The sections about checkpoints: where one comes from, and how its weights are written."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from modelcore.config.section import Section
+
+__all__ = ["Convert", "Download", "Dtype", "FileFormat"]
+
+FileFormat = Literal["ckpt", "safetensors"]
+Dtype = Literal["keep", "fp16", "bf16", "fp32"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Download(Section):
+    """Where the Hugging Face checkpoint comes from."""
+
+    source: str = Field(description="A model of `mindrail models`, hf://owner/name, https://…/ or file:///…/")
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub")
+    endpoint: Annotated[str, Field(pattern="^https?://")] | None = Field(
+        None, description="Address of a mirror of the hub"
+    )
+    offline: bool = Field(False, description="Take a hub's files from this machine's Hugging Face cache")
+    token_secret: str | None = Field(
+        None, description="Name of the Prefect Secret that holds the hub's token"
+    )
+    sha256: dict[str, Sha256] = Field(
+        default_factory=dict, description="Digests that files must have, by file name"
+    )
+
+
+class Convert(Section):
+    """How the weights are written for MindSpore."""
+
+    format: FileFormat = Field("ckpt", description="File format of the weights")
+    dtype: Dtype = Field("keep", description="Type to cast the weights to, or keep")
+    verify: bool = Field(False, description="Read both checkpoints back and compare every tensor")

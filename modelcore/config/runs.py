@@ -1,0 +1,177 @@
+"""What the YAML of each kind of run may say: its own keys, its sections, and the rules between them.
+
+The same classes give the form on Prefect's dashboard, so the descriptions are written for a person
+filling it in. Nothing here reads files: what depends on them is checked by `tasks.preflight`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from pydantic import Field, model_validator
+
+from modelcore.config.checkpoint import Convert, Download
+from modelcore.config.data import Preprocess, TextFormat
+from modelcore.config.evaluation import Generate, Score
+from modelcore.config.section import Count, Name, Section, Whole
+from modelcore.config.training import Launch, Parallel, Train
+
+__all__ = ["RUNS", "Evaluate", "Finetune", "Pipeline", "Predict", "Pretrain", "Run", "Training"]
+
+
+class Run(Section):
+    """What every run says."""
+
+    name: Name = Field("run", description="Shown on the report and as the run's name")
+    store: Name = Field("store", description="Directory that holds every step's output and the history")
+
+
+class Predict(Run):
+    """A model that is too large for one device, divided to generate with."""
+
+    name: Name = Field("predict", description="Shown as the run's name")
+    download: Download
+    convert: Convert = Field(default_factory=Convert)
+    parallel: Parallel = Field(default_factory=Parallel)
+    batch_size: Whole = Field(16, description="Answers generated side by side")
+    seq_length: Whole = Field(2048, description="Tokens of a prompt and its answer together")
+
+    @model_validator(mode="after")
+    def _tensor_parallel_only(self) -> Predict:
+        layout = self.parallel
+        if layout.data_parallel > 1 or layout.pipeline_stage > 1:
+            raise ValueError("to generate, a model is divided by parallel.model_parallel only")
+        return self
+
+
+class Evaluate(Run):
+    """The score of existing checkpoints."""
+
+    name: Name = Field("evaluate", description="Shown on the report and in the history")
+    seed: Count = Field(1, description="Seed of sampled answers")
+    checkpoints: Annotated[list[Name], Field(min_length=1)] = Field(
+        default_factory=lambda: ["newest"],
+        description=(
+            "Directories (MindSpore's or Hugging Face's), hf:// or https:// sources, `newest` (trained "
+            "checkpoint of the store when the run starts) or `newest:DIRECTORY` (in that directory)"
+        ),
+    )
+    convert: Convert = Field(default_factory=Convert)
+    generate: Generate = Field(default_factory=lambda: Generate(benchmark="humaneval"))
+    score: Score = Field(default_factory=Score)
+
+    @model_validator(mode="after")
+    def _has_enough_samples(self) -> Evaluate:
+        _check_k(self.generate, self.score)
+        return self
+
+
+class Training(Run):
+    """What every run that trains says."""
+
+    seed: Count = Field(1, description="Seed of the sample order, of sampled answers and of random weights")
+    download: Download
+    convert: Convert = Field(default_factory=Convert)
+    preprocess: Preprocess
+    parallel: Parallel = Field(default_factory=Parallel)
+    launch: Launch = Field(default_factory=Launch)
+    train: Train
+
+    @model_validator(mode="after")
+    def _starts_every_rank(self) -> Training:
+        layout, world_size = self.parallel, self.launch.world_size
+        if world_size != layout.world_size:
+            raise ValueError(
+                f"launch.world_size is {world_size}, but parallel gives data_parallel "
+                f"{layout.data_parallel} × model_parallel {layout.model_parallel} × pipeline_stage "
+                f"{layout.pipeline_stage} = {layout.world_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _divides_a_step_one_way(self) -> Training:
+        stages, accumulate = self.parallel.pipeline_stage, self.train.accumulate
+        if stages > 1 and accumulate > 1:
+            raise ValueError(
+                f"train.accumulate is {accumulate}, but with {stages} stages it is parallel.micro_batch_num "
+                "that says how many batches make a step"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _holds_rows_back_to_validate(self) -> Training:
+        if self.train.validate_every is not None and not self.preprocess.validation:
+            raise ValueError(
+                f"train.validate_every is {self.train.validate_every}, but preprocess.validation is 0: "
+                "no row is held back"
+            )
+        return self
+
+    @property
+    def micro_batches(self) -> int:
+        """Batches that a data-parallel replica takes in a step, one after the other."""
+        layout = self.parallel
+        return layout.micro_batch_num if layout.pipeline_stage > 1 else self.train.accumulate
+
+    @property
+    def global_batch(self) -> int:
+        """Rows of a step: batch_size × data_parallel × micro_batch_num (or accumulate, with one stage)."""
+        return self.train.batch_size * self.parallel.data_parallel * self.micro_batches
+
+    @property
+    def validate_every(self) -> int | None:
+        """Steps between two validation losses; None if no rows are held back for them."""
+        every = self.train.validate_every or self.train.checkpoint_every
+        return every if self.preprocess.validation else None
+
+
+class Finetune(Training):
+    """Fine-tuning alone, from a Hugging Face checkpoint to the tuned one."""
+
+    name: Name = Field("finetune", description="Shown on the report and as the run's name")
+
+
+class Pretrain(Training):
+    """Training on texts, from a checkpoint or from random weights."""
+
+    name: Name = Field("pretrain", description="Shown on the report and as the run's name")
+    random_weights: bool = Field(
+        False, description="Start from random weights: only config.json and tokenizer of the source are used"
+    )
+
+    @model_validator(mode="after")
+    def _trains_on_texts(self) -> Pretrain:
+        if self.preprocess.format not in get_args(TextFormat):
+            raise ValueError(
+                f"preprocess.format is {self.preprocess.format}, for instructions; texts are wiki or text"
+            )
+        return self
+
+
+class Pipeline(Training):
+    """The whole pipeline, from a Hugging Face checkpoint to pass@k."""
+
+    name: Name = Field("pipeline", description="Shown on the report and as the run's name")
+    baseline: bool = Field(True, description="Score the checkpoint before training, too")
+    generate: Generate
+    score: Score = Field(default_factory=Score)
+
+    @model_validator(mode="after")
+    def _has_enough_samples(self) -> Pipeline:
+        _check_k(self.generate, self.score)
+        return self
+
+
+def _check_k(generate: Generate, score: Score) -> None:
+    if max(score.k) > generate.samples:
+        raise ValueError(f"score.k has {max(score.k)}, but generate.samples is {generate.samples}")
+
+
+RUNS: dict[str, type[Run]] = {
+    "pipeline": Pipeline,
+    "finetune": Finetune,
+    "pretrain": Pretrain,
+    "evaluate": Evaluate,
+    "predict": Predict,
+}
+"""Every kind of run that has a YAML, by its name on the command line."""

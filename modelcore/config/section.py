@@ -1,0 +1,45 @@
+"""What all sections of a configuration share: strict reading, bounded types, names of flags.
+
+A section is at once the YAML's, the options that modelcore takes, the form on Prefect's dashboard and the
+flags of a command: a default, a bound, a choice or a rule stands here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Count",
+    "Flag",
+    "Name",
+    "NotNegative",
+    "Positive",
+    "Section",
+    "Share",
+    "ShareBelowOne",
+    "Whole",
+]
+
+Whole = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """The name of a key's flag, where it is not the key's own: `Annotated[list[str], Flag("--against")]`."""
+
+    name: str
+
+
+class Section(BaseModel):
+    """Keys with their types, bounds and defaults; an unknown key or a wrong type is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -1,0 +1,123 @@
+"""The sections about training: the layout, the ranks' processes, the optimizer's steps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from modelcore.config.section import Count, NotNegative, Positive, Section, Share, ShareBelowOne, Whole
+
+__all__ = ["Launch", "Parallel", "Precision", "Train", "TrainOptions"]
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Parallel(Section):
+    """The distributed layout, in MindFormers' words."""
+
+    data_parallel: Whole = Field(1, description="Replicas of the model, each with its part of the batch")
+    model_parallel: Whole = Field(1, description="Ranks that share every layer's matrices (tensor parallel)")
+    pipeline_stage: Whole = Field(1, description="Stages that share the layers")
+    offset: list[int] = Field(
+        default_factory=list,
+        description="For each stage, how many layers more (or fewer) than layers // pipeline_stage it takes",
+    )
+    micro_batch_num: Whole = Field(
+        1, description="Micro-batches per step with several stages; with one stage: train.accumulate"
+    )
+    vocab_emb_dp: bool = Field(False, description="Keep embedding and head whole on every rank")
+    shard_optimizer: bool = Field(
+        False,
+        description="Replicas share the optimizer's states (ZeRO-1; MindFormers: enable_parallel_optimizer)",
+    )
+    recompute: bool = Field(
+        False, description="Compute activations again in the backward pass instead of keeping them"
+    )
+
+    @property
+    def world_size(self) -> int:
+        """Number of ranks."""
+        return self.data_parallel * self.model_parallel * self.pipeline_stage
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> Parallel:
+        if self.offset and len(self.offset) != self.pipeline_stage:
+            raise ValueError(
+                f"offset has {len(self.offset)} numbers, pipeline_stage is {self.pipeline_stage}"
+            )
+        if self.micro_batch_num > 1 and self.pipeline_stage == 1:
+            raise ValueError(
+                f"micro_batch_num {self.micro_batch_num} is for several stages; with one: train.accumulate"
+            )
+        return self
+
+
+class Launch(Section):
+    """How the ranks are started and watched."""
+
+    world_size: Whole = Field(1, description="Ranks: data_parallel × model_parallel × pipeline_stage")
+    start_timeout: Positive = Field(180.0, description="Seconds until every rank must have joined")
+    hang_timeout: Positive = Field(
+        600.0, description="Seconds without progress after which the job is stopped"
+    )
+    retries: Count = Field(
+        2, description="How often a job that lost a rank is started again from its last checkpoint"
+    )
+    retry_delay: NotNegative = Field(5.0, description="Seconds between two attempts")
+
+
+class TrainOptions(Section):
+    """What every rank of a training job is given."""
+
+    steps: Whole = Field(description="Optimizer steps")
+    batch_size: Whole = Field(8, description="Rows that a data-parallel replica takes at once")
+    accumulate: Whole = Field(
+        1, description="Batches per step; with several stages: parallel.micro_batch_num"
+    )
+    learning_rate: Positive = Field(2e-5, description="Peak learning rate")
+    warmup_steps: Count = Field(0, description="Steps of linear warm-up before the cosine")
+    final_rate: Share = Field(0.1, description="The cosine ends at this share of the peak learning rate")
+    weight_decay: NotNegative = Field(
+        0.0, description="AdamW's decay of matrices; norms and biases have none"
+    )
+    beta1: ShareBelowOne = Field(0.9, description="AdamW's decay of the mean of gradients")
+    beta2: ShareBelowOne = Field(0.95, description="AdamW's decay of the mean of squared gradients")
+    epsilon: Positive = Field(1e-8, description="AdamW's addend to the root of the squared gradients' mean")
+    clip_norm: Positive = Field(1.0, description="Gradients are scaled down to this global norm")
+    precision: Precision = Field(
+        "fp32", description="Arithmetic of the matrix products; fp16 with a dynamic loss scale"
+    )
+    checkpoint_every: Whole = Field(100, description="Steps between two checkpoints")
+    keep: Whole = Field(2, description="Checkpoints kept while training")
+    validate_every: Whole | None = Field(
+        None,
+        description=(
+            "Steps between two losses on the rows that preprocess.validation holds back; at every checkpoint "
+            "if not given"
+        ),
+    )
+    peak_tflops: Positive | None = Field(
+        None,
+        description=(
+            "Peak of one rank's device in TFLOP/s at this precision, as its maker publishes it; needed to "
+            "report the share of it that is used (MFU)"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _warms_up_in_time(self) -> TrainOptions:
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} leaves nothing of the {self.steps} steps")
+        return self
+
+
+class Train(TrainOptions):
+    """The training itself: steps, batches, AdamW, checkpoints."""
+
+    resume_from: str | None = Field(
+        None,
+        description=(
+            "Directory of an interrupted run, or one checkpoint of it, at any layout, to resume from"
+        ),
+    )
