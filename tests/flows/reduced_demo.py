@@ -42,9 +42,13 @@ class Demo:
         return next(Path(step["path"]) for step in self.result["steps"] if step["name"] == name)
 
 
-def demo_command(store: Path, *changes: str) -> list[str]:
+def demo_arguments(store: Path, *changes: str) -> list[str]:
     sets = [part for change in (*REDUCED, *changes) for part in ("--set", change)]
-    return [sys.executable, "-m", "flows.cli.main", "demo", "--json", "--store", str(store), *sets]
+    return ["demo", "--store", str(store), *sets]
+
+
+def demo_command(store: Path, *changes: str) -> list[str]:
+    return [sys.executable, "-m", "flows.cli.main", *demo_arguments(store, *changes), "--json"]
 
 
 def run_demo(store: Path, *changes: str, timeout: float = 300) -> Demo:
