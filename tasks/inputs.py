@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from modelcore.errors import MindrailError
 from modelcore.store.manifest import Manifest, content_digest, file_sha256
+from modelcore.store.model_files import INDEX_SUFFIX, WEIGHT_SUFFIXES
 
 if TYPE_CHECKING:
     from tasks.step import Step
@@ -26,7 +27,7 @@ __all__ = [
     "tokenizer_digest",
 ]
 
-_WEIGHTS = (".safetensors", ".ckpt", ".bin", ".pth", ".safetensors.index.json", ".bin.index.json")
+_WEIGHTS = (*WEIGHT_SUFFIXES, *(suffix + INDEX_SUFFIX for suffix in WEIGHT_SUFFIXES))
 
 
 def local_file(place: str, *, key: str) -> tuple[Path, str]:

@@ -22,8 +22,8 @@ from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.meta import meta_parts, meta_tensors
 from modelcore.progress import Progress, silent
 from modelcore.store.durable import replace_contents, sync_tree
+from modelcore.store.model_files import copy_companions
 from modelcore.weights.casting import cast
-from modelcore.weights.companions import copy_companions
 from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 from modelcore.weights.outputs import (
     OutputFile,

@@ -17,12 +17,12 @@ from modelcore.checkpoints.inspect_strategy import inspect_strategies, inspect_s
 from modelcore.checkpoints.vocabulary import check_vocabulary
 from modelcore.data.mindrecord.file import inspect_mindrecord, read_mindrecord
 from modelcore.data.tokenizers import describe_tokenizer, tokenizer_files
-from modelcore.data.tokenizers.load import VOCABULARIES
 from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.models.llama.meta import meta_parts
 from modelcore.report.words import bytes_in_words
 from modelcore.store.manifest import MANIFEST, Manifest
+from modelcore.store.model_files import VOCABULARIES
 from modelcore.weights.whole_checkpoint import NAMES, READERS
 
 __all__ = ["Found", "Row", "inspect_path"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from modelcore.models.families import load_model_config
 from modelcore.progress import Progress, silent
+from modelcore.store.model_files import copy_companions
 from modelcore.weights.ckpt_file import ckpt_layout
-from modelcore.weights.companions import copy_companions
 from modelcore.weights.dtypes import FP32
 from modelcore.weights.file_layout import TensorSpec
 

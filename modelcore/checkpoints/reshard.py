@@ -26,8 +26,8 @@ from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.parallel.partition import Partition
 from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
 from modelcore.progress import Progress, silent
+from modelcore.store.model_files import copy_companions
 from modelcore.weights.ckpt_file import ckpt_layout
-from modelcore.weights.companions import copy_companions
 from modelcore.weights.file_layout import FileLayout, TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensors import LazyTensor

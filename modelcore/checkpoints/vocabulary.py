@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.data.tokenizers.load import VOCABULARIES
 from modelcore.models.families import ModelConfig
+from modelcore.store.model_files import VOCABULARIES
 
 __all__ = ["check_vocabulary"]
 

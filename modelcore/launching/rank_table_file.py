@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from modelcore.errors import MindrailError
 from modelcore.launching.rank_table import Device, RankTable, Server
+from modelcore.store.json_file import read_json_object
 
 __all__ = ["read_rank_table", "write_rank_table"]
 
@@ -40,12 +41,7 @@ def read_rank_table(path: Path) -> RankTable:
         MindrailError: not JSON, a key missing or of another type, another version, not "completed", a server
             count that is not the number of servers, or what `RankTable` refuses; naming file and key.
     """
-    try:
-        raw = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise MindrailError("no such file", where=path) from None
-    except (ValueError, RecursionError) as error:
-        raise MindrailError(f"not JSON: {error}", where=path) from error
+    raw = read_json_object(path)
     try:
         return _from_json(raw)
     except MindrailError as error:

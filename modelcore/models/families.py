@@ -16,7 +16,6 @@ from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
 from modelcore.models.gpt_bigcode.names import NAMES as GPT_BIGCODE_NAMES
 from modelcore.models.gpt_bigcode.partition import layer_widths as gpt_bigcode_widths
 from modelcore.models.gpt_bigcode.partition import partition as gpt_bigcode_partition
-from modelcore.models.hf_fields import json_object
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.meta import meta_config, meta_parts
 from modelcore.models.llama.names import NAMES as LLAMA_NAMES
@@ -25,6 +24,7 @@ from modelcore.models.llama.partition import partition as llama_partition
 from modelcore.parallel.memory import LayerWidths
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut, Partition
+from modelcore.store.json_file import read_json_object
 from modelcore.weights.name_table import NameTable
 
 __all__ = ["Family", "ModelConfig", "load_model_config", "model_config", "read_config_json"]
@@ -126,4 +126,4 @@ def read_config_json(directory: Path) -> dict[str, Any]:
             where=directory,
             fix="put the model's Hugging Face config.json beside its weights",
         )
-    return json_object(path)
+    return read_json_object(path)

@@ -5,10 +5,8 @@ It knows the fields' types, not what they mean; each family's `config.py` does.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from modelcore.errors import MindrailError
@@ -17,7 +15,6 @@ __all__ = [
     "dtype_field",
     "flag",
     "integer",
-    "json_object",
     "optional_integer",
     "positive_number",
     "refuse_other",
@@ -35,17 +32,6 @@ def integer(raw: Mapping[str, Any], key: str, where: object) -> int:
     if type(value) is not int or value < 1:
         raise MindrailError(f"{key} is {value!r}, not a positive integer", where=where)
     return value
-
-
-def json_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; raise MindrailError when it is something else."""
-    try:
-        raw = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise MindrailError(f"not JSON ({error})", where=path) from error
-    if not isinstance(raw, dict):
-        raise MindrailError("not a JSON object", where=path)
-    return raw
 
 
 def optional_integer(raw: Mapping[str, Any], key: str, default: int, where: object) -> int:

@@ -8,19 +8,20 @@ destination keeps what is finished and continues what is not.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from modelcore.errors import MindrailError, StepFailed
+from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
+from modelcore.store.disk import check_room
 from modelcore.store.download_file import DirectorySource, Source, fetch_file, read_block
 from modelcore.store.download_http import HttpSource
 from modelcore.store.download_index import index_shards, index_size, is_plain_name, parse_sums
 from modelcore.store.hub import HubSource, cached_snapshot, hub_repository
+from modelcore.store.model_files import COMPANIONS, HF_WEIGHTS, INDEX_SUFFIX, WEIGHT_SUFFIXES
 
 __all__ = ["download", "download_config"]
 
@@ -28,21 +29,10 @@ SUMS = "SHA256SUMS"
 # More reads than such a file can need: a server that never ends is not followed.
 _SUMS_BLOCKS = 1000
 
-_OPTIONAL = (
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-)
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_OPTIONAL = tuple(name for name in COMPANIONS if name != "config.json")
 _META = "consolidated.{:02d}.pth"
 # What an address that ends in it is: one file, not a directory of them.
-_FILE_SUFFIXES = (".safetensors", ".bin", ".ckpt", ".pth", ".pt", ".json", ".model", ".txt", ".jinja")
+_FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
 _META_PARAMS = "params.json"
 
 
@@ -149,8 +139,8 @@ class _Fetcher:
             self.need("config.json")
 
     def _weights(self) -> Iterator[Path]:
-        for name in _WEIGHTS:
-            if index := self._fetch(name + ".index.json"):
+        for name in HF_WEIGHTS:
+            if index := self._fetch(name + INDEX_SUFFIX):
                 yield index
                 yield from self._shards(index)
                 return
@@ -172,7 +162,7 @@ class _Fetcher:
             part += 1
         if not part:
             raise MindrailError(
-                f"no weights there: no {_WEIGHTS[0]}, no {_WEIGHTS[1]}, no index of them",
+                f"no weights there: no {HF_WEIGHTS[0]}, no {HF_WEIGHTS[1]}, no index of them",
                 where=self.source.where(""),
                 fix="check the address",
             )
@@ -200,13 +190,7 @@ class _Fetcher:
         """Refuse to begin what cannot fit; each file is checked again with its true size."""
         here = [self.directory / f"{shard}{suffix}" for shard in shards for suffix in ("", ".partial")]
         missing = size - sum(path.stat().st_size for path in here if path.exists())
-        free = shutil.disk_usage(self.directory).free
-        if missing > free:
-            raise StepFailed(
-                f"{missing / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free",
-                where=self.directory,
-                fix="free space and run again",
-            )
+        check_room(self.directory, missing)
 
 
 def _source(

@@ -7,9 +7,7 @@ version of the original it is, so that two versions are never mixed.
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelcore.errors import MindrailError, StepFailed
+from modelcore.store.disk import check_room, disk_errors
 from modelcore.store.manifest import file_sha256
 
 __all__ = ["DirectorySource", "Opened", "Source", "fetch_file", "read_block"]
@@ -155,24 +154,19 @@ def _receive(
     where: str,
     received: Callable[[int, int | None], None],
 ) -> None:
-    _check_room(opened, partial)
+    check_room(partial.parent, (opened.size or 0) - opened.start)
     received(opened.start, opened.size)
     at = opened.start
-    try:
-        with partial.open("r+b" if opened.start else "wb") as file:
-            version.write_text(opened.version)
-            file.seek(at)
-            file.truncate()
-            while block := read_block(opened.stream, where):
-                file.write(block)
-                at += len(block)
-                received(len(block), opened.size)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise StepFailed("the disk is full", where=partial, fix="free space and run again") from error
+    with disk_errors(partial), partial.open("r+b" if opened.start else "wb") as file:
+        version.write_text(opened.version)
+        file.seek(at)
+        file.truncate()
+        while block := read_block(opened.stream, where):
+            file.write(block)
+            at += len(block)
+            received(len(block), opened.size)
+        file.flush()
+        os.fsync(file.fileno())
     if opened.size is not None and at != opened.size:
         raise StepFailed(
             f"cut off after {at} of {opened.size} bytes", where=where, fix="run again: it resumes"
@@ -187,17 +181,6 @@ def read_block(stream: Reader, where: str) -> bytes:
         raise StepFailed(
             f"the connection broke ({error!r})", where=where, fix="run again: it resumes"
         ) from error
-
-
-def _check_room(opened: Opened, partial: Path) -> None:
-    missing = (opened.size or 0) - opened.start
-    free = shutil.disk_usage(partial.parent).free
-    if missing > free:
-        raise StepFailed(
-            f"{missing / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free",
-            where=partial,
-            fix="free space",
-        )
 
 
 def _check(partial: Path, sha256: str | None, where: str, *, resumed: bool) -> None:

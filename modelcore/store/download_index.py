@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from modelcore.errors import MindrailError
+from modelcore.store.json_file import read_json_object
 
 __all__ = ["index_shards", "index_size", "is_plain_name", "parse_sums"]
 
@@ -20,7 +19,7 @@ def index_shards(index: Path) -> dict[str, list[str]]:
     Raises:
         MindrailError: the index is not one, or names a file outside its directory.
     """
-    weight_map = _index(index).get("weight_map")
+    weight_map = read_json_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise MindrailError("has no weight_map", where=index, fix="get it again")
     shards: dict[str, list[str]] = {}
@@ -35,7 +34,7 @@ def index_shards(index: Path) -> dict[str, list[str]]:
 
 def index_size(index: Path) -> int:
     """Return the bytes of all tensors as the index gives them; 0 where it does not."""
-    metadata = _index(index).get("metadata")
+    metadata = read_json_object(index).get("metadata")
     size = metadata.get("total_size") if isinstance(metadata, dict) else None
     return int(size) if isinstance(size, int | float) and 0 < size < 1 << 53 else 0
 
@@ -58,13 +57,3 @@ def parse_sums(text: str, where: object) -> dict[str, str]:
 def is_plain_name(name: str) -> bool:
     """Whether this is a file's name and nothing else: no directory, no drive, nothing to climb."""
     return name not in ("", ".", "..") and name == PurePosixPath(name).name and not set(name) & set("\\:\0")
-
-
-def _index(path: Path) -> dict[str, Any]:
-    try:
-        raw = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise MindrailError(f"not a JSON index ({error})", where=path, fix="get it again") from error
-    if not isinstance(raw, dict):
-        raise MindrailError("not a JSON object", where=path, fix="get it again")
-    return raw

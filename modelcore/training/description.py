@@ -9,6 +9,7 @@ from modelcore.checkpoints.slicing import strategy_of, with_states
 from modelcore.parallel.partition import Partition
 from modelcore.parallel.strategy import encode_strategy, strategy_file
 from modelcore.store.durable import replace_contents
+from modelcore.store.model_files import copy_companions
 from modelcore.training.optimizer import STATES
 
 __all__ = ["copy_description", "describe_part"]
@@ -33,9 +34,7 @@ def describe_part(
 
 def copy_description(model: Path, output: Path) -> None:
     """Copy what makes a directory of shards readable: config.json, tokenizer files, strategies."""
-    for file in model.iterdir():
-        if file.is_file() and file.suffix in (".json", ".model", ".txt") and file.name != "manifest.json":
-            shutil.copyfile(file, output / file.name)
+    copy_companions(model, output)
     if (model / "strategy").is_dir():
         shutil.copytree(model / "strategy", output / "strategy", dirs_exist_ok=True)
 

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import NoReturn
 
 from modelcore.errors import MindrailError
+from modelcore.weights.checks import MOST_DIMENSIONS, refuse
 from modelcore.weights.dtypes import by_mindspore
 from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.protobuf import BYTES, Damaged, fields, length_prefix, varint
@@ -32,7 +32,6 @@ __all__ = ["SLICE", "check_crc", "ckpt_layout", "read_ckpt", "read_strings"]
 SLICE = 512 << 20
 _CRC = b"crc_num"
 _CRC_TRAILER = len(_CRC) + 10
-_MOST_DIMENSIONS = 32
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def read_ckpt(path: Path) -> dict[str, StoredTensor]:
         if values[0].kind == "str":
             continue
         if tag in tensors:
-            _refuse(f"{path}: {tag}", "the tensor is in the file twice")
+            refuse(f"{path}: {tag}", "the tensor is in the file twice")
         tensors[tag] = _tensor(path, tag, values)
     return tensors
 
@@ -88,7 +87,7 @@ def check_crc(path: Path) -> bool:
         while left and (block := file.read(min(left, 1 << 20))):
             crc, left = zlib.crc32(block, crc), left - len(block)
     if crc != int.from_bytes(trailer[len(_CRC) :], "big"):
-        _refuse(path, "the contents do not match the crc at its end")
+        refuse(path, "the contents do not match the crc at its end")
     return True
 
 
@@ -130,18 +129,18 @@ def _tensor(path: Path, tag: str, values: Sequence[_Value]) -> StoredTensor:
     first = values[0]
     dtype = by_mindspore.get(first.kind)
     if dtype is None:
-        _refuse(place, f"type {first.kind!r} is not known here")
+        refuse(place, f"type {first.kind!r} is not known here")
     if any(value.kind != first.kind or value.dims != first.dims for value in values):
-        _refuse(place, "its slices disagree about type or shape")
+        refuse(place, "its slices disagree about type or shape")
     if any(value.content.length % dtype.size for value in values):
-        _refuse(place, f"a slice does not end at the end of a {dtype} element")
+        refuse(place, f"a slice does not end at the end of a {dtype} element")
     shape = () if first.dims == (0,) else first.dims
     expected = math.prod(shape) * dtype.size
     found = sum(value.content.length for value in values)
     if found > expected and len(values) > 1:
-        _refuse(place, f"{found} bytes, where {dtype} of shape {shape} takes {expected}: is it there twice?")
+        refuse(place, f"{found} bytes, where {dtype} of shape {shape} takes {expected}: is it there twice?")
     if found != expected:
-        _refuse(place, f"{found} bytes, where {dtype} of shape {shape} takes {expected}")
+        refuse(place, f"{found} bytes, where {dtype} of shape {shape} takes {expected}")
     return StoredTensor(tag, dtype, shape, tuple(value.content for value in values))
 
 
@@ -149,7 +148,7 @@ def _scan(path: Path) -> Iterator[_Value]:
     """Yield the file's Values; touches only the pages that hold their headers."""
     size = path.stat().st_size
     if not size:
-        _refuse(path, "the file is empty")
+        refuse(path, "the file is empty")
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
@@ -192,7 +191,7 @@ def _tensor_proto(path: Path, view: memoryview, start: int, stop: int) -> _Value
     dims: list[int] = []
     kind, content = "", None
     for field in fields(view, start, stop):
-        if field.number == 1 and field.wire != BYTES and len(dims) < _MOST_DIMENSIONS:
+        if field.number == 1 and field.wire != BYTES and len(dims) < MOST_DIMENSIONS:
             dims.append(field.value)
         elif field.number == 2 and field.wire == BYTES:
             kind = _text(view, field.start, field.stop)
@@ -212,7 +211,3 @@ def _text(view: memoryview, start: int, stop: int) -> str:
         return bytes(view[start:stop]).decode()
     except UnicodeDecodeError as error:
         raise Damaged(f"a name that is not UTF-8 at byte {start}") from error
-
-
-def _refuse(where: object, what: str) -> NoReturn:
-    raise MindrailError(what, where=where, fix="get the file again")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcore.errors import MindrailError, StepFailed
+from modelcore.errors import MindrailError
+from modelcore.store.disk import check_room
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.file_layout import FileLayout, TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
@@ -133,10 +133,4 @@ def _check_room(directory: Path, outputs: Sequence[OutputFile]) -> None:
     for output in outputs:
         for path in (directory / output.name, scratch_path(directory / output.name)):
             needed -= path.stat().st_blocks * 512 if path.exists() else 0
-    free = shutil.disk_usage(directory).free
-    if needed > free:
-        raise StepFailed(
-            f"{needed / 1e9:.1f} GB are to be written, {free / 1e9:.1f} GB are free",
-            where=directory,
-            fix="free space and run again",
-        )
+    check_room(directory, needed)

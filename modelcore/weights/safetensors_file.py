@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from modelcore.errors import MindrailError
+from modelcore.weights.checks import are_naturals, refuse
 from modelcore.weights.dtypes import by_safetensors
 from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.tensors import Extent, StoredTensor
@@ -26,7 +27,6 @@ __all__ = ["read_metadata", "read_safetensors", "safetensors_layout"]
 # The library's own limit.
 _LARGEST_HEADER = 100_000_000
 _METADATA = "__metadata__"
-_MOST_DIMENSIONS = 32
 _LONGEST_NAME = 1000
 # The order in which the library writes types.
 _ORDER = ("U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8", "BOOL")
@@ -49,7 +49,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """Return the file's `__metadata__`, empty where there is none."""
     metadata = _read_header(path)[0].get(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        _refuse(path, f"{_METADATA} is not an object of strings")
+        refuse(path, f"{_METADATA} is not an object of strings")
     return metadata
 
 
@@ -84,9 +84,9 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int, int]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
-            _refuse(path, f"truncated: {size} bytes cannot hold a header of {length} bytes")
+            refuse(path, f"truncated: {size} bytes cannot hold a header of {length} bytes")
         if length > _LARGEST_HEADER:
-            _refuse(path, f"a header of {length} bytes; the format allows {_LARGEST_HEADER}")
+            refuse(path, f"a header of {length} bytes; the format allows {_LARGEST_HEADER}")
         text = file.read(length)
     try:
         header = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
@@ -95,7 +95,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int, int]:
             f"the header is not JSON ({error})", where=path, fix="get the file again"
         ) from error
     if not isinstance(header, dict):
-        _refuse(path, "the header is not a JSON object")
+        refuse(path, "the header is not a JSON object")
     return header, 8 + length, size
 
 
@@ -103,37 +103,28 @@ def _unique(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) != len(pairs):
         twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        _refuse(path, f"{twice[:_LONGEST_NAME]} is in the header twice")
+        refuse(path, f"{twice[:_LONGEST_NAME]} is in the header twice")
     return entries
 
 
 def _tensor(path: Path, name: str, entry: Any, start: int) -> StoredTensor:
     place = f"{path}: {name[:_LONGEST_NAME]}"
     if len(name) > _LONGEST_NAME:
-        _refuse(place, f"a name of {len(name)} characters")
+        refuse(place, f"a name of {len(name)} characters")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        _refuse(place, "its header entry is not {dtype, shape, data_offsets}")
+        refuse(place, "its header entry is not {dtype, shape, data_offsets}")
     dtype = by_safetensors.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if dtype is None:
-        _refuse(place, f"dtype {reprlib.repr(entry['dtype'])} is not known here")
+        refuse(place, f"dtype {reprlib.repr(entry['dtype'])} is not known here")
     shape, offsets = entry["shape"], entry["data_offsets"]
-    if not _naturals(shape) or not _naturals(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+    numbers = are_naturals(shape, list) and are_naturals(offsets, list)
+    if not numbers or len(offsets) != 2 or offsets[0] > offsets[1]:
         shape, offsets = reprlib.repr(shape), reprlib.repr(offsets)
-        _refuse(
-            place,
-            f"shape {shape} or data_offsets {offsets} are not whole numbers in order",
-        )
+        refuse(place, f"shape {shape} or data_offsets {offsets} are not whole numbers in order")
     expected = math.prod(shape) * dtype.size
     if offsets[1] - offsets[0] != expected:
-        _refuse(place, f"{offsets[1] - offsets[0]} bytes, where {dtype} of shape {shape} takes {expected}")
+        refuse(place, f"{offsets[1] - offsets[0]} bytes, where {dtype} of shape {shape} takes {expected}")
     return StoredTensor(name, dtype, tuple(shape), (Extent(path, start + offsets[0], expected),))
-
-
-def _naturals(value: Any) -> bool:
-    """Whether this is a list of whole numbers that a file's size or a tensor's shape could be."""
-    if not isinstance(value, list) or len(value) > _MOST_DIMENSIONS:
-        return False
-    return all(type(item) is int and 0 <= item < 1 << 63 for item in value)
 
 
 def _check_cover(path: Path, tensors: Sequence[StoredTensor], start: int, end: int) -> None:
@@ -141,16 +132,12 @@ def _check_cover(path: Path, tensors: Sequence[StoredTensor], start: int, end: i
     spans = [(t.name, t.extents[0].offset, t.extents[0].offset + t.extents[0].length) for t in tensors]
     for (name, _, stop), (following, begin, _) in pairwise([("the header", 0, start), *spans]):
         if begin < stop:
-            _refuse(f"{path}: {following}", f"its bytes overlap those of {name}")
+            refuse(f"{path}: {following}", f"its bytes overlap those of {name}")
         if begin > stop:
-            _refuse(f"{path}: {following}", f"{begin - stop} bytes before it belong to no tensor")
+            refuse(f"{path}: {following}", f"{begin - stop} bytes before it belong to no tensor")
     last, _, stop = ("the header", 0, start) if not spans else spans[-1]
     if stop > end:
         cut = next(name for name, _, reach in spans if reach > end)
-        _refuse(f"{path}: {cut}", f"truncated: the tensors take {stop} bytes, the file has {end}")
+        refuse(f"{path}: {cut}", f"truncated: the tensors take {stop} bytes, the file has {end}")
     if stop < end:
-        _refuse(path, f"{end - stop} bytes after {last} belong to no tensor")
-
-
-def _refuse(where: object, what: str) -> NoReturn:
-    raise MindrailError(what, where=where, fix="get the file again")
+        refuse(path, f"{end - stop} bytes after {last} belong to no tensor")

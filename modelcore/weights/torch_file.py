@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from modelcore.errors import MindrailError
+from modelcore.weights.checks import are_naturals, refuse
 from modelcore.weights.dtypes import DType, by_torch
 from modelcore.weights.safe_pickle import Call, Name, Persistent, UnsafePickle, parse
 from modelcore.weights.tensors import Extent, StoredTensor
@@ -104,7 +105,7 @@ def _tensor(path: Path, name: Any, value: Any, storages: dict[str, Extent]) -> S
         _refuse(place, "its description is not one of a tensor")
     storage, offset, shape, stride = value.arguments[:4]
     dtype, extent = _storage(place, storage, storages)
-    if not _naturals((offset,)) or not _naturals(shape) or not _naturals(stride):
+    if not all(are_naturals(numbers, tuple) for numbers in ((offset,), shape, stride)):
         _refuse(place, "its offset, shape or stride are not whole numbers")
     if not _row_major(shape, stride):
         _refuse(
@@ -124,15 +125,9 @@ def _storage(place: str, value: Any, storages: dict[str, Extent]) -> tuple[DType
     dtype = by_torch.get(kind.path) if isinstance(kind, Name) else None
     if dtype is None or not isinstance(key, str) or key not in storages:
         _refuse(place, "its storage is not in the file")
-    if not _naturals((count,)) or count * dtype.size != storages[key].length:
+    if not are_naturals((count,), tuple) or count * dtype.size != storages[key].length:
         _refuse(place, f"its storage has {storages[key].length} bytes, another number than the pickle says")
     return dtype, storages[key]
-
-
-def _naturals(value: Any) -> bool:
-    if not isinstance(value, tuple) or len(value) > 32:
-        return False
-    return all(type(item) is int and 0 <= item < 1 << 63 for item in value)
 
 
 def _row_major(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:
@@ -146,4 +141,4 @@ def _row_major(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:
 
 
 def _refuse(where: object, what: str) -> NoReturn:
-    raise MindrailError(what, where=where, fix="get the file again or convert it to safetensors")
+    refuse(where, what, fix="get the file again or convert it to safetensors")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from modelcore.errors import MindrailError
 from modelcore.store.download_index import index_shards
+from modelcore.store.model_files import HF_WEIGHTS, INDEX_SUFFIX
 from modelcore.weights.ckpt_file import read_ckpt
 from modelcore.weights.safetensors_file import read_safetensors
 from modelcore.weights.tensors import StoredTensor
@@ -19,9 +20,7 @@ from modelcore.weights.torch_file import read_torch
 
 __all__ = ["NAMES", "READERS", "Checkpoint", "open_checkpoint", "open_file"]
 
-_INDEX = ".index.json"
-# By preference: many repositories hold the same weights as safetensors and as .bin.
-NAMES = ("model.safetensors", "pytorch_model.bin", "model.ckpt")
+NAMES = (*HF_WEIGHTS, "model.ckpt")
 
 READERS: dict[str, Callable[[Path], dict[str, StoredTensor]]] = {
     ".safetensors": read_safetensors,
@@ -47,8 +46,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
         MindrailError: there is none or more than one, a shard is missing, or a file is not sound.
     """
     if not path.is_dir():
-        return _open_index(path) if path.name.endswith(_INDEX) else Checkpoint((path,), open_file(path))
-    candidates = [path / (name + suffix) for name in NAMES for suffix in ("", _INDEX)]
+        return _open_index(path) if path.name.endswith(INDEX_SUFFIX) else Checkpoint((path,), open_file(path))
+    candidates = [path / (name + suffix) for name in NAMES for suffix in ("", INDEX_SUFFIX)]
     present = [candidate for candidate in candidates if candidate.exists()]
     if clash := _clash([candidate.name for candidate in present]):
         raise MindrailError(f"holds {' and '.join(clash)}", where=path, fix="remove one of them")

@@ -15,8 +15,9 @@ import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
 from modelcore.data.tokenizers.protocol import Marked, end_to_end
-from modelcore.data.tokenizers.special import SpecialTokens, read_object, read_special_tokens, resolve
+from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
 from modelcore.errors import MindrailError
+from modelcore.store.json_file import read_json_object
 
 __all__ = ["ByteLevelTokenizer", "load_tokenizer_json", "load_vocab_merges"]
 
@@ -157,7 +158,7 @@ def load_tokenizer_json(path: Path, *, also_special: Sequence[str] = ()) -> Byte
     Raises:
         MindrailError: the file cannot be read as a tokenizer, or names tokens at odds with it.
     """
-    text = json.dumps(read_object(path))
+    text = json.dumps(read_json_object(path))
     try:
         engine = tokenizers.Tokenizer.from_str(text)
     except Exception as error:  # `tokenizers` raises nothing finer
@@ -188,7 +189,7 @@ def load_vocab_merges(
     Raises:
         MindrailError: a file is not what its name says, or a merge is not of this vocabulary.
     """
-    vocab = read_object(vocab_path)
+    vocab = read_json_object(vocab_path)
     if not all(isinstance(number, int) and number >= 0 for number in vocab.values()):
         raise MindrailError("an id is not a whole number", where=vocab_path)
     merges = _read_merges(merges_path, vocab)

@@ -6,22 +6,9 @@ from pathlib import Path
 
 from modelcore.data.tokenizers.protocol import Tokenizer
 from modelcore.errors import MindrailError
+from modelcore.store.model_files import TOKENIZER_FILES
 
-__all__ = ["VOCABULARIES", "load_tokenizer", "tokenizer_files"]
-
-VOCABULARIES = ("tokenizer.model", "tokenizer.json", "vocab.json")
-"""Files of which one is there if there is a tokenizer."""
-
-FILES = (
-    "tokenizer.model",
-    "tokenizer.json",
-    "vocab.json",
-    "merges.txt",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "tokenizer_config.json",
-    "generation_config.json",
-)
+__all__ = ["load_tokenizer", "tokenizer_files"]
 
 
 def load_tokenizer(directory: Path) -> Tokenizer:
@@ -55,5 +42,6 @@ def load_tokenizer(directory: Path) -> Tokenizer:
 
 
 def tokenizer_files(directory: Path) -> list[Path]:
-    """Return the files of `directory` that a tokenizer is read from, in a fixed order."""
-    return [directory / name for name in FILES if (directory / name).is_file()]
+    """Return the files of `directory` that belong to a tokenizer, its vocabulary first."""
+    names = (*TOKENIZER_FILES, "generation_config.json")
+    return [directory / name for name in names if (directory / name).is_file()]

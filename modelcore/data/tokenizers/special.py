@@ -6,15 +6,15 @@ Hugging Face writes them. It guesses nothing: what no file names stays None.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from modelcore.errors import MindrailError
+from modelcore.store.json_file import read_json_object
 
-__all__ = ["SpecialIds", "SpecialTokens", "read_object", "read_special_tokens", "resolve"]
+__all__ = ["SpecialIds", "SpecialTokens", "read_special_tokens", "resolve"]
 
 ROLES = ("bos", "eos", "pad")
 
@@ -87,25 +87,10 @@ def resolve(
     return SpecialIds(**found)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in `path`.
-
-    Raises:
-        MindrailError: the file is not UTF-8, not JSON or not an object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise MindrailError(f"not JSON ({error})", where=path, fix="download the file again") from error
-    if not isinstance(value, dict):
-        raise MindrailError(f"a JSON {type(value).__name__} where an object belongs", where=path)
-    return value
-
-
 def _read_added(path: Path, tokens: SpecialTokens) -> None:
     if not path.is_file():
         return
-    for text, number in read_object(path).items():
+    for text, number in read_json_object(path).items():
         _add(tokens, text, number, path)
 
 
@@ -119,7 +104,7 @@ def _add(tokens: SpecialTokens, text: str, number: object, path: Path) -> None:
 def _read_names(path: Path, tokens: SpecialTokens) -> None:
     if not path.is_file():
         return
-    config = read_object(path)
+    config = read_json_object(path)
     for role in ROLES:
         text = _content(config.get(f"{role}_token"), path, f"{role}_token")
         if text is not None:
@@ -160,7 +145,7 @@ def _content(entry: object, path: Path, key: str) -> str | None:
 def _read_generation(path: Path, tokens: SpecialTokens) -> None:
     if not path.is_file():
         return
-    config = read_object(path)
+    config = read_json_object(path)
     for role in ROLES:
         value = config.get(f"{role}_token_id")
         # Several ends of text may be given; the first is the model's own.

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelcore.errors import MindrailError
-from modelcore.models.hf_fields import integer, json_object, optional_integer, positive_number
+from modelcore.models.hf_fields import integer, optional_integer, positive_number
 from modelcore.models.llama.config import LlamaConfig
+from modelcore.store.json_file import read_json_object
 from modelcore.weights.dtypes import BF16, FP16, FP32
 from modelcore.weights.tensors import DerivedTensor, LazyTensor, StoredTensor, joined, read
 from modelcore.weights.whole_checkpoint import open_file
@@ -90,7 +91,7 @@ def meta_config(parts: Sequence[Path]) -> dict[str, Any]:
             where=path.parent,
             fix="put Meta's params.json beside its weights",
         )
-    raw = json_object(path)
+    raw = read_json_object(path)
     if unknown := sorted(set(raw) - _PARAMS):
         raise MindrailError(f"{unknown[0]} is {raw[unknown[0]]!r}: not implemented", where=path)
     first = open_file(parts[0])

@@ -170,7 +170,7 @@ def test_an_empty_directory_says_what_it_lacks(tmp_path: Path) -> None:
             "eos_token '<nowhere>' is not in the vocabulary",
         ),
         ("tokenizer_config.json", '{"eos_token": 3}', "eos_token is 3, not a text"),
-        ("tokenizer_config.json", "[1]", "a JSON list where an object belongs"),
+        ("tokenizer_config.json", "[1]", "not a JSON object"),
         ("tokenizer_config.json", "{", "not JSON"),
         ("added_tokens.json", '{"[PAD]": 7}', "'\\[PAD\\]' should be id 7"),
         ("added_tokens.json", '{"[PAD]": "x"}', "is not a whole number"),
