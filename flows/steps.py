@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from modelcore.config.checkpoint import Convert, Download
+from modelcore.config.checkpoint import Convert, Download, FileFormat
 from modelcore.config.data import Preprocess
 from modelcore.config.training import Parallel
 from modelcore.data.mindrecord.decode import Span
@@ -40,9 +40,6 @@ __all__ = [
     "shard",
     "tokenize",
 ]
-
-
-Format = Literal["ckpt", "safetensors"]
 
 
 @flow(name="download", flow_run_name="download {config.source}", persist_result=False)
@@ -150,7 +147,7 @@ def decode(rows: str, tokenizer: str | None = None, count: int = 3) -> list[list
 
 
 @flow(name="shard", flow_run_name="shard {checkpoint}", persist_result=False)
-def shard(checkpoint: str, config: Parallel, format: Format = "ckpt", store: str = "store") -> Step:
+def shard(checkpoint: str, config: Parallel, format: FileFormat = "ckpt", store: str = "store") -> Step:
     """Cut a whole checkpoint into one file a rank, with MindSpore's strategy files.
 
     Args:
@@ -165,7 +162,7 @@ def shard(checkpoint: str, config: Parallel, format: Format = "ckpt", store: str
 
 @flow(name="reshard", flow_run_name="reshard {shards}", persist_result=False)
 def reshard(
-    shards: str, config: Parallel, format: Format = "ckpt", newest: bool = False, store: str = "store"
+    shards: str, config: Parallel, format: FileFormat = "ckpt", newest: bool = False, store: str = "store"
 ) -> Step:
     """Make a sharded checkpoint one of another layout.
 
@@ -183,7 +180,7 @@ def reshard(
 @flow(name="merge", flow_run_name="merge {shards}", persist_result=False)
 def merge(
     shards: str,
-    format: Format = "ckpt",
+    format: FileFormat = "ckpt",
     weights_only: bool = False,
     newest: bool = False,
     store: str = "store",

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from modelcore.checkpoints.layout import DryRun, Job, dry_run, ways_to_fit
 from modelcore.config.models import address_of
 from modelcore.config.runs import Pipeline, Predict
-from modelcore.config.training import Parallel
+from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.families import Family, load_model_config
 from modelcore.parallel.memory import Inference, Training
@@ -27,17 +27,17 @@ __all__ = ["check_layout", "cut_of", "family_of", "fitting", "job_of", "layout_o
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
-def layout_of(config: Parallel) -> Layout:
+def layout_of(config: Sharding) -> Layout:
     """Return the layout that a configuration asks for."""
     return Layout(config.data_parallel, config.model_parallel, config.pipeline_stage)
 
 
-def cut_of(config: Parallel) -> Cut:
+def cut_of(config: Sharding) -> Cut:
     """Return everything in a configuration that decides where which tensor lies."""
     return Cut(layout_of(config), config.vocab_emb_dp, tuple(config.offset), config.shard_optimizer)
 
 
-def check_layout(checkpoint: Path, config: Parallel) -> Partition:
+def check_layout(checkpoint: Path, config: Sharding) -> Partition:
     """Check that the model in a Hugging Face directory can be divided as `config` asks.
 
     Raises:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelcore.checkpoints.reshard import Format, merge_checkpoint
+from modelcore.checkpoints.reshard import merge_checkpoint
+from modelcore.config.checkpoint import FileFormat
 from modelcore.store.store import Store
 from tasks.step import Outcome, Step, build_step, step_task
 
@@ -15,7 +16,7 @@ _VERSION = 1
 def merge(
     store: Store,
     shards: Step,
-    format: Format = "ckpt",
+    format: FileFormat = "ckpt",
     weights_only: bool = False,
     newest: bool = False,
 ) -> Outcome:

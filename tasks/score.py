@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from modelcore.config.evaluation import Generate, Score
 from modelcore.evaluation.benchmarks import load_benchmark
-from modelcore.evaluation.score import SCORER_VERSION
+from modelcore.evaluation.score import SCORER_VERSION, limits_of
 from modelcore.evaluation.score import score as execute
 from modelcore.evaluation.templates import template
-from modelcore.sandbox.limits import MIB, Limits
 from modelcore.store.store import Store
 from tasks.extract import SAMPLES
 from tasks.step import Outcome, Step, build_step, step_task
@@ -44,7 +43,7 @@ def score(
             template=form.name,
             k=tuple(config.k),
             workers=config.workers,
-            limits=Limits(seconds=config.timeout, memory=config.memory_mb * MIB),
+            limits=limits_of(config),
             require_isolation=config.require_isolation,
             progress=progress,
         ),

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelcore.checkpoints.reshard import Format, reshard_checkpoint, shard_checkpoint
-from modelcore.config.training import Parallel
+from modelcore.checkpoints.reshard import reshard_checkpoint, shard_checkpoint
+from modelcore.config.checkpoint import FileFormat
+from modelcore.config.training import Sharding
 from modelcore.store.store import Store
-from tasks.layout import layout_of
+from tasks.layout import cut_of
 from tasks.step import Outcome, Step, build_step, step_task
 
 __all__ = ["reshard", "shard"]
 
 _VERSION = 1
-# What says how a job runs, not where its tensors lie.
-_NOT_CUTTING = {"micro_batch_num", "recompute"}
+_WHERE_TENSORS_ARE = set(Sharding.model_fields)  # of `Parallel`, which also says how a job runs
 
 
 @step_task("shard")
-def shard(store: Store, checkpoint: Step, config: Parallel, format: Format = "ckpt") -> Outcome:
+def shard(store: Store, checkpoint: Step, config: Sharding, format: FileFormat = "ckpt") -> Outcome:
     """Write one checkpoint and one strategy file for every rank."""
     return build_step(
         store,
@@ -28,13 +28,13 @@ def shard(store: Store, checkpoint: Step, config: Parallel, format: Format = "ck
         ),
         version=_VERSION,
         inputs={"checkpoint": checkpoint.digest},
-        parameters=config.model_dump(exclude=_NOT_CUTTING) | {"format": format},
+        parameters=config.model_dump(include=_WHERE_TENSORS_ARE) | {"format": format},
     )
 
 
 @step_task("reshard")
 def reshard(
-    store: Store, shards: Step, config: Parallel, format: Format = "ckpt", newest: bool = False
+    store: Store, shards: Step, config: Sharding, format: FileFormat = "ckpt", newest: bool = False
 ) -> Outcome:
     """Write the shards of another layout for every rank.
 
@@ -53,15 +53,9 @@ def reshard(
         ),
         version=_VERSION,
         inputs={"shards": shards.digest},
-        parameters=config.model_dump(exclude=_NOT_CUTTING) | {"format": format, "newest": newest},
+        parameters=config.model_dump(include=_WHERE_TENSORS_ARE) | {"format": format, "newest": newest},
     )
 
 
-def _cutting(config: Parallel, format: Format) -> dict[str, Any]:
-    return {
-        "layout": layout_of(config),
-        "vocab_emb_dp": config.vocab_emb_dp,
-        "offsets": config.offset,
-        "shard_optimizer": config.shard_optimizer,
-        "format": format,
-    }
+def _cutting(config: Sharding, format: FileFormat) -> dict[str, Any]:
+    return {**vars(cut_of(config)), "format": format}

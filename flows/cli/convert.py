@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from flows.cli.command import as_json, command_line, emit
+from flows.cli.section_options import section_options
+from modelcore.config.checkpoint import Convert
 from modelcore.report.words import bytes_in_words
 from modelcore.store.atomic_output import atomic_directory
 from modelcore.versions import check_versions
@@ -24,33 +27,19 @@ any_path = click.Path(path_type=Path)
 @click.option(
     "--to", type=click.Choice(["mindspore", "hf"]), required=True, help="Names and layout to write."
 )
-@click.option(
-    "--format",
-    type=click.Choice(["ckpt", "safetensors"]),
-    help="Of MindSpore's file: ckpt if not given. Hugging Face's is safetensors.",
-)
-@click.option(
-    "--dtype", type=click.Choice(["keep", "fp16", "bf16", "fp32"]), default="keep", show_default=True
-)
-@click.option("--verify", is_flag=True, help="Read both sides back and compare every tensor.")
+@section_options(Convert, "config")
 @as_json
 def convert(
-    source: Path,
-    destination: Path,
-    to: Literal["mindspore", "hf"],
-    format: Literal["ckpt", "safetensors"] | None,
-    dtype: Literal["keep", "fp16", "bf16", "fp32"],
-    verify: bool,
-    as_json: bool,
+    source: Path, destination: Path, to: Literal["mindspore", "hf"], config: Convert, as_json: bool
 ) -> None:
     """Convert the checkpoint SOURCE into the directory DESTINATION.
 
     SOURCE is a directory with config.json and weights (safetensors, PyTorch .bin, Meta's .pth, MindSpore
     .ckpt), or the weights file in one. Every tensor is used once and written once, or nothing is.
     """
-    if (to, format) == ("hf", "ckpt"):
+    given = click.get_current_context().get_parameter_source("format") is ParameterSource.COMMANDLINE
+    if to == "hf" and config.format == "ckpt" and given:
         raise click.UsageError("--to hf writes safetensors: leave out --format ckpt")
-    format = format or "ckpt"
     check_versions()
     from modelcore.checkpoints.convert import convert_checkpoint
     from tasks.progress import shown_progress
@@ -59,9 +48,14 @@ def convert(
         report = atomic_directory(
             destination,
             lambda directory: convert_checkpoint(
-                source, directory, to=to, format=format, dtype=dtype, verify=verify, progress=progress
+                source, directory, to=to, **config.model_dump(), progress=progress
             ),
-            origin={"source": str(source.absolute()), "to": to, "format": format, "dtype": dtype},
+            origin={
+                "source": str(source.absolute()),
+                "to": to,
+                "format": config.format,
+                "dtype": config.dtype,
+            },
         )
     emit({"destination": str(destination), **asdict(report)}, as_json, lambda _: _show(report, destination))
 

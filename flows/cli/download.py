@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from flows.cli.command import as_json, command_line, emit
+from flows.cli.section_options import option_of
+from modelcore.config.checkpoint import Download
 from modelcore.report.words import bytes_in_words
 from modelcore.store.atomic_output import atomic_directory
 
@@ -18,10 +20,10 @@ any_path = click.Path(path_type=Path)
 @command_line.command()
 @click.argument("source")
 @click.argument("destination", type=any_path)
-@click.option("--revision", help="Branch, tag or commit on the hub.")
-@click.option("--endpoint", envvar="HF_ENDPOINT", help="A mirror of the hub; HF_ENDPOINT otherwise.")
-@click.option("--token", envvar="HF_TOKEN", help="The hub's token; HF_TOKEN otherwise.")
-@click.option("--offline", is_flag=True, help="Use what is on this machine already.")
+@option_of(Download, "revision")
+@option_of(Download, "endpoint", envvar="HF_ENDPOINT", show_envvar=True)
+@click.option("--token", envvar="HF_TOKEN", show_envvar=True, help="The hub's token.")
+@option_of(Download, "offline")
 @as_json
 def download(
     source: str,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
+from flows.cli.section_options import option_of
+from modelcore.config.evaluation import Generate
 from modelcore.config.reading import read_config
 from modelcore.config.runs import Evaluate
 from modelcore.versions import check_versions
@@ -29,8 +31,8 @@ DEFAULT = Path(__file__).parents[2] / "configs" / "evaluate.yaml"
     default=DEFAULT,
     help="YAML with what to ask and how to score; configs/evaluate.yaml if not given.",
 )
-@click.option("--benchmark", help="humaneval, mbpp, or a file in HumanEval's or MBPP's form.")
-@click.option("--template", help="Prompt template and answer extractor.")
+@option_of(Generate, "benchmark", required=False)
+@option_of(Generate, "template", default=None, show_default=False)
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. score.timeout=5."
 )

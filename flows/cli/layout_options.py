@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flows.cli.command import as_json, emit
+from flows.cli.section_options import option_of
+from modelcore.config.checkpoint import Convert
 from modelcore.parallel.mesh import Layout
 from modelcore.report.words import bytes_in_words
 from modelcore.store.atomic_output import atomic_directory
@@ -17,18 +18,17 @@ from modelcore.store.atomic_output import atomic_directory
 if TYPE_CHECKING:
     from modelcore.checkpoints.reshard import ReshardReport
 
-__all__ = ["files", "layer_offsets", "layout_options", "make_checkpoint", "model", "newest", "rank_numbers"]
+__all__ = ["files", "make_checkpoint", "model", "newest", "rank_numbers", "ranks"]
 
 newest = click.option(
     "--newest", is_flag=True, help="Where a rank has several checkpoints, take the last by epoch and step."
 )
-
-
 model = click.option(
     "--model",
     type=click.Path(path_type=Path),
     help="Directory with config.json and tokenizer, where SOURCE has none.",
 )
+ranks = click.option("--ranks", help="Make only these ranks' files, e.g. 0-7 or 0,2.")
 
 
 def files(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,63 +36,12 @@ def files(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         as_json,
         click.option("--weights-only", is_flag=True, help="Leave out the optimizer's states."),
-        click.option(
-            "--format", type=click.Choice(["ckpt", "safetensors"]), default="ckpt", show_default=True
-        ),
+        option_of(Convert, "format"),
         click.argument("destination", type=click.Path(path_type=Path)),
         click.argument("source", type=click.Path(path_type=Path)),
     ):
         command = option(command)
     return command
-
-
-def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that describe a layout, in MindFormers' words; the command gets them as `cut`."""
-
-    @wraps(command)
-    def with_cut(
-        data_parallel: int,
-        model_parallel: int,
-        pipeline_stage: int,
-        offset: str | None,
-        ranks: str | None,
-        vocab_emb_dp: bool,
-        shard_optimizer: bool,
-        **rest: Any,
-    ) -> None:
-        cut = {
-            "layout": Layout(data_parallel, model_parallel, pipeline_stage),
-            "offsets": layer_offsets(offset),
-            "ranks": rank_numbers(ranks),
-            "vocab_emb_dp": vocab_emb_dp,
-            "shard_optimizer": shard_optimizer,
-        }
-        command(cut=cut, **rest)
-
-    ways = partial(click.option, type=click.IntRange(1), default=1, show_default=True)
-    for option in (
-        click.option("--shard-optimizer", is_flag=True, help="Replicas share optimizer states (ZeRO-1)."),
-        click.option("--vocab-emb-dp", is_flag=True, help="Keep embedding and head whole on every rank."),
-        click.option("--ranks", help="Make only these ranks' files, e.g. 0-7 or 0,2."),
-        click.option("--offset", help="Layers more or fewer in each stage, e.g. 0,0,1,1."),
-        ways("--pipeline-stage"),
-        ways("--model-parallel"),
-        ways("--data-parallel"),
-    ):
-        with_cut = option(with_cut)
-    return with_cut
-
-
-def layer_offsets(text: str | None) -> tuple[int, ...]:
-    """Return the numbers in `0,0,1,-1`, none for None.
-
-    Raises:
-        click.BadParameter: it is not of that form.
-    """
-    parts = [] if text is None else [part.strip() for part in text.split(",")]
-    if not all(part.removeprefix("-").isdecimal() for part in parts):
-        raise click.BadParameter(f"{text!r} is not of the form 0,0,1,-1", param_hint="--offset")
-    return tuple(int(part) for part in parts)
 
 
 def rank_numbers(text: str | None) -> list[int] | None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flows.cli.command import command_line
-
-if TYPE_CHECKING:
-    from modelcore.checkpoints.reshard import Format
 from flows.cli.layout_options import files, make_checkpoint, model, newest
+from modelcore.config.checkpoint import FileFormat
 
 __all__ = ["merge"]
 
@@ -21,7 +18,7 @@ __all__ = ["merge"]
 def merge(
     source: Path,
     destination: Path,
-    format: Format,
+    format: FileFormat,
     weights_only: bool,
     newest: bool,
     model: Path | None,
@@ -30,5 +27,5 @@ def merge(
     """Join the sharded checkpoint SOURCE (rank_<r>/ directories, strategy/) into one in DESTINATION."""
     from modelcore.checkpoints.reshard import merge_checkpoint
 
-    asked = {"format": format, "weights_only": weights_only, "newest": newest, "description": model}
-    make_checkpoint("merge", merge_checkpoint, source, destination, asked, as_json)
+    options = {"format": format, "weights_only": weights_only, "newest": newest, "description": model}
+    make_checkpoint("merge", merge_checkpoint, source, destination, options, as_json)

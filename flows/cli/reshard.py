@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from flows.cli.command import command_line
-
-if TYPE_CHECKING:
-    from modelcore.checkpoints.reshard import Format
-from flows.cli.layout_options import files, layout_options, make_checkpoint, model, newest
+from flows.cli.layout_options import files, make_checkpoint, model, newest, rank_numbers, ranks
+from flows.cli.section_options import section_options
+from modelcore.config.checkpoint import FileFormat
+from modelcore.config.training import Sharding
 
 __all__ = ["reshard"]
 
 
 @command_line.command()
-@layout_options
+@section_options(Sharding, "sharding")
+@ranks
 @newest
 @model
 @files
 def reshard(
     source: Path,
     destination: Path,
-    cut: dict[str, Any],
-    format: Format,
+    sharding: Sharding,
+    ranks: str | None,
+    format: FileFormat,
     weights_only: bool,
     newest: bool,
     model: Path | None,
     as_json: bool,
 ) -> None:
-    """Make the sharded checkpoint SOURCE one of another layout in DESTINATION."""
+    """Write the sharded checkpoint SOURCE at another layout into DESTINATION."""
     from modelcore.checkpoints.reshard import reshard_checkpoint
+    from tasks.layout import cut_of
 
-    asked = {**cut, "format": format, "weights_only": weights_only, "newest": newest, "description": model}
-    make_checkpoint("reshard", reshard_checkpoint, source, destination, asked, as_json)
+    options = {
+        **vars(cut_of(sharding)),
+        "ranks": rank_numbers(ranks),
+        "format": format,
+        "weights_only": weights_only,
+        "newest": newest,
+        "description": model,
+    }
+    make_checkpoint("reshard", reshard_checkpoint, source, destination, options, as_json)

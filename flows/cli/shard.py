@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from flows.cli.command import command_line
-
-if TYPE_CHECKING:
-    from modelcore.checkpoints.reshard import Format
-from flows.cli.layout_options import files, layout_options, make_checkpoint
+from flows.cli.layout_options import files, make_checkpoint, rank_numbers, ranks
+from flows.cli.section_options import section_options
+from modelcore.config.checkpoint import FileFormat
+from modelcore.config.training import Sharding
 
 __all__ = ["shard"]
 
 
 @command_line.command()
-@layout_options
+@section_options(Sharding, "sharding")
+@ranks
 @files
 def shard(
-    source: Path, destination: Path, cut: dict[str, Any], format: Format, weights_only: bool, as_json: bool
+    source: Path,
+    destination: Path,
+    sharding: Sharding,
+    ranks: str | None,
+    format: FileFormat,
+    weights_only: bool,
+    as_json: bool,
 ) -> None:
-    """Cut the whole checkpoint SOURCE into one file a rank, with strategy files, in DESTINATION."""
+    """Divide the whole checkpoint SOURCE into one file per rank, with strategy files, in DESTINATION."""
     from modelcore.checkpoints.reshard import shard_checkpoint
+    from tasks.layout import cut_of
 
-    asked = {**cut, "format": format, "weights_only": weights_only}
-    make_checkpoint("shard", shard_checkpoint, source, destination, asked, as_json)
+    options = {
+        **vars(cut_of(sharding)),
+        "ranks": rank_numbers(ranks),
+        "format": format,
+        "weights_only": weights_only,
+    }
+    make_checkpoint("shard", shard_checkpoint, source, destination, options, as_json)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from modelcore.checkpoints.match import match_hf, match_mindspore
 from modelcore.checkpoints.verify import verify_conversion
 from modelcore.checkpoints.vocabulary import check_vocabulary
+from modelcore.config.checkpoint import Dtype, FileFormat
 from modelcore.errors import MindrailError
 from modelcore.models.families import Family, load_model_config, read_config_json
 from modelcore.models.llama.config import LlamaConfig
@@ -86,8 +87,8 @@ def convert_checkpoint(
     destination: Path,
     *,
     to: Literal["mindspore", "hf"],
-    format: Literal["ckpt", "safetensors"] = "ckpt",
-    dtype: Literal["keep", "fp16", "bf16", "fp32"] = "keep",
+    format: FileFormat = "ckpt",
+    dtype: Dtype = "keep",
     verify: bool = False,
     progress: Progress = silent,
 ) -> ConversionReport:

@@ -12,13 +12,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from modelcore.checkpoints.assemble import assemble
 from modelcore.checkpoints.holdings import Holdings, holdings_of_shards, holdings_of_whole, is_state
 from modelcore.checkpoints.shards import find_shards
 from modelcore.checkpoints.slicing import device_box, strategy_of, with_states
 from modelcore.checkpoints.write_shards import Target, write_targets
+from modelcore.config.checkpoint import FileFormat
 from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.parallel.box import whole_box
@@ -33,14 +33,11 @@ from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensors import LazyTensor
 
 __all__ = [
-    "Format",
     "ReshardReport",
     "merge_checkpoint",
     "reshard_checkpoint",
     "shard_checkpoint",
 ]
-
-Format = Literal["ckpt", "safetensors"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def shard_checkpoint(
     *,
     layout: Layout,
     ranks: Sequence[int] | None = None,
-    format: Format = "ckpt",
+    format: FileFormat = "ckpt",
     vocab_emb_dp: bool = False,
     offsets: Sequence[int] = (),
     shard_optimizer: bool = False,
@@ -95,7 +92,7 @@ def reshard_checkpoint(
     *,
     layout: Layout,
     ranks: Sequence[int] | None = None,
-    format: Format = "ckpt",
+    format: FileFormat = "ckpt",
     vocab_emb_dp: bool = False,
     offsets: Sequence[int] = (),
     shard_optimizer: bool = False,
@@ -121,7 +118,7 @@ def merge_checkpoint(
     source: Path,
     destination: Path,
     *,
-    format: Format = "ckpt",
+    format: FileFormat = "ckpt",
     weights_only: bool = False,
     newest: bool = False,
     description: Path | None = None,
@@ -202,7 +199,7 @@ def _write_shards(
     partition: Partition,
     shard_optimizer: bool,
     ranks: Sequence[int] | None,
-    format: Format,
+    format: FileFormat,
     progress: Progress,
 ) -> ReshardReport:
     _check_model(held, partition, described)
@@ -234,7 +231,7 @@ def _targets(
     stages: Sequence[Strategy],
     layout: Layout,
     ranks: Sequence[int] | None,
-    format: Format,
+    format: FileFormat,
 ) -> dict[Path, dict[str, LazyTensor]]:
     """Return what is to be written: for each of the ranks its file and the slices in it."""
     mesh, devices = Mesh(layout), _devices(layout)
@@ -283,7 +280,7 @@ def _write(
     targets: Mapping[Path, Mapping[str, LazyTensor]],
     held: Holdings,
     destination: Path,
-    format: Format,
+    format: FileFormat,
     notes: Sequence[str],
     progress: Progress,
 ) -> ReshardReport:
@@ -293,7 +290,7 @@ def _write(
     return ReshardReport(tuple(files), sum(file.layout.size for file in files.values()), tuple(notes))
 
 
-def _file_layout(tensors: Mapping[str, LazyTensor], format: Format) -> FileLayout:
+def _file_layout(tensors: Mapping[str, LazyTensor], format: FileFormat) -> FileLayout:
     specs = [TensorSpec(name, tensor.dtype, tensor.shape) for name, tensor in tensors.items()]
     return ckpt_layout(specs) if format == "ckpt" else safetensors_layout(specs, {"format": "ms"})
 

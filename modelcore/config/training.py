@@ -8,31 +8,28 @@ from pydantic import Field, model_validator
 
 from modelcore.config.section import Count, NotNegative, Positive, Section, Share, ShareBelowOne, Whole
 
-__all__ = ["Launch", "Parallel", "Precision", "Train", "TrainOptions"]
+__all__ = ["Launch", "Parallel", "Precision", "Sharding", "Train", "TrainOptions"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
-class Parallel(Section):
-    """The distributed layout, in MindFormers' words."""
+class Sharding(Section):
+    """How a model is divided among ranks, in MindFormers' words: decides which tensor is where."""
 
     data_parallel: Whole = Field(1, description="Replicas of the model, each with its part of the batch")
     model_parallel: Whole = Field(1, description="Ranks that share every layer's matrices (tensor parallel)")
     pipeline_stage: Whole = Field(1, description="Stages that share the layers")
     offset: list[int] = Field(
         default_factory=list,
-        description="For each stage, how many layers more (or fewer) than layers // pipeline_stage it takes",
-    )
-    micro_batch_num: Whole = Field(
-        1, description="Micro-batches per step with several stages; with one stage: train.accumulate"
+        description=(
+            "For each stage, how many layers more (or fewer) than layers // pipeline_stage it takes, "
+            "e.g. 0,0,1,1"
+        ),
     )
     vocab_emb_dp: bool = Field(False, description="Keep embedding and head whole on every rank")
     shard_optimizer: bool = Field(
         False,
         description="Replicas share the optimizer's states (ZeRO-1; MindFormers: enable_parallel_optimizer)",
-    )
-    recompute: bool = Field(
-        False, description="Compute activations again in the backward pass instead of keeping them"
     )
 
     @property
@@ -41,11 +38,26 @@ class Parallel(Section):
         return self.data_parallel * self.model_parallel * self.pipeline_stage
 
     @model_validator(mode="after")
-    def _stages_agree(self) -> Parallel:
+    def _offsets_are_of_stages(self) -> Sharding:
         if self.offset and len(self.offset) != self.pipeline_stage:
             raise ValueError(
                 f"offset has {len(self.offset)} numbers, pipeline_stage is {self.pipeline_stage}"
             )
+        return self
+
+
+class Parallel(Sharding):
+    """The distributed layout, in MindFormers' words."""
+
+    micro_batch_num: Whole = Field(
+        1, description="Micro-batches per step with several stages; with one stage: train.accumulate"
+    )
+    recompute: bool = Field(
+        False, description="Compute activations again in the backward pass instead of keeping them"
+    )
+
+    @model_validator(mode="after")
+    def _micro_batches_are_of_stages(self) -> Parallel:
         if self.micro_batch_num > 1 and self.pipeline_stage == 1:
             raise ValueError(
                 f"micro_batch_num {self.micro_batch_num} is for several stages; with one: train.accumulate"

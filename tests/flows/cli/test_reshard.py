@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from flows.cli.layout_options import layer_offsets, rank_numbers
+from flows.cli.layout_options import rank_numbers
 from flows.cli.main import command_line
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.errors import MindrailError
@@ -88,13 +88,12 @@ def test_a_host_makes_its_own_ranks(whole: Path, tmp_path: Path) -> None:
     assert [name for name in made["files"] if name.startswith("rank_")] == ["rank_1/checkpoint_1.ckpt"]
 
 
-def test_ranks_and_offsets_are_read() -> None:
+def test_ranks_are_read() -> None:
     assert rank_numbers("0-2,7") == [0, 1, 2, 7]
-    assert layer_offsets("0,-1,1") == (0, -1, 1)
-    assert layer_offsets(None) == ()
+    assert rank_numbers(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "x", "1,,2", "1.5", "--1"])
-def test_what_is_no_offset_is_refused(text: str) -> None:
+def test_what_is_no_list_of_ranks_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not of the form"):
-        layer_offsets(text)
+        rank_numbers(text)

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from modelcore.checkpoints.convert import CONVERSION, convert_checkpoint
+from modelcore.config.checkpoint import FileFormat
 from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.weights import outputs
@@ -28,7 +29,6 @@ from modelcore.weights.whole_checkpoint import open_checkpoint
 from tests.modelcore.checkpoints import tiny_checkpoints as tiny
 from tests.paths import ROOT
 
-Format = Literal["ckpt", "safetensors"]
 Change = Callable[[dict[str, torch.Tensor]], object]
 Cast = Literal["fp16", "bf16", "fp32"]
 MODELS = {"llama": tiny.tiny_llama, "gpt_bigcode": tiny.tiny_gpt_bigcode}
@@ -49,7 +49,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("format", ["ckpt", "safetensors"])
-def test_there_and_back_gives_the_same_file(source: Path, tmp_path: Path, format: Format) -> None:
+def test_there_and_back_gives_the_same_file(source: Path, tmp_path: Path, format: FileFormat) -> None:
     convert_checkpoint(source, tmp_path / "ms", to="mindspore", format=format, verify=True)
     convert_checkpoint(tmp_path / "ms", tmp_path / "back", to="hf", verify=True)
     assert (tmp_path / "back/model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
@@ -69,7 +69,7 @@ def test_transformers_computes_the_same_with_what_comes_back(source: Path, tmp_p
 
 @pytest.mark.parametrize("format", ["ckpt", "safetensors"])
 def test_mindspore_loads_the_result_with_the_names_and_shapes_of_the_config(
-    source: Path, tmp_path: Path, format: Format
+    source: Path, tmp_path: Path, format: FileFormat
 ) -> None:
     convert_checkpoint(source, tmp_path, to="mindspore", format=format)
     loaded = ms.load_checkpoint(str(tmp_path / f"model.{format}"), format=format)

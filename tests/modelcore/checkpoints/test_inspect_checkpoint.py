@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.checkpoints.inspect_checkpoint import inspect_checkpoint
+from modelcore.config.checkpoint import FileFormat
 from modelcore.errors import MindrailError
 from tests.modelcore.checkpoints import tiny_checkpoints as tiny
-
-Format = Literal["ckpt", "safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def test_a_sharded_hugging_face_directory(llama: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["ckpt", "safetensors"])
-def test_a_mindspore_directory_and_its_file(llama: Path, tmp_path: Path, format: Format) -> None:
+def test_a_mindspore_directory_and_its_file(llama: Path, tmp_path: Path, format: FileFormat) -> None:
     convert_checkpoint(llama, tmp_path, to="mindspore", format=format)
     for path in (tmp_path, tmp_path / f"model.{format}"):
         found = inspect_checkpoint(path)

@@ -1,0 +1,108 @@
+"""Click options made from a configuration section: a flag's name, type, bounds, choices, default and help.
+
+What a flag says is what the YAML's key says; a command declares only the flags that no section has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any
+
+import click
+
+from modelcore.config.keys import Bounds, Key, keys_of
+from modelcore.config.reading import parse
+from modelcore.config.section import Section
+
+__all__ = ["option_of", "section_options"]
+
+Command = Callable[..., Any]
+
+
+def section_options(
+    section: type[Section], parameter: str, *, leave_out: Collection[str] = ()
+) -> Callable[[Command], Command]:
+    """Add a flag for each key of a section; the command gets the section itself, checked.
+
+    Args:
+        section: whose keys become flags.
+        parameter: the command's parameter that takes the section.
+        leave_out: keys that get no flag and keep their defaults.
+
+    Example:
+        >>> @command_line.command()
+        ... @section_options(Convert, "config")
+        ... def convert(config: Convert) -> None: ...
+    """
+    keys = [key for key in keys_of(section) if key.name not in leave_out]
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def with_section(**arguments: Any) -> Any:
+            given = {key.name: arguments.pop(key.name) for key in keys}
+            values = {name: value for name, value in given.items() if value is not None}
+            return command(**arguments, **{parameter: parse(values, section)})
+
+        decorated: Command = with_section
+        for key in reversed(keys):
+            decorated = _option(key)(decorated)
+        return decorated
+
+    return decorate
+
+
+def option_of(section: type[Section], name: str, **changes: Any) -> Callable[[Command], Command]:
+    """Return the flag of one key, for a command that does not take the whole section.
+
+    Args:
+        section: the key's.
+        name: the key.
+        **changes: arguments of `click.option` that differ here, e.g. `default=None` where the flag only
+            overrides what a YAML says.
+    """
+    (key,) = (key for key in keys_of(section) if key.name == name)
+    return _option(key, **changes)
+
+
+def _option(key: Key, **changes: Any) -> Callable[[Command], Command]:
+    arguments: dict[str, Any] = {"type": _type(key), "help": f"{key.description}.", "required": key.required}
+    if key.kind is bool:
+        arguments |= {"is_flag": True, "type": None}
+    elif key.container is list and key.kind is str:
+        arguments["multiple"] = True
+    if not (key.default is None or key.default is False or key.default == []):
+        arguments |= {"default": key.default, "show_default": True}
+    return click.option(key.flag, key.name, **arguments | changes)
+
+
+def _type(key: Key) -> click.ParamType[Any]:
+    if key.choices:
+        return click.Choice(key.choices)
+    if key.container is list and key.kind is int:
+        return _Numbers()
+    return _number(key.kind, key.bounds) if key.kind in (int, float) else click.STRING
+
+
+def _number(kind: type, bounds: Bounds) -> click.ParamType[Any]:
+    limits: dict[str, Any] = {
+        "min": bounds.lowest,
+        "max": bounds.highest,
+        "min_open": bounds.lowest_open,
+        "max_open": bounds.highest_open,
+    }
+    return click.IntRange(**limits) if kind is int else click.FloatRange(**limits)
+
+
+class _Numbers(click.ParamType[list[int]]):
+    """Whole numbers with commas between them: `0,0,1,-1`."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        if isinstance(value, list):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.removeprefix("-").isdecimal() for part in parts):
+            self.fail(f"{value!r} is not of the form 0,0,1,-1", param, ctx)
+        return [int(part) for part in parts]
