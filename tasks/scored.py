@@ -94,10 +94,11 @@ def _run(
     manifest = Manifest.read(scored.path)
     assert manifest is not None  # it was built, or found and looked at, a moment ago
     way = "greedy" if asked.temperature == 0 else f"temperature {asked.temperature}, top_p {asked.top_p}"
+    limits = report.conditions.limits
     conditions = {
         "decoding": f"{way}, {asked.max_new_tokens} tokens",
         "samples": asked.samples,
-        "limits": f"{report.limits['seconds']:g} s, {report.limits['memory'] >> 20} MiB",
+        "limits": f"{limits.seconds:g} s, {limits.memory >> 20} MiB",
         "contamination": None if known is None else known.figure,
         "checkpoint_digest": checkpoint.digest,
     }

@@ -33,7 +33,7 @@ def compare(first: str, second: str, store: Path | None, as_json: bool) -> None:
 
     before, after = (_report(name, store or _DEFAULT_STORE) for name in (first, second))
     result = compared(before, after)
-    emit({**asdict(result), "judgement": result.judgement}, as_json, _show_comparison)
+    emit({**asdict(result), "judgement": result.conclusion}, as_json, _show_comparison)
 
 
 def _report(name: str, store: Path) -> ScoreReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -70,8 +69,7 @@ def score(
     options = {"template": template, "standalone": standalone, "allow_partial": allow_partial}
     report = _scored(samples, benchmark, destination, config, options)
     run = _remembered(report, destination, (store or Path("store")) / HISTORY, name or samples.name, samples)
-    plain = json.loads(json.dumps(asdict(report)))
-    emit({"output": str(destination), "id": run.id, **plain}, as_json, _show)
+    emit({"output": str(destination), "id": run.id, **report.to_json()}, as_json, _show)
 
 
 def _scored(
@@ -113,14 +111,17 @@ def _scored(
 def _remembered(report: ScoreReport, destination: Path, history: Path, name: str, samples: Path) -> Run:
     from modelcore.evaluation.history import append_run, run_of
 
-    seconds, memory = report.limits["seconds"], report.limits["memory"] >> 20
+    limits, standalone = report.conditions.limits, report.conditions.standalone
     run = run_of(
         report,
         destination / "score.json",
         name=name,
         time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         checkpoint=str(samples),
-        conditions={"limits": f"{seconds:g} s, {memory} MiB", "standalone": report.standalone},
+        conditions={
+            "limits": f"{limits.seconds:g} s, {limits.memory >> 20} MiB",
+            "standalone": standalone,
+        },
     )
     append_run(history, run)
     return run

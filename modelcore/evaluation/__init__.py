@@ -1,4 +1,4 @@
-"""Scoring of code models: benchmarks, prompt templates, extraction, isolated execution, pass@k, history.
+"""Scoring of code models: benchmarks, prompt templates, extraction, pass@k, history, comparison.
 
-Nothing here generates text and nothing here draws; `score.score` is the one entry a step needs.
+Nothing here generates text or draws plots; a step needs `score.score` only.
 """

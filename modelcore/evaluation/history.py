@@ -1,7 +1,7 @@
 """The history of scores: one JSON line per scored run, appended, never rewritten.
 
 Safe with several writers and with a writer that is killed: its cut line is skipped and counted. A run that is
-there already is not added again. The full reports stay where they were written.
+in the history is not added again. The full reports stay where they were written.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ HISTORY = "history.jsonl"
 
 _ID_LENGTH = 10
 _SHORTEST_PREFIX = 4
+_SHOWN_RUNS = 5
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,15 @@ class Run:
     """One scored run.
 
     Args:
-        id: stands for the checkpoint and the whole score report; the same score again has the same id.
-        name: what the user calls it; need not be unique, the latest of a name is meant.
+        id: hash of the checkpoint and the score report; the same score again has the same id.
+        name: chosen by the user; need not be unique.
         time: when it was scored, ISO 8601, UTC.
         checkpoint: what was scored.
-        benchmark: its name.
-        benchmark_digest: of its file.
+        benchmark: the benchmark's name.
+        benchmark_digest: SHA-256 of the benchmark's file.
         pass_at_k: {"1": [value, low, high], …}.
         report: path of the score.json.
-        conditions: template, isolation, decoding, contamination: whatever is to stand beside the score.
+        conditions: what is shown beside the score: template, isolation, decoding, contamination, ….
     """
 
     id: str
@@ -62,7 +63,7 @@ class History:
     unreadable: int = 0
 
     def of(self, benchmark: str, digest: str = "") -> list[Run]:
-        """Return the runs of one benchmark; of one file of that name, if its digest is given."""
+        """Return the runs of the benchmark with this name and, if given, this digest of its file."""
         return [r for r in self.runs if r.benchmark == benchmark and digest in ("", r.benchmark_digest)]
 
 
@@ -75,54 +76,68 @@ def run_of(
     checkpoint: str,
     conditions: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Return the history's row of a report that was written to `path`."""
-    template = report.template and f"{report.template['name']} v{report.template['version']}"
-    own = {"template": template, "isolation": report.isolation, "missing": len(report.missing)}
+    """Return the history's record of a report.
+
+    Args:
+        report: the report.
+        path: its score.json.
+        name, time, checkpoint: see `Run`.
+        conditions: to show beside template, isolation and number of missing tasks.
+    """
+    scored = report.conditions
+    shown = {
+        "template": scored.template and f"{scored.template.name} v{scored.template.version}",
+        "isolation": scored.isolation,
+        "missing": len(report.missing),
+        **(conditions or {}),
+    }
     return Run(
         id=hashlib.sha256(f"{checkpoint}\0".encode() + path.read_bytes()).hexdigest()[:_ID_LENGTH],
         name=name,
         time=time,
         checkpoint=checkpoint,
-        benchmark=report.benchmark["name"],
-        benchmark_digest=report.benchmark["digest"],
+        benchmark=scored.benchmark.name,
+        benchmark_digest=scored.benchmark.digest,
         pass_at_k={str(score.k): (score.value, score.low, score.high) for score in report.pass_at_k},
         report=str(path.resolve()),
-        conditions={**own, **(conditions or {})},
+        conditions=shown,
     )
 
 
 def append_run(history: Path, run: Run) -> bool:
-    """Add a run to the history file, which is created if there is none; return False if it was there."""
+    """Add a run to the history file, which is created if necessary; return whether it was new."""
     make_directory(history.parent)
     return append_once(history, as_plain(asdict(run)), is_same=lambda row: _id_of(row) == run.id)
 
 
 def read_history(history: Path) -> History:
-    """Read the history; an empty one if there is no file."""
+    """Read the history; it is empty if there is no file."""
     rows, unreadable = read_lines(history)
     runs = tuple(run for run in map(_run, rows) if run is not None)
     return History(runs, unreadable + len(rows) - len(runs))
 
 
 def find_run(history: Path, name: str) -> Run:
-    """Return the run whose id is `name` or begins with it, or else the latest run of that name.
+    """Return the run whose id is `name` or alone begins with it, or else the latest run of that name.
 
     Raises:
-        MindrailError: there is none; names those nearest to the end of the history.
+        MindrailError: there is none; the message lists the latest runs.
     """
     runs = read_history(history).runs
-    for run in reversed(runs):
+    for run in runs:
         if run.id == name:
             return run
     if len(name) >= _SHORTEST_PREFIX:
-        begun = [run for run in runs if run.id.startswith(name)]
-        if len(begun) == 1:
-            return begun[0]
+        matches = [run for run in runs if run.id.startswith(name)]
+        if len(matches) == 1:
+            return matches[0]
     for run in reversed(runs):
         if run.name == name:
             return run
-    known = ", ".join(f"{run.id} ({run.name})" for run in reversed(runs[-5:])) or "it is empty"
-    raise MindrailError(f"no run {name!r}", where=history, fix=f"the last ones are: {known}")
+    if not runs:
+        raise MindrailError(f"no run {name!r}: the history is empty", where=history)
+    latest = ", ".join(f"{run.id} ({run.name})" for run in reversed(runs[-_SHOWN_RUNS:]))
+    raise MindrailError(f"no run {name!r}", where=history, fix=f"the latest are {latest}")
 
 
 def _id_of(row: Any) -> str:
@@ -131,7 +146,7 @@ def _id_of(row: Any) -> str:
 
 
 def _run(row: Any) -> Run | None:
-    """Return the run of a record, or None if the record is not one."""
+    """Return the run in a record, or None if it is not one."""
     try:
         scores = {str(k): (float(a), float(b), float(c)) for k, (a, b, c) in row["pass_at_k"].items()}
         return Run(**{**row, "pass_at_k": scores})

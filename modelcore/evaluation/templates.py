@@ -1,8 +1,8 @@
-"""Prompt templates as data: what surrounds a problem for each kind of model, and how its answer is read.
+"""Prompt templates as data: the text around a problem for each family of models, and how a response is read.
 
 A template's `version` changes with anything in it that can change a score. The texts are the models' own
-formats: WizardCoder's and Alpaca's published inference scripts, CodeLlama's `[INST]` format (the
-instruction in it is ours: its authors published none), DeepSeek-Coder's chat template and evaluation.
+formats: WizardCoder's and Alpaca's published inference scripts, CodeLlama's `[INST]` format (its authors
+published no instruction, so the one here is mindrail's), DeepSeek-Coder's chat template and evaluation.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["TEMPLATES", "Template", "template"]
 
 @dataclass(frozen=True)
 class Template:
-    """How one kind of model is asked and read.
+    """How problems become prompts and responses become completions, for one family of models.
 
     Args:
         name, version: recorded with every score.
-        text: the text sent to the model; `{prompt}` stands for the problem's prompt.
-        stops: texts at which generation may stop; they are not part of the answer.
-        strip: how the problem's prompt is trimmed: "" (not at all), "newline" (its last newline, because
-            a newline and the indent after it are one token of most code models), or "both" (all white
+        text: the text sent to the model, in which `{prompt}` is replaced by the problem's prompt.
+        stops: texts at which generation may stop; they are not part of the response.
+        strip: how the problem's prompt is trimmed: "" (not at all), "newline" (its last newline, because a
+            newline and the indentation after it are one token of most code models), or "both" (all white
             space at both ends).
         tabs: whether four spaces are sent as a tab.
         extractor: "stops" (cut at the first stop), "wizardcoder" or "fenced" (see `extraction`).
@@ -57,8 +57,8 @@ class Template:
             prompt = prompt.strip()
         return self.text.replace("{prompt}", prompt.replace("    ", "\t") if self.tabs else prompt)
 
-    def extract(self, response: str, problem: Problem) -> str:
-        """Return the completion in a response: `problem.prompt` followed by it is the program to run."""
+    def extract(self, response: str) -> str:
+        """Return the completion in a response: the program to run is `problem.prompt` followed by it."""
         if self.extractor == "stops":
             completion = cut_at_stops(response, self.stops)
             return completion.removeprefix("\n") if self.strip == "newline" else completion
@@ -92,16 +92,13 @@ TEMPLATES: tuple[Template, ...] = (
 
 
 def template(name: str) -> Template:
-    """Return the template of that name.
+    """Return the template with that name.
 
     Raises:
-        MindrailError: there is none; names those there are.
+        MindrailError: there is none; the message lists the names.
     """
-    for known in TEMPLATES:
-        if known.name == name:
-            return known
-    raise MindrailError(
-        f"no prompt template {name!r}",
-        where="template",
-        fix=f"use {', '.join(known.name for known in TEMPLATES)}",
-    )
+    for candidate in TEMPLATES:
+        if candidate.name == name:
+            return candidate
+    names = ", ".join(known.name for known in TEMPLATES)
+    raise MindrailError(f"no prompt template {name!r}", where="template", fix=f"use {names}")

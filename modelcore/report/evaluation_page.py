@@ -19,7 +19,7 @@ class Contrast:
         first, second: their names.
         won, lost: problems that only the second, and only the first, solves.
         p_value: of McNemar's exact test.
-        judgement: what it says, in words.
+        conclusion: what it means, in words.
         differences: conditions that were not the same for both.
     """
 
@@ -28,7 +28,7 @@ class Contrast:
     won: Sequence[str]
     lost: Sequence[str]
     p_value: float
-    judgement: str
+    conclusion: str
     differences: Sequence[str]
 
 

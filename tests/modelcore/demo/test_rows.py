@@ -24,5 +24,5 @@ def test_a_problem_asked_with_wizardcoders_template_reads_like_a_row(written):
 
 def test_the_evaluation_reads_the_function_out_of_an_answer(written):
     for row in written.rows[:50]:
-        read = template("wizardcoder").extract(row["output"], Problem("", "", "", "", ""))
+        read = template("wizardcoder").extract(row["output"])
         assert ast.dump(ast.parse(read)) == ast.dump(ast.parse(unfenced(row["output"])))

