@@ -88,7 +88,7 @@ def test_responses_in_wizardcoders_forms_get_their_verdicts(tmp_path: Path) -> N
     )
     verdicts = {problem.task_id: problem.verdicts for problem in report.problems if problem.verdicts}
     assert verdicts == {task_id: (verdict,) for task_id, _, verdict in ANSWERS}
-    assert report.template == {"name": "wizardcoder", "version": 1, "extractor": "wizardcoder"}
+    assert report.conditions.template == TemplateRecord("wizardcoder", 1, "wizardcoder")
 
 
 def test_wizardcoders_published_responses_give_exactly_98(tmp_path: Path, shared_data: Path) -> None:
