@@ -15,7 +15,7 @@ from pathlib import Path
 
 from modelcore.checkpoints.assemble import assemble
 from modelcore.checkpoints.holdings import Holdings, holdings_of_shards, holdings_of_whole, is_state
-from modelcore.checkpoints.shards import find_shards
+from modelcore.checkpoints.shards import find_shards, rank_file
 from modelcore.checkpoints.slicing import device_box, strategy_of, with_states
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.config.checkpoint import FileFormat
@@ -238,9 +238,8 @@ def _targets(
     targets = {}
     for rank in mesh.ranks if ranks is None else ranks:
         mesh.coordinates(rank)
-        targets[destination / f"rank_{rank}" / f"checkpoint_{rank}.{format}"] = _slices(
-            held, stages[rank // devices], rank % devices
-        )
+        tensors = _slices(held, stages[rank // devices], rank % devices)
+        targets[rank_file(destination, rank, format)] = tensors
     return targets
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from modelcore.errors import MindrailError
 from modelcore.parallel.strategy import Strategy, read_strategy
 
-__all__ = ["Shards", "find_shards", "read_strategies"]
+__all__ = ["Shards", "find_shards", "rank_file", "read_strategies"]
 
 _RANK = re.compile(r"rank_(\d+)")
 _STRATEGY = re.compile(r"rank_(\d+)\.ckpt$")
@@ -37,6 +37,11 @@ class Shards:
     files: Mapping[int, Path]
     strategies: Mapping[int, Strategy]
     devices: int
+
+
+def rank_file(directory: Path, rank: int, format: str = "ckpt") -> Path:
+    """Return the path of a rank's file in a sharded checkpoint that this project writes."""
+    return directory / f"rank_{rank}" / f"checkpoint_{rank}.{format}"
 
 
 def find_shards(directory: Path, *, other: Path | None = None, newest: bool = False) -> Shards:

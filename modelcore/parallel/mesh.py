@@ -108,8 +108,3 @@ class Mesh:
         """Return the ranks a micro-batch passes through, first stage first, itself included."""
         at = self.coordinates(rank)
         return [self.rank(Coordinates(i, at.data, at.tensor)) for i in range(self.layout.pipeline_stage)]
-
-    def stage_ranks(self, stage: int) -> list[int]:
-        """Return all ranks of one pipeline stage, a contiguous block."""
-        first = self.rank(Coordinates(stage, 0, 0))
-        return list(range(first, first + self.layout.data_parallel * self.layout.model_parallel))

@@ -13,13 +13,15 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
-from modelcore.training.checkpoint_file import part_file, read_part, read_tensors, write_part
+from modelcore.training.checkpoint_file import read_part, read_tensors, write_part
 from modelcore.training.plan import TrainPlan
 
 __all__ = ["Checkpoints", "checkpoints_of", "step_directory"]
@@ -100,7 +102,7 @@ class Checkpoints:
 
     def file(self, step: int) -> Path:
         """Return the file of this rank's tensors of a checkpoint."""
-        return part_file(self._at(step), self._rank)
+        return rank_file(self._at(step), self._rank)
 
     def remove_all(self) -> None:
         """Remove this rank's parts and, with the last of them, the directory."""
@@ -135,8 +137,9 @@ class Checkpoints:
     def _remove(self, step: int) -> None:
         directory = self._at(step)
         shutil.rmtree(directory / f"rank_{self._rank}", ignore_errors=True)
-        if not any(directory.glob("rank_*")):  # the last one takes the description along
-            shutil.rmtree(directory, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another rank was the last and has removed the directory
+            if not any(directory.glob("rank_*")):  # the last one removes the description, too
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def _remove_empty(directory: Path) -> None:

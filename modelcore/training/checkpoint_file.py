@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.store.durable import rename_durably, replace_contents
 from modelcore.store.manifest import file_sha256
@@ -26,18 +27,12 @@ from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import read
 
 __all__ = [
-    "part_file",
     "read_part",
     "read_tensors",
     "vouch",
     "write_part",
     "write_tensors",
 ]
-
-
-def part_file(directory: Path, rank: int) -> Path:
-    """Return the name of a rank's tensors in a sharded directory."""
-    return directory / f"rank_{rank}" / f"checkpoint_{rank}.ckpt"
 
 
 def write_part(directory: Path, rank: int, tensors: Mapping[str, NDArray], state: Mapping[str, Any]) -> None:
@@ -49,13 +44,13 @@ def write_part(directory: Path, rank: int, tensors: Mapping[str, NDArray], state
         tensors: what to keep, by name.
         state: JSON values to keep beside it.
     """
-    sha256 = write_tensors(part_file(directory, rank), tensors)
+    sha256 = write_tensors(rank_file(directory, rank), tensors)
     vouch(directory, rank, sha256, state)
 
 
 def vouch(directory: Path, rank: int, sha256: str, state: Mapping[str, Any]) -> None:
     """Write the state of a rank's part, which says that its tensors are there and have this sha256."""
-    file = part_file(directory, rank)
+    file = rank_file(directory, rank)
     vouched = {**state, "file": file.name, "size": file.stat().st_size, "sha256": sha256}
     replace_contents(file.with_name("state.json"), (json.dumps(vouched, indent=1) + "\n").encode())
 
@@ -66,7 +61,7 @@ def read_part(directory: Path, rank: int) -> dict[str, Any]:
     Raises:
         MindrailError: the part is missing or damaged.
     """
-    file = part_file(directory, rank)
+    file = rank_file(directory, rank)
     try:
         state = json.loads(file.with_name("state.json").read_text())
         size, expected = state["size"], state["sha256"]

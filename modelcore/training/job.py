@@ -10,13 +10,14 @@ from typing import Any
 import mindspore
 from numpy.typing import NDArray
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Mesh
 from modelcore.progress import Progress
 from modelcore.training.agreement import Agreement
 from modelcore.training.checkpoint import Checkpoints, checkpoints_of
-from modelcore.training.checkpoint_file import part_file, read_tensors, write_tensors
+from modelcore.training.checkpoint_file import read_tensors, write_tensors
 from modelcore.training.description import copy_description, describe_part
 from modelcore.training.gradients import MicroBatch
 from modelcore.training.health import FAULTS, Health, LossScale, check_finite, not_finite
@@ -110,7 +111,7 @@ class Job:
         weights = {p.name: p for p in self.step.parameters}
         if found is None:
             _refuse_other_layouts(self.saved, self.plan)
-            source = part_file(Path(self.plan.model), self.rank)
+            source = rank_file(Path(self.plan.model), self.rank)
             if not source.is_file():
                 raise MindrailError("is missing", where=source, fix="shard the model for this layout first")
             fill(weights, read_tensors(source), source)
@@ -165,7 +166,7 @@ class Job:
         """Write the weights; once every rank has, the checkpoints are not needed any more."""
         tensors = self._tensors(self.plan.steps)
         weights = {p.name: tensors[p.name] for p in self.step.parameters}
-        write_tensors(part_file(self.output, self.rank), weights)
+        write_tensors(rank_file(self.output, self.rank), weights)
         if self.rank == 0:
             copy_description(Path(self.plan.model), self.output)
         self.agreement.barrier()

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.checkpoints.reshard import reshard_checkpoint
+from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import Progress, silent
 from modelcore.store.manifest import file_sha256
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import part_file, read_part, vouch
+from modelcore.training.checkpoint_file import read_part, vouch
 from modelcore.training.metrics import metrics_journal
 from modelcore.training.plan import TrainPlan
 from modelcore.training.same_job import check_same_job, layout_in
@@ -109,7 +110,7 @@ def _reshard(found: _Whole, plan: TrainPlan, directory: Path, progress: Progress
     )
     kept = {key: value for key, value in found.states[0].items() if key not in ("file", "size", "sha256")}
     for rank in range(plan.layout.world_size):
-        digest = file_sha256(part_file(directory, rank))
+        digest = file_sha256(rank_file(directory, rank))
         vouch(directory, rank, digest, {**kept, "plan": plan.as_plain()})
 
 

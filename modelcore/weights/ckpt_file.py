@@ -6,14 +6,13 @@ Format (mindspore/train/serialization.py, checkpoint.proto): a protobuf message
     TensorProto { repeated int64 dims = 1; string tensor_type = 2; bytes tensor_content = 3 }
 A tensor of more than 512 MiB is a run of Values of the same tag, each with the whole tensor's dims and the
 next 512 MiB of it. A scalar has no dims (older files: [0]). `crc_check=True` appends "crc_num" and the crc32
-in 10 bytes. Values that are not tensors (strings) are read as such; map tensors are refused.
+in 10 bytes, which are passed over. Values that are strings are left out; map tensors are refused.
 """
 
 from __future__ import annotations
 
 import math
 import mmap
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -26,7 +25,7 @@ from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.protobuf import BYTES, Damaged, fields, length_prefix, varint
 from modelcore.weights.tensors import Extent, StoredTensor
 
-__all__ = ["SLICE", "check_crc", "ckpt_layout", "read_ckpt", "read_strings"]
+__all__ = ["SLICE", "ckpt_layout", "read_ckpt"]
 
 # Bytes of a tensor in one Value.
 SLICE = 512 << 20
@@ -57,38 +56,6 @@ def read_ckpt(path: Path) -> dict[str, StoredTensor]:
             refuse(f"{path}: {tag}", "the tensor is in the file twice")
         tensors[tag] = _tensor(path, tag, values)
     return tensors
-
-
-def read_strings(path: Path) -> dict[str, str]:
-    """Return the file's values that are strings (MindSpore keeps them as UTF-32)."""
-    strings = {}
-    for value in _scan(path):
-        if value.kind == "str":
-            with path.open("rb") as file:
-                file.seek(value.content.offset)
-                strings[value.tag] = file.read(value.content.length).decode("utf-32-le", errors="replace")
-    return strings
-
-
-def check_crc(path: Path) -> bool:
-    """Compare the file's contents with the crc32 at its end; False if it carries none.
-
-    Raises:
-        MindrailError: they differ.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - _CRC_TRAILER))
-        trailer = file.read()
-        if not trailer.startswith(_CRC):
-            return False
-        file.seek(0)
-        crc, left = 0, size - _CRC_TRAILER
-        while left and (block := file.read(min(left, 1 << 20))):
-            crc, left = zlib.crc32(block, crc), left - len(block)
-    if crc != int.from_bytes(trailer[len(_CRC) :], "big"):
-        refuse(path, "the contents do not match the crc at its end")
-    return True
 
 
 def ckpt_layout(specs: Sequence[TensorSpec]) -> FileLayout:

@@ -22,7 +22,7 @@ from modelcore.weights.dtypes import by_safetensors
 from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.tensors import Extent, StoredTensor
 
-__all__ = ["read_metadata", "read_safetensors", "safetensors_layout"]
+__all__ = ["read_safetensors", "safetensors_layout"]
 
 # The library's own limit.
 _LARGEST_HEADER = 100_000_000
@@ -43,14 +43,6 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     tensors.sort(key=lambda tensor: (tensor.extents[0].offset, tensor.extents[0].length))
     _check_cover(path, tensors, start, end)
     return {tensor.name: tensor for tensor in tensors}
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the file's `__metadata__`, empty where there is none."""
-    metadata = _read_header(path)[0].get(_METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        refuse(path, f"{_METADATA} is not an object of strings")
-    return metadata
 
 
 def safetensors_layout(specs: Sequence[TensorSpec], metadata: Mapping[str, str]) -> FileLayout:

@@ -75,9 +75,10 @@ class Ours:
             os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "BF16"
         import mindspore
 
+        from modelcore.checkpoints.shards import rank_file
         from modelcore.parallel.groups import create_groups
         from modelcore.parallel.mesh import Layout, Mesh
-        from modelcore.training.checkpoint_file import part_file, read_tensors
+        from modelcore.training.checkpoint_file import read_tensors
         from modelcore.training.network import build_network, fill
         from modelcore.training.plan import TrainPlan
         from modelcore.training.step import Step
@@ -98,7 +99,7 @@ class Ours:
         )
         groups = create_groups(Mesh(Layout()), 0)
         self.taker = Step(plan, build_network(plan, groups), groups)
-        file = part_file(directory / "shards", 0)
+        file = rank_file(directory / "shards", 0)
         fill({p.name: p for p in self.taker.parameters}, read_tensors(file), file)
         self.batches = [(rows[:, :-1].copy(), rows[:, 1:].copy()) for rows in some_batches()]
 

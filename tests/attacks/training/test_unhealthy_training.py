@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.data.encoding.rows import Rows
 from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import part_file, read_part, read_tensors, write_tensors
+from modelcore.training.checkpoint_file import read_part, read_tensors, write_tensors
 from modelcore.training.job import Job
 from modelcore.training.order import rows_of_step
 from modelcore.training.plan import TrainPlan
@@ -53,7 +54,7 @@ def kept(plan: TrainPlan) -> list[int]:
 
 
 def poison_weight(plan: TrainPlan, rank: int, name: str, value: float) -> None:
-    file = part_file(Path(plan.model), rank)
+    file = rank_file(Path(plan.model), rank)
     weights = read_tensors(file)
     weights[name].flat[3] = value
     write_tensors(file, weights)
@@ -81,7 +82,7 @@ def test_a_huge_learning_rate_stops_the_run_and_nothing_that_is_not_finite_is_sa
     plan = make_plan(f"rate {rate}", learning_rate=rate, warmup_steps=0, checkpoint_every=1)
     assert "step " in stopped(plan)
     for step in kept(plan):
-        tensors = read_tensors(part_file(step_directory(checkpoints_of(plan), step), 0))
+        tensors = read_tensors(rank_file(step_directory(checkpoints_of(plan), step), 0))
         assert all(np.isfinite(tensor).all() for tensor in tensors.values())
 
 
@@ -121,7 +122,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_gone_on_from(
 ):
     plan = make_plan(damage, steps=8, checkpoint_every=2)
     run(plan, until=6)
-    file = part_file(step_directory(checkpoints_of(plan), 6), 0)
+    file = rank_file(step_directory(checkpoints_of(plan), 6), 0)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 4
     file.write_bytes(content[:-100] if damage == "truncated" else content)
@@ -139,7 +140,7 @@ def test_a_checkpoint_of_another_model_is_refused_and_stays(make_plan: Callable,
     other = make_plan("other model", family=helpers.family("gpt_bigcode"), steps=8)
     other = other.model_copy(update={"output": plan.output, "checkpoint_every": 2})
     line = stopped(other)
-    file = part_file(step_directory(checkpoints_of(plan), 4), 0)
+    file = rank_file(step_directory(checkpoints_of(plan), 4), 0)
     assert line.startswith(f"{file}: has no tensor backbone.")
     assert kept(plan) == [2, 4]
 

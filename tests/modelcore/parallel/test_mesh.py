@@ -35,7 +35,6 @@ def test_ranks_are_counted_as_mindformers_counts_them() -> None:
     assert mesh.tensor_group(5) == [4, 5, 6, 7]
     assert mesh.data_group(5) == [1, 5]
     assert mesh.pipeline_group(5) == [5, 13]
-    assert mesh.stage_ranks(1) == [8, 9, 10, 11, 12, 13, 14, 15]
 
 
 def test_a_world_of_another_size_is_refused_naming_the_factors() -> None:

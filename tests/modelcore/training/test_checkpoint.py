@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.training.checkpoint import Checkpoints
-from modelcore.training.checkpoint_file import part_file
 
 
 class TwoRanks:
@@ -57,7 +59,7 @@ def ranks(tmp_path: Path) -> TwoRanks:
 
 
 def file(tmp_path: Path, step: int, rank: int) -> Path:
-    return part_file(tmp_path / "checkpoints" / f"step_{step:08d}", rank)
+    return rank_file(tmp_path / "checkpoints" / f"step_{step:08d}", rank)
 
 
 def test_no_checkpoint_is_no_mistake(ranks: TwoRanks):
@@ -106,6 +108,22 @@ def test_a_damaged_one_is_named_and_the_one_before_is_taken(ranks: TwoRanks, tmp
     assert ranks.newest() == 10
     assert any(f"checkpoint_{rank}.ckpt: is damaged" in line for line in ranks.lines)
     assert not file(tmp_path, 20, 0).exists(), "it would be looked at again and again"
+
+
+def test_another_rank_may_remove_the_directory_first(
+    ranks: TwoRanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ranks.save(10)
+    scandir = os.scandir
+
+    def after_the_other_rank(path: Any) -> Any:
+        if isinstance(path, str | Path) and Path(path).name == "step_00000010":
+            shutil.rmtree(path, ignore_errors=True)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", after_the_other_rank)
+    ranks.ranks[0].remove_all()
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_different_damage_on_both_ranks_leaves_none(ranks: TwoRanks, tmp_path: Path):

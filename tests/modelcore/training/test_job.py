@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import part_file, read_part, read_tensors, write_tensors
+from modelcore.training.checkpoint_file import read_part, read_tensors, write_tensors
 from modelcore.training.job import Job
 from modelcore.training.plan import TrainPlan
 
@@ -56,7 +57,7 @@ def test_a_job_learns_and_leaves_weights_metrics_and_nothing_else(undisturbed: T
         "strategy/ckpt_strategy_rank_0.ckpt",
     ]
     before, after = (
-        read_tensors(part_file(Path(place), 0)) for place in (undisturbed.model, undisturbed.output)
+        read_tensors(rank_file(Path(place), 0)) for place in (undisturbed.model, undisturbed.output)
     )
     assert list(before) == list(after)
     assert all(np.abs(after[name] - before[name]).max() > 0 for name in before)
@@ -117,7 +118,7 @@ def test_fp16_lowers_its_loss_scale_until_nothing_overflows_and_goes_on_with_it(
 
 def test_a_loss_that_is_not_a_number_stops_the_run(make_plan: Callable):
     plan = make_plan("nan")
-    file = part_file(Path(plan.model), 0)
+    file = rank_file(Path(plan.model), 0)
     weights = read_tensors(file)
     weights["model.norm_out.weight"][3] = np.nan
     write_tensors(file, weights)
@@ -155,7 +156,7 @@ def test_checkpoints_of_another_layout_are_not_overlooked(
 
 def test_a_model_sharded_for_another_layout_is_refused(make_plan: Callable):
     plan = make_plan("wrong")
-    file = part_file(Path(plan.model), 0)
+    file = rank_file(Path(plan.model), 0)
     weights = read_tensors(file)
     write_tensors(file, {name: value for name, value in weights.items() if "layers.1" not in name})
     with pytest.raises(MindrailError, match=r"checkpoint_0\.ckpt: has no tensor model\.layers\.1\."):

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import part_file, read_part, read_tensors
+from modelcore.training.checkpoint_file import read_part, read_tensors
 from modelcore.training.job import Job
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
@@ -46,8 +47,8 @@ def test_the_newest_checkpoint_becomes_one_of_the_new_layout(source: Path, plan:
     assert adopted is not None
     assert (adopted.step, adopted.layout, adopted.checkpoint.name) == (8, Layout(), "step_00000008")
     directory = step_directory(checkpoints_of(plan), 8)
-    before = read_tensors(part_file(adopted.checkpoint, 0))
-    after = [read_tensors(part_file(directory, rank)) for rank in range(2)]
+    before = read_tensors(rank_file(adopted.checkpoint, 0))
+    after = [read_tensors(rank_file(directory, rank)) for rank in range(2)]
     for name in ("model.layers.0.attention.wq.weight", "adam_v.model.layers.0.attention.wq.weight"):
         assert np.array_equal(np.concatenate([part[name] for part in after]), before[name])
     for rank in range(2):
@@ -61,7 +62,7 @@ def test_the_newest_checkpoint_becomes_one_of_the_new_layout(source: Path, plan:
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(source: Path, plan: TrainPlan):
     newest = sorted(source.rglob("step_*"))[-1]
-    file = part_file(newest, 0)
+    file = rank_file(newest, 0)
     file.chmod(0o600)
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     lines: list[str] = []

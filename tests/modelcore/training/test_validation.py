@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
+from modelcore.checkpoints.shards import rank_file
 from modelcore.data.mindrecord.file import read_mindrecord
 from modelcore.errors import MindrailError
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.progress import silent
-from modelcore.training.checkpoint_file import part_file, read_tensors
+from modelcore.training.checkpoint_file import read_tensors
 from modelcore.training.gradients import MicroBatch
 from modelcore.training.network import build_network, fill
 from modelcore.training.plan import TrainPlan
@@ -54,7 +55,7 @@ def loss_by_hand(plan: TrainPlan, rows: Path) -> float:
     """Return the mean over the tokens of all rows, one row at a time, with the weights the job left."""
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     cell = build_network(plan, create_groups(Mesh(plan.layout), 0)).cell
-    source = part_file(Path(plan.output), 0)
+    source = rank_file(Path(plan.output), 0)
     fill({p.name: p for p in cell.trainable_params()}, read_tensors(source), source)
     losses = [
         [float(x) for x in cell(Tensor(row["input_ids"][None, :-1]), Tensor(row["labels"][None, 1:]))]

@@ -11,7 +11,7 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.weights import ckpt_file
-from modelcore.weights.ckpt_file import check_crc, ckpt_layout, read_ckpt, read_strings
+from modelcore.weights.ckpt_file import ckpt_layout, read_ckpt
 from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import LazyTensor, from_array, read
@@ -74,25 +74,13 @@ def test_what_is_written_here_mindspore_loads(tmp_path: Path) -> None:
     assert loaded["scalar"].asnumpy() == 7
 
 
-def test_scalars_strings_and_a_crc_are_read(tmp_path: Path) -> None:
+def test_scalars_are_read_strings_are_left_out_and_a_crc_is_passed_over(tmp_path: Path) -> None:
     path = str(tmp_path / "x.ckpt")
     extras = {"epoch": 3, "note": "trained on É"}
     ms.save_checkpoint([{"name": "a", "data": ms.Tensor([1.0])}], path, append_dict=extras, crc_check=True)
     tensors = read_ckpt(tmp_path / "x.ckpt")
+    assert list(tensors) == ["a", "epoch"]
     assert tensors["epoch"].shape == () and read(tensors["epoch"]) == 3
-    assert read_strings(tmp_path / "x.ckpt") == {"note": "trained on É"}
-    assert check_crc(tmp_path / "x.ckpt")
-
-
-def test_a_flipped_bit_does_not_match_the_crc(tmp_path: Path) -> None:
-    path = tmp_path / "x.ckpt"
-    saved(path, {"a": ms.Tensor(np.ones(100, np.float32))}, crc_check=True)
-    path.chmod(0o600)
-    damaged = bytearray(path.read_bytes())
-    damaged[100] ^= 1
-    path.write_bytes(damaged)
-    with pytest.raises(MindrailError, match="do not match the crc"):
-        check_crc(path)
 
 
 def test_a_file_cut_anywhere_is_refused_or_holds_fewer_tensors(tmp_path: Path) -> None:
