@@ -191,20 +191,22 @@ def test_a_full_disk_fails_the_step_and_leaves_nothing(tmp_path: Path, options: 
 
 
 @pytest.mark.parametrize(
-    "added",
+    ("added", "message"),
     [
-        '{"[PAD]": 1000000000000}',
-        '{"[PAD]": -1}',
-        '{"[PAD]": 257, "x": 257}',
-        '{"<|endoftext|>": 5}',
-        '{"a": true}',
+        ('{"[PAD]": 1000000000000}', r"'\[PAD\]' should be id 1000000000000 but the vocabulary makes it 257"),
+        ('{"[PAD]": -1}', r"id -1 of '\[PAD\]' is not a whole number"),
+        ('{"[PAD]": 257, "x": 257}', "'x' should be id 257 but the vocabulary makes it 88"),
+        ('{"<|endoftext|>": 5}', "should be id 5 but the vocabulary makes it 0"),
+        ('{"a": true}', "id True of 'a' is not a whole number"),
     ],
 )
-def test_added_tokens_at_impossible_ids_are_refused(tmp_path: Path, vocabulary: Path, added: str) -> None:
+def test_added_tokens_at_impossible_ids_are_refused(
+    tmp_path: Path, vocabulary: Path, added: str, message: str
+) -> None:
     for path in vocabulary.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "added_tokens.json").write_text(added)
-    with pytest.raises(MindrailError):
+    with pytest.raises(MindrailError, match=message):
         load_tokenizer(tmp_path)
 
 
@@ -227,14 +229,17 @@ def damaged(data: bytes, seed: int) -> bytes:
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer.model"])
 def test_a_damaged_tokenizer_is_refused_or_whole(tmp_path: Path, vocabulary: Path, name: str) -> None:
     data = (vocabulary / name).read_bytes() if name == "tokenizer.json" else small_sentencepiece()
+    refused = 0
     for seed in range(300):
         (tmp_path / name).write_bytes(damaged(data, seed))
         try:
             tokenizer = load_tokenizer(tmp_path)
         except MindrailError as error:
             assert "\n" not in str(error)
+            refused += 1
         else:
             tokenizer.decode(tokenizer.encode("def add(a): return 'ö 🙂' </s>"))
+    assert 0 < refused < 300
 
 
 def small_sentencepiece() -> bytes:
@@ -265,7 +270,7 @@ def test_a_damaged_mindrecord_gives_right_rows_or_none(tmp_path: Path) -> None:
         writer.write(Rows(rows))
     begin = 1 << 24
     whole = path.read_bytes()[begin : begin + 3000]
-    wrong = 0
+    refused = wrong = 0
     for seed in range(300):
         with path.open("r+b") as file:
             file.seek(begin)
@@ -274,7 +279,8 @@ def test_a_damaged_mindrecord_gives_right_rows_or_none(tmp_path: Path) -> None:
             found = [row["input_ids"] for row in read_mindrecord(path)]
         except MindrailError as error:
             assert "\n" not in str(error)
+            refused += 1
         else:
             wrong += not np.array_equal(found, rows)
     # The format has no checksum: a changed value cannot be told from a right one; a changed length can.
-    assert wrong < 150
+    assert refused > 150 > wrong

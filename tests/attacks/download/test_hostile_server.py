@@ -101,18 +101,18 @@ def test_fewer_bytes_than_promised_are_not_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "message"),
     [
-        b"not http at all\r\n\r\n",
-        b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-        b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab",
-        b"HTTP/1.1 200 x\r\n" + b"X: y\r\n" * 200,
-        b"",
+        (b"not http at all\r\n\r\n", "no answer"),
+        (b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "the connection broke"),
+        (b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab", "the connection broke"),
+        (b"HTTP/1.1 200 x\r\n" + b"X: y\r\n" * 200, r"no answer \(got more than 100 headers\)"),
+        (b"", "no answer"),
     ],
     ids=["no http", "half a chunk", "a chunk without length", "hundreds of headers", "nothing"],
 )
-def test_an_answer_that_breaks_http_is_worth_another_try(tmp_path: Path, answer: bytes) -> None:
-    with answering(answer) as url, pytest.raises(StepFailed):
+def test_an_answer_that_breaks_http_is_worth_another_try(tmp_path: Path, answer: bytes, message: str) -> None:
+    with answering(answer) as url, pytest.raises(StepFailed, match=f"config.json: {message}"):
         download(url, tmp_path)
     assert not (tmp_path / "config.json").exists()
 
@@ -123,12 +123,22 @@ def test_a_compressed_answer_is_refused(tmp_path: Path) -> None:
         download(url, tmp_path)
 
 
-@pytest.mark.parametrize("content_range", [b"bytes 0-9/10", b"bytes x-y/z", b"", b"bytes 7-9/10"])
-def test_a_range_other_than_asked_for_is_not_appended(tmp_path: Path, content_range: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content_range", "message"),
+    [
+        (b"bytes 0-9/10", "asked for byte 4, the server sends from 0"),
+        (b"bytes x-y/z", "Content-Range 'bytes x-y/z' is not understood"),
+        (b"", "Content-Range '' is not understood"),
+        (b"bytes 7-9/10", "asked for byte 4, the server sends from 7"),
+    ],
+)
+def test_a_range_other_than_asked_for_is_not_appended(
+    tmp_path: Path, content_range: bytes, message: str
+) -> None:
     (tmp_path / "config.json.partial").write_bytes(b"0123")
     (tmp_path / "config.json.partial.version").write_text('"v"')
     answer = b"HTTP/1.1 206 x\r\nContent-Range: " + content_range + b"\r\nContent-Length: 6\r\n\r\n456789"
-    with answering(answer) as url, pytest.raises(MindrailError):
+    with answering(answer) as url, pytest.raises(MindrailError, match=message):
         download(url, tmp_path)
     assert (tmp_path / "config.json.partial").read_bytes() == b"0123"
 

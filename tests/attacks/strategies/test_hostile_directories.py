@@ -168,7 +168,7 @@ def test_it_is_refused_by_name_and_nothing_is_written(
     attack(shards)
     with pytest.raises(MindrailError, match=said):
         merge_checkpoint(shards, tmp_path / "merged")
-    with pytest.raises(MindrailError):
+    with pytest.raises(MindrailError, match=said):
         reshard_checkpoint(shards, tmp_path / "other", layout=Layout(1, 2, 1), description=tmp_path / "whole")
     assert not (tmp_path / "merged").exists() and not (tmp_path / "other").exists()
 

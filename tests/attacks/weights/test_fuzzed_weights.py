@@ -92,6 +92,13 @@ def read_or_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SOUND)
+def test_a_file_that_nothing_changed_is_read(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"x{suffix}").write_bytes(SOUND[suffix]())
+    tensors = open_file(tmp_path / f"x{suffix}")
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {"a": (3, 4), "b.weight": (2, 2)}
+
+
+@pytest.mark.parametrize("suffix", SOUND)
 @FUZZED
 @given(data=st.data())
 def test_a_changed_file_is_read_or_refused(suffix: str, tmp_path: Path, data: st.DataObject) -> None:

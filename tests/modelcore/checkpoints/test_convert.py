@@ -98,7 +98,9 @@ def test_a_cast_equals_torchs_and_is_told_in_config_json(source: Path, tmp_path:
     convert_checkpoint(source, tmp_path / "ms", to="mindspore", dtype=dtype, verify=True)
     convert_checkpoint(tmp_path / "ms", tmp_path / "back", to="hf")
     expected = load_file(source / "model.safetensors")
-    for name, tensor in load_file(tmp_path / "back/model.safetensors").items():
+    found = load_file(tmp_path / "back/model.safetensors")
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
         assert torch.equal(tensor, expected[name].to(kind)), name
     config = json.loads((tmp_path / "back/config.json").read_text())
     assert config.get("dtype", config.get("torch_dtype")) == str(kind).removeprefix("torch.")
@@ -131,7 +133,8 @@ def test_a_large_model_goes_back_in_shards_that_transformers_loads(
     original, back = (
         AutoModelForCausalLM.from_pretrained(one).state_dict() for one in (source, tmp_path / "back")
     )
-    assert all(torch.equal(original[name], back[name]) for name in original)
+    assert original.keys() == back.keys()
+    assert [name for name in original if not torch.equal(original[name], back[name])] == []
 
 
 def test_the_report_lists_every_tensor_with_its_sha256(llama: Path, tmp_path: Path) -> None:

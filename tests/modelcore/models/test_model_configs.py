@@ -45,7 +45,8 @@ def test_a_shipped_model_is_one_that_is_implemented(name: str, tmp_path: Path) -
     family = check_model(tmp_path, shipped)
     assert template(shipped.template).name == shipped.template
     shapes = family.config.parameter_shapes()
-    assert family.names.expand(family.config.num_layers, shapes)
+    rows = family.names.expand(family.config.num_layers, shapes)
+    assert {part for row in rows for part in row.parts} == set(shapes)
     assert set(family.partition(Layout(model_parallel=8)).placements) == set(shapes)
     if name in PARAMETERS:
         assert sum(map(math.prod, shapes.values())) == PARAMETERS[name]

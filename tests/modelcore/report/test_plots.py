@@ -1,6 +1,10 @@
 """Plots are inline SVG and the same bytes for the same numbers."""
 
+import re
+from typing import NamedTuple
 from xml.etree import ElementTree
+
+import pytest
 
 from modelcore.report.plots import bar_plot, interval_plot, line_plot
 
@@ -33,8 +37,33 @@ def test_whole_numbers_have_whole_ticks():
     assert ">2.5</text>" in line_plot({"loss": ([1.5, 4], [7.0, 8.0])}, x_label="s", y_label="loss")
 
 
+class Bar(NamedTuple):
+    left: float
+    right: float
+    height: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+
+def bars(edges: list[int]) -> list[Bar]:
+    """Draw counts of 3 and 1 between the edges; return the filled rectangles of the SVG."""
+    drawn = bar_plot(edges, [3, 1], x_label="tokens", y_label="samples")
+    paths = re.findall(r'd="([^"]+)"[^>]*style="fill: #2563eb', drawn)
+    corners = [[tuple(map(float, point)) for point in re.findall(r"[ML] (\S+) (\S+)", p)] for p in paths]
+    return [
+        Bar(min(x for x, _ in one), max(x for x, _ in one), max(y for _, y in one) - min(y for _, y in one))
+        for one in corners
+    ]
+
+
 def test_bars_are_drawn_between_their_edges():
-    assert bar_plot([0, 10, 20], [3, 1], x_label="tokens", y_label="samples").startswith("<svg")
+    (first, second), (wide, _) = bars([0, 10, 20]), bars([0, 30, 40])
+    assert first.left < first.right <= second.left < second.right
+    assert first.width == pytest.approx(second.width)
+    assert first.height == pytest.approx(3 * second.height)
+    assert wide.width == pytest.approx(3 * first.width * 20 / 40)
 
 
 def test_values_stand_with_their_intervals_in_their_order():

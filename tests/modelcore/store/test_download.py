@@ -239,9 +239,18 @@ def test_what_cannot_fit_is_not_begun(
     assert not server.ranges(SHARD) and not server.ranges("model-00001-of-00002.safetensors")
 
 
-@pytest.mark.parametrize("source", ["", "owner/name", "ftp://host/x", "file:///does/not/exist", "http://"])
-def test_a_source_that_is_none_is_refused(tmp_path: Path, source: str) -> None:
-    with pytest.raises(MindrailError):
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("", "^not a source; give hf://owner/name"),
+        ("owner/name", "owner/name: not a source"),
+        ("ftp://host/x", "ftp://host/x: not a source"),
+        ("file:///does/not/exist", "file:///does/not/exist: no such file or directory"),
+        ("http://", "http://: not a source"),
+    ],
+)
+def test_a_source_that_is_none_is_refused(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(MindrailError, match=message):
         download(source, tmp_path)
 
 

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -244,5 +246,5 @@ def test_the_manifest_tells_what_was_made_from_what(tmp_path):
     manifest = Manifest.read(artifact.path)
     assert manifest is not None
     assert (manifest.inputs, manifest.parameters, manifest.size) == ({"source": "abc"}, {"dtype": "keep"}, 7)
-    assert manifest.host
-    assert manifest.created
+    assert manifest.host == socket.gethostname()
+    assert datetime.fromisoformat(manifest.created).tzinfo is not None

@@ -35,7 +35,9 @@ def test_every_rank_of_every_layout_judges_alike(make_plan: Callable, helpers, f
     (alone,) = evaluated(make_plan(f"{family} judged alone", family=raw))
     for layout in (Layout(pipeline_stage=2), Layout(data_parallel=2)):
         parts = {"batch_size": 2, "accumulate": 4 // layout.data_parallel}
-        for found in evaluated(make_plan(f"{family} judged {layout}", layout, family=raw, **parts)):
+        ranks = evaluated(make_plan(f"{family} judged {layout}", layout, family=raw, **parts))
+        assert len(ranks) == len(alone) == 2  # ranks of the layout, steps of each
+        for found in ranks:
             for (loss, tokens), (expected, count) in zip(found, alone, strict=True):
                 assert tokens == count > 0
                 assert loss == pytest.approx(expected, rel=1e-5)

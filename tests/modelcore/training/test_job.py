@@ -84,7 +84,9 @@ def test_accumulation_gives_the_numbers_of_one_large_batch(undisturbed: TrainPla
         update={"output": undisturbed.output + "_parts", "batch_size": 2, "accumulate": 4}
     )
     run(parts)
-    for one, other in list(zip(helpers.metrics(undisturbed), helpers.metrics(parts), strict=True))[:20]:
+    pairs = list(zip(helpers.metrics(undisturbed), helpers.metrics(parts), strict=True))
+    assert len(pairs) == 40
+    for one, other in pairs[:20]:
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
         assert one["global_norm"] == pytest.approx(other["global_norm"], rel=1e-4)
         assert one["tokens"] == other["tokens"]
@@ -96,7 +98,9 @@ def test_recomputing_layers_changes_no_number(make_plan: Callable, helpers, fami
     again = kept.model_copy(update={"output": kept.output + " again", "recompute": True})
     run(kept)
     run(again)
-    for one, other in zip(helpers.metrics(kept), helpers.metrics(again), strict=True):
+    pairs = list(zip(helpers.metrics(kept), helpers.metrics(again), strict=True))
+    assert len(pairs) == 5
+    for one, other in pairs:
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-6)
         assert one["global_norm"] == pytest.approx(other["global_norm"], rel=1e-5)
 

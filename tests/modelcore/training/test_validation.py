@@ -106,7 +106,8 @@ def matrices_of_the_llama() -> int:
 
 
 def test_without_a_published_peak_no_share_of_it_is_told(alone: TrainPlan):
-    assert all("mfu" not in row for row in timings(alone))
+    rows = timings(alone)
+    assert len(rows) == alone.steps and not any("mfu" in row for row in rows)
 
 
 def test_without_rows_held_back_there_is_none(make_plan: Callable):

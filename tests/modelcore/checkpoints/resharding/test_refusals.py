@@ -123,7 +123,7 @@ def test_shards_that_do_not_fit_are_refused_before_anything_is_written(
     damage(shards)
     with pytest.raises(MindrailError, match=message):
         merge_checkpoint(shards, tmp_path / "merged")
-    with pytest.raises(MindrailError):
+    with pytest.raises(MindrailError, match=message):
         reshard_checkpoint(shards, tmp_path / "other", layout=Layout(1, 2, 1))
     assert not list(tmp_path.glob("merged/*")) and not list(tmp_path.glob("other/*"))
 

@@ -41,7 +41,7 @@ def test_brackets_and_quotes_are_tightened_as_the_usual_patterns_do_it(text: str
 @pytest.mark.parametrize("text", ["(" + " " * 200_000, "(" * 200_000, '" ' * 100_000 + "x", "( a" * 100_000])
 def test_hostile_brackets_take_no_more_time_than_others(text: str) -> None:
     """With the usual patterns each of these takes hours."""
-    assert detokenise(text)
+    assert detokenise(text).replace(" ", "") == text.replace(" ", "")
 
 
 def test_neither_a_paragraph_nor_the_peers_whole_file_fills_the_memory(monkeypatch) -> None:
