@@ -18,7 +18,7 @@ from flows.cli.main import command_line
 from modelcore.config.describe import describe_all
 from modelcore.config.models import Model
 from modelcore.config.reading import read_config
-from modelcore.config.runs import RUNS, Evaluate, Finetune, Pipeline, Pretrain
+from modelcore.config.runs import RUNS
 from tests.paths import ROOT
 from tests.test_layers import PACKAGES
 
@@ -28,10 +28,7 @@ PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").gl
 IMAGES = ROOT / "docs" / "images"
 
 SCHEMAS: dict[str, type[BaseModel]] = {
-    "run.yaml": Pipeline,
-    "finetune.yaml": Finetune,
-    "pretrain.yaml": Pretrain,
-    "evaluate.yaml": Evaluate,
+    **{f"{kind}.yaml": schema for kind, schema in RUNS.items()},
     "configs/models/NAME.yaml": Model,
 }
 """What a YAML block is, by the file name in the comment on its first line."""
