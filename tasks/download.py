@@ -11,7 +11,7 @@ from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError
 from modelcore.store.download import download as fetch
 from modelcore.store.manifest import file_sha256
-from modelcore.store.retry_after import patiently
+from modelcore.store.retry_after import with_retry_after
 from modelcore.store.store import Store
 from tasks.inputs import local_path, model_digest
 from tasks.layout import check_layout
@@ -47,7 +47,7 @@ def download(
     return build_step(
         store,
         "download",
-        lambda directory, progress: patiently(
+        lambda directory, progress: with_retry_after(
             lambda: fetch(
                 address,
                 directory,

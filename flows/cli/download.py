@@ -43,7 +43,7 @@ def download(
     from modelcore.checkpoints.model_check import check_model
     from modelcore.config.models import address_of, model_of
     from modelcore.store.download import download as fetch
-    from modelcore.store.retry_after import patiently
+    from modelcore.store.retry_after import with_retry_after
     from tasks.progress import say_wait, shown_progress
 
     shipped = model_of(source)
@@ -51,7 +51,7 @@ def download(
     with shown_progress("download") as progress:
         files = atomic_directory(
             destination,
-            lambda directory: patiently(
+            lambda directory: with_retry_after(
                 lambda: fetch(
                     source,
                     directory,

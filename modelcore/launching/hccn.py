@@ -21,7 +21,8 @@ def read_hccn_conf(path: Path) -> dict[int, str]:
     """Return the IP address of each device by its number.
 
     Raises:
-        MindrailError: no such file, no address in it, an address that is none, a device or address twice.
+        MindrailError: there is no such file, no address in it, something that is no IP address, or a device
+            or address twice.
     """
     try:
         lines = path.read_text().splitlines()
@@ -45,7 +46,11 @@ def read_hccn_conf(path: Path) -> dict[int, str]:
 
 
 def address_from_hccn_tool(output: str, device_id: int) -> str:
-    """Return the IP address in what `hccn_tool -i <device_id> -ip -g` printed."""
+    """Return the IP address in what `hccn_tool -i <device_id> -ip -g` printed.
+
+    Raises:
+        MindrailError: there is none in it.
+    """
     where = f"hccn_tool -i {device_id} -ip -g"
     if not (match := re.search(r"^\s*ipaddr\s*:\s*(\S+)", output, re.MULTILINE)):
         raise MindrailError(f"no ipaddr in {output.strip()[:100]!r}", where=where)

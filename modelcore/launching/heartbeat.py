@@ -1,4 +1,4 @@
-"""Whether a group of processes still moves, as told by the progress files they write."""
+"""Whether a group of processes still makes progress, by the progress files they write."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from modelcore.progress import Progress, read_progress
 
-__all__ = ["Pulse"]
+__all__ = ["Heartbeat"]
 
 
-class Pulse:
-    """Looks at progress files written by other processes (see `FileProgress`) and passes the first one's on.
+class Heartbeat:
+    """Follows progress files written by other processes (see `FileProgress`) and passes the first one's on.
 
     Args:
-        files: one for each process; a file that does not exist yet is a process that has not begun.
+        files: one for each process; a file that does not exist yet is a process that has not reported.
         progress: called with each new state of the first file.
     """
 
@@ -24,19 +24,19 @@ class Pulse:
         self._stamps: dict[Path, tuple[int, int]] = {}
 
     @property
-    def begun(self) -> bool:
+    def has_started(self) -> bool:
         """Whether any process has reported yet."""
         return bool(self._stamps)
 
-    def beats(self) -> bool:
-        """Pass on what is new; return whether anything was."""
+    def check(self) -> bool:
+        """Pass new progress on; return whether any process has reported since the last call."""
         new = [file for file in self._files if self._is_new(file)]
         if self._files[0] in new and (state := read_progress(self._files[0])):
             self._progress(*state)
         return bool(new)
 
-    def where(self) -> str:
-        """How far the first process is, in words."""
+    def describe(self) -> str:
+        """Return how far the first process is, e.g. "12 of 40 steps (saving)"."""
         if (state := read_progress(self._files[0])) is None:
             return "the start"
         done, total, unit, note = state
@@ -47,10 +47,8 @@ class Pulse:
             state = file.stat()
         except FileNotFoundError:
             return False
-        stamp = (
-            state.st_mtime_ns,
-            state.st_ino,
-        )  # replaced whole each time: a new inode within one clock tick
+        # The file is replaced as a whole each time: two within one tick of the clock differ in their inodes.
+        stamp = (state.st_mtime_ns, state.st_ino)
         known = self._stamps.get(file)
         self._stamps[file] = stamp
         return stamp != known

@@ -1,11 +1,11 @@
 """A small process that runs one command and lets nothing of it outlive the command or its supervisor.
 
 `python leash.py PARENT_PID -- COMMAND…` runs the command as its only child and ends as it ended: same exit
-code, same signal. Whatever ends first, the command (however it ends), the supervisor (`PARENT_PID`, even by
-SIGKILL) or the patience of the supervisor (SIGTERM), every process the command has started is killed before
-the leash ends, also those that moved to a session of their own: the leash is their subreaper, so an orphan
-among them becomes its child. While the leash itself is killed by SIGKILL the command goes with it; its
-children are then left to the supervisor, who kills their process group.
+code, same signal. When the command ends (however it ends), when the supervisor (`PARENT_PID`) ends, even by
+SIGKILL, or when the leash gets SIGTERM, every process the command has started is killed before the leash
+ends, also those that moved to a session of their own: the leash is their subreaper, so an orphan among them
+becomes its child. If the leash itself is killed by SIGKILL, the command is killed with it; its children are
+then left to the supervisor, which kills their process group.
 
 Standard output of the leash is not the command's: the command writes both streams to the leash's standard
 error. The leash writes nothing to its own, so a supervisor that makes it a pipe reads end of file from it
@@ -13,7 +13,7 @@ exactly when the command and all it started are gone, on any Linux (pidfds need 
 often run 4.19).
 
 The kernel reports the end of the *thread* that started a process as the end of its parent. The leash then
-looks whether its parent is still the same process, and goes on if it is, so a leash may be started from a
+checks whether its parent is still the same process, and continues if it is, so a leash may be started from a
 worker thread that ends early.
 
 This file is run by its path in a bare interpreter (10 MB, 20 ms): it may import nothing but the standard
@@ -38,9 +38,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 _PARENT_MAY_BE_DEAD = signal.SIGUSR2
-_SAY_WHERE_YOU_ARE = signal.SIGUSR1
+_DUMP_STACKS = signal.SIGUSR1
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-_HEARD = _STOP | {signal.SIGCHLD, _PARENT_MAY_BE_DEAD, _SAY_WHERE_YOU_ARE}
+_HANDLED = _STOP | {signal.SIGCHLD, _PARENT_MAY_BE_DEAD, _DUMP_STACKS}
 
 
 def leash_command(command: list[str]) -> list[str]:
@@ -55,18 +55,18 @@ def leash_command(command: list[str]) -> list[str]:
 def _main(arguments: list[str]) -> NoReturn:
     parent, _, *command = arguments
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an inherited "ignore" would hide how the command ended
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     _prctl(_PR_SET_PDEATHSIG, _PARENT_MAY_BE_DEAD)
-    if os.getppid() != int(parent):  # it died before we asked to be told
+    if os.getppid() != int(parent):  # it died before we asked to be notified
         os._exit(1)
     child = os.fork()
     if child == 0:
-        _become(command, leash=os.getppid())
-    _end_like(_watch(child, int(parent)))
+        _run(command, leash=os.getppid())
+    _exit_like(_watch(child, int(parent)))
 
 
-def _become(command: list[str], *, leash: int) -> NoReturn:
+def _run(command: list[str], *, leash: int) -> NoReturn:
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != leash:
@@ -74,7 +74,7 @@ def _become(command: list[str], *, leash: int) -> NoReturn:
         os.dup2(2, 1)
         for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(ignored_by_python, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         os.execvp(command[0], command)
     except OSError as error:
         os.write(2, f"cannot run {command[0]}: {error.strerror}\n".encode(errors="backslashreplace"))
@@ -83,14 +83,14 @@ def _become(command: list[str], *, leash: int) -> NoReturn:
 
 
 def _watch(child: int, parent: int) -> int:
-    """Wait until the child or the parent ends or we are told to, kill all descendants, return our status."""
+    """Wait until child or parent ends, or for a signal to stop; kill all descendants; return our status."""
     statuses: dict[int, int] = {}
     while child not in statuses:
-        heard = signal.sigwait(_HEARD)
-        if heard in _STOP or (heard == _PARENT_MAY_BE_DEAD and os.getppid() != parent):
+        received = signal.sigwait(_HANDLED)
+        if received in _STOP or (received == _PARENT_MAY_BE_DEAD and os.getppid() != parent):
             _kill_descendants(statuses)
-            return int(heard)
-        if heard == _SAY_WHERE_YOU_ARE:
+            return int(received)
+        if received == _DUMP_STACKS:
             # No core: it would hold the weights.
             resource.prlimit(child, resource.RLIMIT_CORE, (0, 0))
             os.kill(child, signal.SIGABRT)
@@ -124,7 +124,7 @@ def _descendants(ancestor: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with suppress(OSError):  # it ended while we looked
+            with suppress(OSError):  # it has ended since
                 # "pid (name) state ppid …", and the name may hold spaces and brackets.
                 parent = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
                 children.setdefault(parent, []).append(int(entry.name))
@@ -136,7 +136,7 @@ def _descendants(ancestor: int) -> list[int]:
     return found
 
 
-def _end_like(status: int) -> NoReturn:
+def _exit_like(status: int) -> NoReturn:
     if not os.WIFSIGNALED(status):
         os._exit(os.WEXITSTATUS(status))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has dumped its own

@@ -1,4 +1,4 @@
-"""One process on a leash: started with its log, and gone with all it started once it is buried."""
+"""One process on a leash: started with its log, and gone with all it started once it is reaped."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from modelcore.launching.failure_reason import last_words
+from modelcore.launching.failure_reason import failure_reason
 from modelcore.launching.leash import leash_command
 
 __all__ = ["LeashedProcess", "stop_all"]
 
-_PATIENCE_S = (
-    5.0  # for a leash to kill what it holds: milliseconds, unless the kernel is busy writing a core or a page
-)
+# For a leash to kill what it holds: milliseconds, unless the kernel is busy writing a core or a page.
+_KILL_TIMEOUT_S = 5.0
 
 
 class LeashedProcess:
     """A command running in its own session on a leash (see `leash`), both its streams written to `log`.
 
     Args:
-        name: what to call it to the user: "rank 1", "scheduler".
+        name: what it is called in messages: "rank 1", "the scheduler".
         command: the program and its arguments.
         environment: its whole environment.
         log: where its output goes; truncated first.
@@ -47,7 +46,7 @@ class LeashedProcess:
             )
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable (end of file) when the command and all it started are gone."""
+        """Return a descriptor that is readable (end of file) when the command and all it started are gone."""
         assert self._leash.stdout is not None
         return self._leash.stdout.fileno()
 
@@ -56,27 +55,27 @@ class LeashedProcess:
         """The leash's process id, which is also its process group and session."""
         return self._leash.pid
 
-    def bury(self) -> int:
-        """Wait for the leash's end, kill what a killed leash left, return the exit code (-N: signal N)."""
+    def reap(self) -> int:
+        """Wait until the leash ends, kill what a killed leash left, return the exit code (-N: signal N)."""
         if self.returncode is None:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            self._kill_group()  # before the leash is reaped: until then its number cannot be anyone else's
+            self._kill_group()  # before the leash is waited for: until then no other process can get its id
             self.returncode = self._leash.wait()
             assert self._leash.stdout is not None
             self._leash.stdout.close()
         return self.returncode
 
     def terminate(self) -> None:
-        """Have the leash kill the command and everything it started; does not wait."""
+        """Make the leash kill the command and everything it started; does not wait."""
         os.kill(self.pid, signal.SIGTERM)  # not Popen's own, which would reap
 
-    def say_where_you_are(self) -> None:
-        """Have the command abort, a Python after writing the stack of each of its threads to its log."""
+    def dump_stacks(self) -> None:
+        """Make the command abort; a Python first writes the stack of each of its threads to its log."""
         os.kill(self.pid, signal.SIGUSR1)
 
-    def last_words(self) -> str:
-        """What its log says last, on one line."""
-        return last_words(self.log)
+    def failure_reason(self) -> str:
+        """Return why it failed, as its log says, on one line."""
+        return failure_reason(self.log)
 
     def _ended(self) -> bool:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
@@ -85,13 +84,13 @@ class LeashedProcess:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def _bury_by(self, deadline: float) -> None:
+    def _reap_by(self, deadline: float) -> None:
         while not self._ended():
             if time.monotonic() > deadline:
                 self._kill_group()
                 break
             time.sleep(0.005)
-        self.bury()
+        self.reap()
 
 
 def stop_all(processes: Iterable[LeashedProcess]) -> None:
@@ -99,6 +98,6 @@ def stop_all(processes: Iterable[LeashedProcess]) -> None:
     running = [process for process in processes if process.returncode is None]
     for process in running:
         process.terminate()
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _KILL_TIMEOUT_S
     for process in running:
-        process._bury_by(deadline)
+        process._reap_by(deadline)

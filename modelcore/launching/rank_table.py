@@ -23,7 +23,7 @@ class Device:
     device_id: int
     device_ip: str
     rank_id: int
-    others: Mapping[str, Any] = field(default_factory=dict)  # keys only some tools write, kept as they were
+    extra: Mapping[str, Any] = field(default_factory=dict)  # keys that only some tools write, kept unchanged
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Server:
 
     server_id: str
     devices: tuple[Device, ...]
-    others: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RankTable:
-    """The devices of a job; checked when made.
+    """The devices of a job; checked when it is made.
 
     Raises:
         MindrailError: no device; a server, a device of a server, a device's address or a rank given twice;
@@ -48,13 +48,13 @@ class RankTable:
 
     def __post_init__(self) -> None:
         devices = [device for server in self.servers for device in server.devices]
-        _refuse_twice("server", (server.server_id for server in self.servers))
+        _refuse_repeated("server", (server.server_id for server in self.servers))
         for server in self.servers:
             if not server.devices:
                 raise MindrailError("no device", where=f"server {server.server_id}")
-            _refuse_twice(f"device_id of server {server.server_id}", (d.device_id for d in server.devices))
-        _refuse_twice("device_ip", (device.device_ip for device in devices if device.device_ip))
-        _refuse_twice("rank_id", (device.rank_id for device in devices))
+            _refuse_repeated(f"device_id of server {server.server_id}", (d.device_id for d in server.devices))
+        _refuse_repeated("device_ip", (device.device_ip for device in devices if device.device_ip))
+        _refuse_repeated("rank_id", (device.rank_id for device in devices))
         if not devices:
             raise MindrailError("no server")
         if missing := sorted(set(range(len(devices))) - {device.rank_id for device in devices}):
@@ -67,7 +67,7 @@ class RankTable:
 
     @property
     def file_name(self) -> str:
-        """What users of MindFormers expect it to be called."""
+        """The name that users of MindFormers expect for its file."""
         if len(self.servers) > 1:
             return f"hccl_{len(self.servers)}s_{self.world_size}p.json"
         (server,) = self.servers
@@ -75,7 +75,11 @@ class RankTable:
         return f"hccl_{self.world_size}p_{numbers}_{server.server_id}.json"
 
     def server(self, server_id: str) -> Server:
-        """Return the host of that name or address."""
+        """Return the host of that name or address.
+
+        Raises:
+            MindrailError: there is none.
+        """
         for server in self.servers:
             if server.server_id == server_id:
                 return server
@@ -84,7 +88,12 @@ class RankTable:
 
 
 def rank_table_of_host(server_id: str, device_ips: Mapping[int, str]) -> RankTable:
-    """Return the table of one host: its devices in the order of their numbers, ranks from 0."""
+    """Return the table of one host, its devices in the order of their numbers, ranks from 0.
+
+    Args:
+        server_id: the host's address.
+        device_ips: each device's number and the IP address of its network port.
+    """
     devices = tuple(
         Device(number, device_ips[number], rank) for rank, number in enumerate(sorted(device_ips))
     )
@@ -92,9 +101,12 @@ def rank_table_of_host(server_id: str, device_ips: Mapping[int, str]) -> RankTab
 
 
 def merge_rank_tables(tables: Sequence[RankTable]) -> RankTable:
-    """Return one table of all hosts, ordered by number (10.0.0.2 before 10.0.0.10), with ranks given anew.
+    """Return one table of all hosts in the order of the numbers in their ids (10.0.0.2 before 10.0.0.10).
 
-    Within a host devices keep the order of their ranks.
+    Ranks are numbered anew, from 0; within a host devices keep the order of their ranks.
+
+    Raises:
+        MindrailError: two tables have the same host or address.
     """
     servers = sorted((server for table in tables for server in table.servers), key=_by_number)
     merged, rank = [], 0
@@ -106,7 +118,7 @@ def merge_rank_tables(tables: Sequence[RankTable]) -> RankTable:
     return RankTable(tuple(merged))
 
 
-def _refuse_twice(what: str, values: Iterable[object]) -> None:
+def _refuse_repeated(what: str, values: Iterable[object]) -> None:
     for value, times in Counter(values).items():
         if times > 1:
             raise MindrailError(f"{what} {value} occurs {times} times")

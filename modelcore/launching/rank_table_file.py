@@ -1,4 +1,4 @@
-"""The JSON of a rank table, as HCCL reads it: read and checked, written.
+"""Reads, checks and writes the JSON of a rank table, as HCCL reads it.
 
 Format: CANN's "Rank table configuration", template version 1.0: every value a string.
 """
@@ -60,12 +60,12 @@ def _from_json(raw: Any) -> RankTable:
 def _server(raw: Any) -> Server:
     devices = [_within(f"device[{i}]", _device, d) for i, d in enumerate(_get(raw, "device", list))]
     devices.sort(key=lambda device: device.rank_id)
-    return Server(_get(raw, "server_id", str), tuple(devices), _others(raw, "server_id", "device"))
+    return Server(_get(raw, "server_id", str), tuple(devices), _extra(raw, "server_id", "device"))
 
 
 def _device(raw: Any) -> Device:
-    others = _others(raw, "device_id", "device_ip", "rank_id")
-    return Device(_number(raw, "device_id"), _address(raw, "device_ip"), _number(raw, "rank_id"), others)
+    extra = _extra(raw, "device_id", "device_ip", "rank_id")
+    return Device(_number(raw, "device_id"), _address(raw, "device_ip"), _number(raw, "rank_id"), extra)
 
 
 def _within(place: str, read: Callable[[Any], _Read], raw: Any) -> _Read:
@@ -93,7 +93,7 @@ def _number(raw: Any, key: str) -> int:
 
 
 def _address(raw: Any, key: str) -> str:
-    """The address, or "" where a table of one host leaves it empty or out."""
+    """Return the address, or "" where a table of one host leaves it empty or out."""
     text = _get(raw, key, str) if key in raw else ""
     if text:
         try:
@@ -103,7 +103,7 @@ def _address(raw: Any, key: str) -> str:
     return text
 
 
-def _others(raw: Mapping[str, Any], *known: str) -> dict[str, Any]:
+def _extra(raw: Mapping[str, Any], *known: str) -> dict[str, Any]:
     return {key: value for key, value in raw.items() if key not in known}
 
 
@@ -118,8 +118,8 @@ def _server_to_json(server: Server) -> dict[str, Any]:
             "device_id": str(device.device_id),
             "device_ip": device.device_ip,
             "rank_id": str(device.rank_id),
-            **device.others,
+            **device.extra,
         }
         for device in server.devices
     ]
-    return {"server_id": server.server_id, "device": devices, **server.others}
+    return {"server_id": server.server_id, "device": devices, **server.extra}

@@ -1,6 +1,6 @@
-"""Watching a group of processes that only make sense together: they all end well, or all end now.
+"""Supervises a group of processes that only make sense together: all end well, or all are ended now.
 
-The end of a process is heard at once; progress and clocks are looked at several times a second. Knows nothing
+The end of a process is noticed at once; progress and clocks are checked several times a second. Knows nothing
 of ranks, ports or MindSpore.
 """
 
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.launching.failure_reason import last_line
-from modelcore.launching.heartbeat import Pulse
+from modelcore.launching.heartbeat import Heartbeat
 from modelcore.launching.process import LeashedProcess, stop_all
 
 __all__ = ["DidNotStart", "Watch"]
 
-_LOOK_EVERY_S = 0.1
-_STACKS_WITHIN_S = 1.0
+_POLL_INTERVAL_S = 0.1
+_STACKS_TIMEOUT_S = 1.0
 _BAD_INPUT = MindrailError.exit_code
 
 
@@ -30,19 +30,19 @@ class DidNotStart(StepFailed):
 
 @dataclass(frozen=True)
 class Watch:
-    """A group of running processes and the patience one has with them.
+    """A group of running processes and how long they may take.
 
     Args:
         workers: the processes that do the work.
         helpers: processes that the workers need; killed when the workers have ended.
-        pulse: tells whether the workers move.
+        heartbeat: whether the workers make progress.
         start_timeout: seconds until the first progress.
-        hang_timeout: from then on, seconds without a new progress or the good end of a worker.
+        hang_timeout: from then on, seconds without new progress and without a worker's successful end.
     """
 
     workers: Sequence[LeashedProcess]
     helpers: Sequence[LeashedProcess]
-    pulse: Pulse
+    heartbeat: Heartbeat
     start_timeout: float
     hang_timeout: float
 
@@ -53,7 +53,7 @@ class Watch:
 
         Raises:
             MindrailError: a worker refused its input (exit code 2); the message is the last line of its log.
-            StepFailed: a process died, or nothing moved for `hang_timeout`; named, with its last words.
+            StepFailed: a process died, or there was no progress for `hang_timeout`; which, and why.
             DidNotStart: the same, while nothing had been done.
         """
         try:
@@ -62,74 +62,73 @@ class Watch:
             stop_all([*self.workers, *self.helpers])
 
     def _wait(self) -> None:
-        begun = last_sign = time.monotonic()
+        started = last_progress = time.monotonic()
         with selectors.DefaultSelector() as selector:
             for process in (*self.workers, *self.helpers):
                 selector.register(process, selectors.EVENT_READ)
             while self._running():
-                ended = _bury_ended(selector, _LOOK_EVERY_S)
+                ended = _reap_ended(selector, _POLL_INTERVAL_S)
                 now = time.monotonic()
-                if self.pulse.beats() or any(process in self.workers for process in ended):
-                    last_sign = now
+                if self.heartbeat.check() or any(process in self.workers for process in ended):
+                    last_progress = now
                 if failed := [process for process in ended if process.returncode != 0]:
-                    raise self._death(failed, now - begun)
-                if self._running() and now - last_sign > self._patience():
+                    raise self._failure(failed, now - started)
+                if self._running() and now - last_progress > self._timeout():
                     raise self._hang(selector)
 
     def _running(self) -> list[LeashedProcess]:
         return [worker for worker in self.workers if worker.returncode is None]
 
-    def _patience(self) -> float:
-        return self.hang_timeout if self.pulse.begun else self.start_timeout
+    def _timeout(self) -> float:
+        return self.hang_timeout if self.heartbeat.has_started else self.start_timeout
 
-    def _death(self, failed: Sequence[LeashedProcess], after_s: float) -> MindrailError:
-        # Of several that died in the same moment a refusal says most, then what came from outside (a signal);
-        # a helper follows the workers.
+    def _failure(self, failed: Sequence[LeashedProcess], after_s: float) -> MindrailError:
+        # Of several that died in the same moment a refusal explains most, then what came from outside
+        # (a signal); a helper follows the workers.
         process = min(
             failed, key=lambda p: (p in self.helpers, p.returncode != _BAD_INPUT, (p.returncode or 0) > 0)
         )
         if process in self.workers and process.returncode == _BAD_INPUT:
             return MindrailError(last_line(process.log))
-        kind = DidNotStart if process in self.helpers and not self.pulse.begun else StepFailed
+        kind = DidNotStart if process in self.helpers and not self.heartbeat.has_started else StepFailed
         return kind(
-            f"{process.name} died ({_how(process)}) after {after_s:.0f} s: {process.last_words()}",
+            f"{process.name} died ({_exit_of(process)}) after {after_s:.0f} s: {process.failure_reason()}",
             fix=f"its log is {process.log}",
         )
 
     def _hang(self, selector: selectors.BaseSelector) -> StepFailed:
-        where, patience = self.pulse.where(), self._patience()
-        kind = StepFailed if self.pulse.begun else DidNotStart
+        progress, timeout = self.heartbeat.describe(), self._timeout()
+        kind = StepFailed if self.heartbeat.has_started else DidNotStart
         hung = self._running()
         finished = [worker.name for worker in self.workers if worker.returncode == 0]
-        _ask_for_stacks(hung, selector)
-        words = "; ".join(f"{process.name}: {process.last_words()}" for process in hung)
+        _dump_stacks(hung, selector)
+        reasons = "; ".join(f"{process.name}: {process.failure_reason()}" for process in hung)
         ended = f", though {', '.join(finished)} had finished" if finished else ""
-        return kind(
-            f"nothing moved for {patience:g} s after {where}{ended}; {words}", fix=f"see {hung[0].log.parent}"
-        )
+        what = f"no progress for {timeout:g} s after {progress}{ended}; {reasons}"
+        return kind(what, fix=f"see {hung[0].log.parent}")
 
 
-def _bury_ended(selector: selectors.BaseSelector, timeout: float) -> list[LeashedProcess]:
+def _reap_ended(selector: selectors.BaseSelector, timeout: float) -> list[LeashedProcess]:
     ended = []
     for key, _ in selector.select(timeout):
         process = key.fileobj
         assert isinstance(process, LeashedProcess)
         selector.unregister(process)
-        process.bury()
+        process.reap()
         ended.append(process)
     return ended
 
 
-def _ask_for_stacks(processes: Sequence[LeashedProcess], selector: selectors.BaseSelector) -> None:
+def _dump_stacks(processes: Sequence[LeashedProcess], selector: selectors.BaseSelector) -> None:
     """Make hung processes abort with their stacks in their logs, as far as they still can."""
     for process in processes:
-        process.say_where_you_are()
-    deadline = time.monotonic() + _STACKS_WITHIN_S
+        process.dump_stacks()
+    deadline = time.monotonic() + _STACKS_TIMEOUT_S
     while any(process.returncode is None for process in processes) and time.monotonic() < deadline:
-        _bury_ended(selector, _STACKS_WITHIN_S)
+        _reap_ended(selector, _STACKS_TIMEOUT_S)
 
 
-def _how(process: LeashedProcess) -> str:
+def _exit_of(process: LeashedProcess) -> str:
     code = process.returncode or 0
     if code >= 0:
         return f"exit code {code}"

@@ -1,4 +1,4 @@
-"""Waits as long as a busy server asks (Retry-After) and tries again; any other failure is the caller's."""
+"""Waits as long as a busy server asks for (Retry-After) and tries again. Other failures are the caller's."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import TypeVar
 
 from modelcore.store.download_http import ServerBusy
 
-__all__ = ["patiently"]
+__all__ = ["with_retry_after"]
 
 Result = TypeVar("Result")
 
-_LONGEST_WAIT = 600.0  # seconds; whoever asks for more is better asked again by a person
+_LONGEST_WAIT = 600.0  # seconds; a server that asks for more is left to the user
 _ATTEMPTS = 5
 
 
-def patiently(work: Callable[[], Result], on_wait: Callable[[float], None]) -> Result:
+def with_retry_after(work: Callable[[], Result], on_wait: Callable[[float], None]) -> Result:
     """Return what `work` returns, calling it again after each wait that a server asks for.
 
     Args:
-        work: called anew after a wait; goes on from where it was.
-        on_wait: told the seconds of each wait before it begins.
+        work: called again after each wait; resumes where it was.
+        on_wait: called with the seconds of each wait before it begins.
 
     Raises:
-        ServerBusy: the server does not say for how long, asks for more than ten minutes, or again and again.
+        ServerBusy: the server does not say how long, asks for more than ten minutes, or has asked five times.
     """
     for _ in range(_ATTEMPTS - 1):
         try:

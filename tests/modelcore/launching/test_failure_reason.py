@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.launching.failure_reason import last_line, last_words
+from modelcore.launching.failure_reason import failure_reason, last_line
 
 NOISE = (
     "[WARNING] DISTRIBUTED(7575,7f34b4e6eb80,python):2026-11-21-01:47:56.698.052 "
@@ -25,7 +25,7 @@ def test_an_exception_is_told_with_the_place_it_was_raised_at(tmp_path: Path) ->
     program.write_text("def step():\n    raise ValueError('loss is nan')\n\nstep()\n")
     shown = subprocess.run([sys.executable, program], capture_output=True, text=True).stderr
     log = log_of(tmp_path, "step 1\n" + shown + NOISE)
-    assert last_words(log) == "ValueError: loss is nan (step at train.py:2)"
+    assert failure_reason(log) == "ValueError: loss is nan (step at train.py:2)"
 
 
 def test_of_chained_exceptions_the_last_is_told(tmp_path: Path) -> None:
@@ -33,7 +33,9 @@ def test_of_chained_exceptions_the_last_is_told(tmp_path: Path) -> None:
         "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise RuntimeError('no step') from error\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
-    assert last_words(log_of(tmp_path, shown)).startswith("RuntimeError: no step (<module> at <string>:4)")
+    assert failure_reason(log_of(tmp_path, shown)).startswith(
+        "RuntimeError: no step (<module> at <string>:4)"
+    )
 
 
 def test_the_framework_developers_part_of_a_mindspore_exception_is_left_out(tmp_path: Path) -> None:
@@ -42,7 +44,9 @@ def test_the_framework_developers_part_of_a_mindspore_exception_is_left_out(tmp_
         "RuntimeError: Call rt_api failed\n\n----------\n- C++ Call Stack: (For framework developers)\n"
         "----------\nmindspore/ccsrc/a.cc:73 Run\n"
     )
-    assert last_words(log_of(tmp_path, text)) == "RuntimeError: Call rt_api failed (construct at step.py:7)"
+    assert (
+        failure_reason(log_of(tmp_path, text)) == "RuntimeError: Call rt_api failed (construct at step.py:7)"
+    )
 
 
 def test_a_fatal_signal_is_told_with_the_innermost_calls(tmp_path: Path) -> None:
@@ -50,36 +54,36 @@ def test_a_fatal_signal_is_told_with_the_innermost_calls(tmp_path: Path) -> None
     shown = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True
     ).stderr
-    assert last_words(log_of(tmp_path, shown)) == (
+    assert failure_reason(log_of(tmp_path, shown)) == (
         "Fatal Python error: Aborted, in "
         "collective at <string>:3 < step at <string>:5 < <module> at <string>:6"
     )
 
 
-def test_without_an_exception_the_last_lines_are_told_without_mindspores_chatter(tmp_path: Path) -> None:
+def test_without_an_exception_the_last_lines_are_reported_without_mindspores_own(tmp_path: Path) -> None:
     log = log_of(tmp_path, "one\ntwo\n\nthree\n" + NOISE + "four\n" + NOISE)
-    assert last_words(log) == "two / three / four"
+    assert failure_reason(log) == "two / three / four"
 
 
 def test_an_error_that_mindspore_logged_is_told_without_its_prefix(tmp_path: Path) -> None:
     log = log_of(tmp_path, NOISE + NOISE.replace("WARNING", "ERROR").replace("Begin", "Failed"))
-    assert last_words(log) == "Failed to Initialize MetaServerNode."
+    assert failure_reason(log) == "Failed to Initialize MetaServerNode."
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", NOISE])
 def test_a_process_that_wrote_nothing_is_said_to_have_done_so(tmp_path: Path, text: str) -> None:
-    assert last_words(log_of(tmp_path, text)) == "it wrote nothing"
+    assert failure_reason(log_of(tmp_path, text)) == "it wrote nothing"
     assert last_line(log_of(tmp_path, text)) == "it wrote nothing"
 
 
 def test_words_are_one_short_printable_line_whatever_the_log_holds(tmp_path: Path) -> None:
     log = tmp_path / "worker_0.log"
     log.write_bytes(b"\x1b[31mred\xff\xfe\x00 " + b"x" * 1_000_000)
-    words = last_words(log)
+    words = failure_reason(log)
     assert words.isprintable()
     assert len(words) <= 400
 
 
-def test_the_last_line_is_the_one_before_the_chatter_at_exit(tmp_path: Path) -> None:
+def test_the_last_line_is_the_one_before_what_mindspore_writes_at_exit(tmp_path: Path) -> None:
     log = log_of(tmp_path, "loading\nplan.json: no key 'steps'\n" + NOISE)
     assert last_line(log) == "plan.json: no key 'steps'"

@@ -73,7 +73,7 @@ def test_a_real_rank_killed_in_the_middle_is_named_while_the_other_waits_for_it(
 def test_a_real_rank_that_hangs_is_shown_with_the_line_it_hangs_at(tmp_path: Path) -> None:
     hanging = ALL_REDUCE.replace("total =", "if get_rank() == 1: time.sleep(1000)\ntotal =")
     with pytest.raises(
-        StepFailed, match=r"nothing moved for 5 s after 0 of 2 steps; .*rank 1: .*<module> at <string>:12"
+        StepFailed, match=r"no progress for 5 s after 0 of 2 steps; .*rank 1: .*<module> at <string>:12"
     ):
         run_gang(python(hanging, tmp_path), world_size=2, log_dir=tmp_path / "log", hang_timeout=5)
 
@@ -114,7 +114,7 @@ def test_a_gang_that_does_not_start_is_started_again_on_another_port(
 
 
 def test_a_gang_that_never_starts_fails_after_three_starts(tmp_path: Path) -> None:
-    with pytest.raises(StepFailed, match="nothing moved for 0.8 s after the start"):
+    with pytest.raises(StepFailed, match="no progress for 0.8 s after the start"):
         run_gang(python(SLEEP), world_size=1, log_dir=tmp_path / "log", start_timeout=0.2)
     assert sorted(path.name for path in (tmp_path / "log").iterdir() if path.is_dir()) == [
         "start_1",

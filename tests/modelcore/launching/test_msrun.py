@@ -135,9 +135,9 @@ def test_ranks_on_two_hosts_sum_over_both(tmp_path: Path, two_hosts: tuple[str, 
         deadline = time.monotonic() + 120
         sums = [tmp_path / name / f"worker_{index}.log" for index, name in enumerate(two_hosts)]
         while not all(log.exists() and "sum 3.0" in log.read_text() for log in sums):
-            assert time.monotonic() < deadline, [process.last_words() for process in processes]
+            assert time.monotonic() < deadline, [process.failure_reason() for process in processes]
             time.sleep(0.1)
-        assert [process.bury() for process in processes] == [0, 0]
+        assert [process.reap() for process in processes] == [0, 0]
     finally:
         stop_all(processes)
 

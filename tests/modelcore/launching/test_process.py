@@ -27,12 +27,12 @@ def start(tmp_path: Path, code: str, *, name: str = "rank 0") -> LeashedProcess:
 def test_its_log_holds_both_streams_of_this_run_only(tmp_path: Path) -> None:
     (tmp_path / "rank 0.log").write_text("of an earlier run, and longer")
     code = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
-    assert start(tmp_path, code).bury() == 0
+    assert start(tmp_path, code).reap() == 0
     assert (tmp_path / "rank 0.log").read_text() == "out\nerr\n"
 
 
 def test_it_reads_nothing_from_the_terminal(tmp_path: Path) -> None:
-    assert start(tmp_path, "import sys; raise SystemExit(len(sys.stdin.read()))").bury() == 0
+    assert start(tmp_path, "import sys; raise SystemExit(len(sys.stdin.read()))").reap() == 0
 
 
 def test_stopping_leaves_nothing_and_takes_no_time(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_stopping_leaves_nothing_and_takes_no_time(tmp_path: Path) -> None:
 
 def test_stopping_what_has_ended_does_nothing(tmp_path: Path) -> None:
     process = start(tmp_path, "")
-    process.bury()
+    process.reap()
     stop_all([process, start(tmp_path, "")])
     stop_all([process])
     assert process.returncode == 0
@@ -68,7 +68,7 @@ def test_the_children_of_a_command_whose_leash_was_killed_go_with_the_group(tmp_
     wait_until(lambda: len(list(notes.iterdir())) == 2)
     pids = [int(note.name) for note in notes.iterdir()]
     os.kill(process.pid, signal.SIGKILL)
-    assert process.bury() == -signal.SIGKILL
+    assert process.reap() == -signal.SIGKILL
     assert seconds_until_gone(pids) < 1
 
 
@@ -79,9 +79,9 @@ def test_a_process_can_be_asked_where_it_is(tmp_path: Path) -> None:
     )
     process = start(tmp_path, code)
     wait_until(lambda: "in" in process.log.read_text())
-    process.say_where_you_are()
-    assert process.bury() == -signal.SIGABRT
-    assert "in wait_for_the_others at <string>:5" in process.last_words()
+    process.dump_stacks()
+    assert process.reap() == -signal.SIGABRT
+    assert "in wait_for_the_others at <string>:5" in process.failure_reason()
 
 
 _WORKERS = """

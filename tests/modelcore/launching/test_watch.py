@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from modelcore.errors import MindrailError, StepFailed
-from modelcore.launching.heartbeat import Pulse
+from modelcore.launching.heartbeat import Heartbeat
 from modelcore.launching.process import LeashedProcess
 from modelcore.launching.watch import DidNotStart, Watch
 from modelcore.progress import silent
@@ -53,8 +53,8 @@ class Group:
         )
 
     def wait(self, *, start_timeout: float = 20, hang_timeout: float = 20) -> None:
-        pulse = Pulse(self.progress_files, lambda *call: self.calls.append(call))
-        Watch(self.workers, self.helpers, pulse, start_timeout, hang_timeout).wait()
+        heartbeat = Heartbeat(self.progress_files, lambda *call: self.calls.append(call))
+        Watch(self.workers, self.helpers, heartbeat, start_timeout, hang_timeout).wait()
 
 
 def test_it_returns_when_all_workers_have_ended_well_and_ends_the_helpers(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_it_returns_when_all_workers_have_ended_well_and_ends_the_helpers(tmp_pa
     assert group.helpers[0].returncode == -signal.SIGTERM
 
 
-def test_a_dead_worker_ends_all_at_once_and_is_named_with_its_last_words(tmp_path: Path, notes: Path) -> None:
+def test_a_dead_worker_ends_all_at_once_and_is_named_with_its_reason(tmp_path: Path, notes: Path) -> None:
     group = Group(tmp_path, [FAMILY + SLEEP, "print('step 7', flush=True)\n" + SLEEP], [SLEEP])
     pids = family_pids(notes)
     wait_until(lambda: "step 7" in group.workers[1].log.read_text())
@@ -77,7 +77,7 @@ def test_a_dead_worker_ends_all_at_once_and_is_named_with_its_last_words(tmp_pat
     assert still_alive(pids) == []
 
 
-def test_a_crash_is_told_with_its_exception(tmp_path: Path) -> None:
+def test_a_crash_is_reported_with_its_exception(tmp_path: Path) -> None:
     group = Group(tmp_path, [SLEEP, "raise RuntimeError('no memory left')"])
     with pytest.raises(StepFailed, match=r"rank 1 died \(exit code 1\).*: RuntimeError: no memory left"):
         group.wait()
@@ -115,7 +115,7 @@ def test_a_group_that_stops_moving_is_killed_and_each_member_says_where_it_hangs
     with pytest.raises(StepFailed) as raised:
         group.wait(hang_timeout=1)
     message = str(raised.value)
-    assert message.startswith("nothing moved for 1 s after 3 of 10 steps; rank 0: ")
+    assert message.startswith("no progress for 1 s after 3 of 10 steps; rank 0: ")
     assert "in all_reduce at <string>:6" in message
     assert "rank 1: " in message
     assert not isinstance(raised.value, DidNotStart)
@@ -134,7 +134,7 @@ def test_a_worker_that_does_not_end_after_the_others_is_found(tmp_path: Path) ->
 
 
 def test_a_group_that_never_reports_did_not_start(tmp_path: Path) -> None:
-    with pytest.raises(DidNotStart, match="nothing moved for 0.5 s after the start; rank 0: .*; rank 1: "):
+    with pytest.raises(DidNotStart, match="no progress for 0.5 s after the start; rank 0: .*; rank 1: "):
         Group(tmp_path, [SLEEP] * 2).wait(start_timeout=0.5)
 
 
@@ -162,19 +162,19 @@ def test_whatever_is_raised_meanwhile_leaves_nothing_behind(
     def interrupt(done: float, total: float | None, unit: str, note: str = "") -> None:
         raise raised
 
-    pulse = Pulse(group.progress_files, interrupt)
+    heartbeat = Heartbeat(group.progress_files, interrupt)
     with pytest.raises(raised):
-        Watch(group.workers, [], pulse, 20, 20).wait()
+        Watch(group.workers, [], heartbeat, 20, 20).wait()
     assert still_alive(pids) == []
 
 
 def test_how_far_it_is_reads_well(tmp_path: Path) -> None:
     file = tmp_path / "progress.json"
-    assert Pulse([file], silent).where() == "the start"
+    assert Heartbeat([file], silent).describe() == "the start"
     file.write_text('{"done": 12, "total": null, "unit": "records", "note": ""}')
-    assert Pulse([file], silent).where() == "12 records"
+    assert Heartbeat([file], silent).describe() == "12 records"
     file.write_text('{"done": 12, "total": 40, "unit": "steps", "note": "saving"}')
-    assert Pulse([file], silent).where() == "12 of 40 steps (saving)"
+    assert Heartbeat([file], silent).describe() == "12 of 40 steps (saving)"
 
 
 def _command_of(process: LeashedProcess) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from modelcore.store.download import download
 from modelcore.store.download_http import ServerBusy
-from modelcore.store.retry_after import patiently
+from modelcore.store.retry_after import with_retry_after
 from tests.modelcore.store import fault_server
 
 
@@ -26,7 +26,7 @@ def test_a_busy_server_is_asked_again_after_the_time_it_asks_for(tmp_path: Path,
     told: list[float] = []
     with fault_server.serving(fault_server.Served(files=files)) as served:
         served.faults["model.safetensors"] = ["429", "429"]
-        patiently(lambda: download(served.url, tmp_path), told.append)
+        with_retry_after(lambda: download(served.url, tmp_path), told.append)
     assert (tmp_path / "model.safetensors").read_bytes() == b"weights"
     assert slept == told == [7.0, 7.0]
 
@@ -37,7 +37,7 @@ def test_without_a_time_or_with_a_long_one_it_fails_at_once(slept: list[float], 
         raise ServerBusy("the server answers 503", where="x", retry_after=asked)
 
     with pytest.raises(ServerBusy):
-        patiently(busy, lambda seconds: None)
+        with_retry_after(busy, lambda seconds: None)
     assert not slept
 
 
@@ -46,5 +46,5 @@ def test_it_gives_up_in_the_end(slept: list[float]) -> None:
         raise ServerBusy("the server answers 429", where="x", retry_after=1.0)
 
     with pytest.raises(ServerBusy):
-        patiently(busy, lambda seconds: None)
+        with_retry_after(busy, lambda seconds: None)
     assert len(slept) == 4
