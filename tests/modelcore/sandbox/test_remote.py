@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,23 @@ def test_the_program_sees_its_own_globals_and_its_module() -> None:
     program = "import sys\nbase = 10\ndef f(x):\n    return base + x, sys.modules[__name__].base"
     with function(program) as f:
         assert f(1) == (11, 10)
+
+
+def test_the_program_does_not_inherit_the_compiler_flags_of_the_sandbox() -> None:
+    with serving() as completion:
+        loaded = completion.run("def f(x: undefined): pass")  # evaluated: no `annotations` from the future
+    assert str(loaded.error) == "NameError: name 'undefined' is not defined"
+
+
+def test_the_program_runs_on_the_processors_of_the_harness() -> None:
+    allowed = os.sched_getaffinity(0)
+    with serving() as completion:
+        os.sched_setaffinity(0, {min(allowed)})
+        try:
+            completion.run("import os\ndef f():\n    return os.sched_getaffinity(0)")
+        finally:
+            os.sched_setaffinity(0, allowed)
+        assert RemoteFunction(completion, "f")() == {min(allowed)}
 
 
 @pytest.mark.parametrize("program", ["def f(:", "x = '\0'", "(" * 500 + ")" * 500])

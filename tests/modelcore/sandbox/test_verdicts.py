@@ -6,6 +6,12 @@ from modelcore.sandbox import verdicts
 from modelcore.sandbox.verdicts import VERDICTS, Outcome, outcome
 
 
+def test_the_verdicts_are_those_of_the_output_format() -> None:
+    assert VERDICTS == (
+        "passed", "failed", "error", "timed out", "out of memory", "killed", "did not compile"
+    )  # fmt: skip
+
+
 def test_only_the_verdict_passed_passes() -> None:
     assert [verdict for verdict in VERDICTS if Outcome(verdict).passed] == ["passed"]
 

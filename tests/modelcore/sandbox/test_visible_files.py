@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,27 @@ def test_the_standard_library_is_visible_and_not_masked() -> None:
     visible = visible_files(())
     assert covers(visible.read, origin("json")) and not covers(visible.masked, origin("json"))
     assert visible.packages == visible.search == ()
+
+
+def test_the_libraries_that_the_interpreter_has_loaded_are_visible() -> None:
+    maps = Path("/proc/self/maps").read_text()
+    libraries = re.findall(r"(/\S*/lib(?:c|m|dl|pthread)[.-]\S*)$", maps, re.MULTILINE)
+    assert libraries
+    assert all(covers(visible_files(()).read, library) for library in libraries)
+    assert not Path("/etc/ld.so.cache").exists() or "/etc/ld.so.cache" in visible_files(()).read
+
+
+def test_directories_of_packages_are_masked_in_every_visible_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = ["lib/python3/dist-packages", "lib/python3.11/site-packages", "lib/site-packages"]
+    for name in (*packages, "lib/python3/json"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+    visible = visible_files(())
+    assert str(tmp_path / "lib") in visible.read
+    masked = {path for path in visible.masked if path.startswith(str(tmp_path))}
+    assert masked == {str(tmp_path / name) for name in packages}
 
 
 def test_no_visible_path_lies_inside_another() -> None:

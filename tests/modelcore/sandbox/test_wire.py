@@ -98,6 +98,14 @@ def test_json_nested_too_deeply_is_a_recursion_error(pipe: tuple[int, int]) -> N
         receive(pipe[0], 1 << 20)
 
 
+def test_a_message_that_contains_itself_cannot_be_sent(pipe: tuple[int, int]) -> None:
+    cycle: list[object] = []
+    cycle.append(cycle)
+    with pytest.raises(RecursionError):
+        send(pipe[1], cycle)
+    assert readable([pipe[0]], 0) == []
+
+
 def test_channels_with_data_and_closed_ones_are_readable(pipe: tuple[int, int]) -> None:
     quiet, closed = os.pipe(), os.pipe()
     os.close(closed[1])
