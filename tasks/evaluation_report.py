@@ -17,7 +17,7 @@ from modelcore.report.evaluation_page import EvaluationPage, render_evaluation
 from modelcore.store.store import Store
 from tasks.dashboard import show_markdown, show_table
 from tasks.run_directory import write_run
-from tasks.score_parts import contrast, history_figure, own_score, published_beside, score_section
+from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
 from tasks.step import Step
 
@@ -48,7 +48,7 @@ def _page(store: Store, config: Evaluate, scores: Sequence[Scored], now: datetim
         title=f"{config.name}: {mark.name}",
         created=f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}",
         sections=[score_section(scored, config.generate) for scored in scores],
-        contrasts=[contrast(before, after) for before, after in pairwise(scores)],
+        comparisons=[comparison_section(before, after) for before, after in pairwise(scores)],
         history=history_figure(runs, mark.name),
         own=[own for scored in scores for own in own_score(scored)],
         published=published_beside(scores[0]),

@@ -16,7 +16,7 @@ from modelcore.report.score_section import ScoreSection
 from modelcore.store.store import Store
 from tasks.dashboard import show_markdown, show_table
 from tasks.run_directory import write_run
-from tasks.score_parts import contrast, history_figure, own_score, published_beside, score_section
+from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
@@ -83,7 +83,7 @@ def _page(
         title=config.name,
         created=created(now),
         score=_section(config, after, before),
-        contrasts=[] if before is None else [contrast(before, after)],
+        comparisons=[] if before is None else [comparison_section(before, after)],
         training=training_of(config, training.launch),
         figures=[] if history is None else [history],
         data=data_of(training.preprocess),

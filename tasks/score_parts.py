@@ -13,13 +13,20 @@ from modelcore.evaluation.published import published_scores
 from modelcore.evaluation.report import ScoreReport
 from modelcore.evaluation.samples import read_rows
 from modelcore.evaluation.score import RESULTS_SUFFIX
-from modelcore.report.evaluation_page import Contrast
 from modelcore.report.plots import interval_plot
-from modelcore.report.score_section import Answer, Figure, OwnScore, Problem, Reference, ScoreSection
+from modelcore.report.score_section import (
+    Answer,
+    ComparisonSection,
+    Figure,
+    OwnScore,
+    Problem,
+    PublishedScore,
+    ScoreSection,
+)
 from tasks.extract import SAMPLES
 from tasks.scored import Scored
 
-__all__ = ["contrast", "history_figure", "own_score", "published_beside", "score_section"]
+__all__ = ["comparison_section", "history_figure", "own_score", "published_beside", "score_section"]
 
 _SHOWN_SAMPLES = 5
 _SHOWN_CHARACTERS = 20_000
@@ -40,11 +47,17 @@ def score_section(scored: Scored, asked: Generate) -> ScoreSection:
     )
 
 
-def contrast(before: Scored, after: Scored) -> Contrast:
-    """Return what `after` won and lost against `before`, on the same benchmark."""
-    found = compare(before.report, after.report)
-    return Contrast(
-        before.name, after.name, found.won, found.lost, found.p_value, found.conclusion, found.differences
+def comparison_section(before: Scored, after: Scored) -> ComparisonSection:
+    """Return the comparison of two scores on the same benchmark."""
+    result = compare(before.report, after.report)
+    return ComparisonSection(
+        first=before.name,
+        second=after.name,
+        won=result.won,
+        lost=result.lost,
+        p_value=result.p_value,
+        conclusion=result.conclusion,
+        differences=result.differences,
     )
 
 
@@ -55,18 +68,19 @@ def history_figure(runs: Sequence[Run], benchmark: str) -> Figure | None:
         return None
     points = [(f"{run.name}\n{run.time[:10]}", *run.pass_at_k["1"]) for run in shown]
     return Figure(
-        f"History on {benchmark}",
+        f"History of {benchmark}",
         interval_plot(points, y_label="pass@1"),
-        "The last scores of this benchmark file in this store, oldest first, with 95 % intervals. Intervals "
-        "that overlap say little: `mindrail compare` tests two runs problem by problem.",
+        "The latest scores of this benchmark file in this store, oldest first, with 95 % intervals. "
+        "Overlapping intervals do not show that two runs are equally good: mindrail compare tests them "
+        "problem by problem.",
     )
 
 
-def published_beside(scored: Scored) -> list[Reference]:
+def published_beside(scored: Scored) -> list[PublishedScore]:
     """Return the published figures where they are of the benchmark that was scored."""
     if scored.report.conditions.benchmark.name.lower() != "humaneval":
         return []
-    return [Reference(p.model, p.percent, p.conditions, p.source) for p in published_scores()]
+    return [PublishedScore(p.model, p.percent, p.conditions, p.source) for p in published_scores()]
 
 
 def own_score(scored: Scored) -> list[OwnScore]:
@@ -79,7 +93,7 @@ def own_score(scored: Scored) -> list[OwnScore]:
 
 def _headline(report: ScoreReport) -> Iterator[tuple[str, str]]:
     for found in report.pass_at_k:
-        yield f"pass@{found.k} (95 %: {found.low:.3f} to {found.high:.3f})", f"{found.value:.3f}"
+        yield f"pass@{found.k} (95 % interval {found.low:.3f} to {found.high:.3f})", f"{found.value:.3f}"
     solved = sum(problem.correct > 0 for problem in report.problems)
     yield "problems solved", f"{solved} of {len(report.problems)}"
 
@@ -90,14 +104,14 @@ def _conditions(scored: Scored, asked: Generate) -> Iterator[tuple[str, str]]:
     yield "checkpoint", f"{scored.checkpoint.path} (digest {scored.checkpoint.digest[:16]})"
     yield "benchmark", f"{mark.name}, {mark.problems} problems, sha256 {mark.digest}"
     if report.missing:
-        yield "not asked", f"{len(report.missing)} problems, which count for nothing"
+        yield "without samples", f"{len(report.missing)} problems, which do not count"
     if conditions.template is not None:
         form = conditions.template
         yield "template", f"{form.name} version {form.version}, extractor {form.extractor}"
     way = "greedy" if asked.temperature == 0 else f"temperature {asked.temperature}, top_p {asked.top_p}"
     yield (
         "decoding",
-        f"{_counted(asked.samples, 'answer')} a problem, {way}, at most {asked.max_new_tokens} tokens",
+        f"{_counted(asked.samples, 'completion')} per problem, {way}, at most {asked.max_new_tokens} tokens",
     )
     yield (
         "limits",
@@ -108,7 +122,7 @@ def _conditions(scored: Scored, asked: Generate) -> Iterator[tuple[str, str]]:
         "isolation",
         f"{conditions.isolation}, {', '.join(f'{k} {v}' for k, v in conditions.python.items())}",
     )
-    yield "scored", f"{scored.run.time}, in the history as {scored.run.id}"
+    yield "scored", f"{scored.run.time}, id in the history {scored.run.id}"
 
 
 def _problems(scored: Scored) -> list[Problem]:

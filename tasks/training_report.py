@@ -18,7 +18,7 @@ from modelcore.report.data_section import DataSection
 from modelcore.report.run_page import StepRow
 from modelcore.report.training_page import TrainingPage, render_training
 from modelcore.report.training_section import TrainingSection, read_training
-from modelcore.report.words import bytes_in_words
+from modelcore.report.units import format_bytes
 from modelcore.store.store import Store
 from tasks.dashboard import show_markdown
 from tasks.preprocess import ROWS, TRAIN
@@ -73,17 +73,17 @@ def _asked(config: Training) -> Iterator[tuple[str, str]]:
     yield "precision", f"{train.precision} (matrix products; weights, states and sums are fp32)"
     yield (
         "layout",
-        f"{cut.world_size} rank(s): data_parallel {cut.data_parallel}, model_parallel {cut.model_parallel}, "
-        f"pipeline_stage {cut.pipeline_stage}{', optimizer states shared' if cut.shard_optimizer else ''}",
+        f"{cut.world_size} ranks: data_parallel {cut.data_parallel}, model_parallel {cut.model_parallel}, "
+        f"pipeline_stage {cut.pipeline_stage}{', optimizer states sharded' if cut.shard_optimizer else ''}",
     )
     yield (
-        "rows of a step",
+        "rows per step",
         f"{config.global_batch} of {config.preprocess.seq_length} tokens: batch_size {train.batch_size} × "
         f"data_parallel {cut.data_parallel} × {repeated} {config.micro_batches}",
     )
     if (every := config.validate_every) is not None:
         share = config.preprocess.validation
-        yield "validation", f"on {share:.3g} of the samples, held back, every {every} steps and at the end"
+        yield "validation", f"on {share:.3g} of the samples, every {every} steps and at the end"
 
 
 def data_of(preprocess: Step) -> DataSection:
@@ -93,7 +93,7 @@ def data_of(preprocess: Step) -> DataSection:
 
 def row_of(step: Step) -> StepRow:
     """Return a step's line on a page."""
-    size = bytes_in_words(step.size)
+    size = format_bytes(step.size)
     return StepRow(step.name, step.built_in, step.cached, size, step.inputs, step.digest, str(step.path))
 
 

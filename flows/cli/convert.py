@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.section_options import section_options
 from modelcore.config.checkpoint import Convert
-from modelcore.report.words import bytes_in_words
+from modelcore.report.units import format_bytes
 from modelcore.store.atomic_output import atomic_directory
 from modelcore.versions import check_versions
 
@@ -62,6 +62,6 @@ def convert(
 
 def _show(report: Any, destination: Path) -> None:
     size = sum(path.stat().st_size for path in destination.iterdir())
-    click.echo(f"{len(report.tensors)} tensors, {bytes_in_words(size)}: {destination}")
+    click.echo(f"{len(report.tensors)} tensors, {format_bytes(size)}: {destination}")
     for warning in report.warnings:
         click.echo(f"note: {warning}")

@@ -9,7 +9,7 @@ import click
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.section_options import option_of
 from modelcore.config.checkpoint import Download
-from modelcore.report.words import bytes_in_words
+from modelcore.report.units import format_bytes
 from modelcore.store.atomic_output import atomic_directory
 
 __all__ = ["download"]
@@ -69,4 +69,4 @@ def download(
     names = sorted(path.name for path in files)
     size = sum((destination / name).stat().st_size for name in names)
     result = {"destination": str(destination), "files": names, "bytes": size}
-    emit(result, as_json, lambda _: click.echo(f"{len(names)} files, {bytes_in_words(size)}: {destination}"))
+    emit(result, as_json, lambda _: click.echo(f"{len(names)} files, {format_bytes(size)}: {destination}"))

@@ -11,7 +11,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit
 from modelcore.errors import one_line
-from modelcore.report.words import bytes_in_words
+from modelcore.report.units import format_bytes
 
 __all__ = ["inspect"]
 
@@ -61,7 +61,7 @@ def in_words(key: str, value: Any) -> str:
     if value is None:
         return "none"
     if key in ("size", "bytes"):
-        return bytes_in_words(value)
+        return format_bytes(value)
     if key == "elements":
         return f"{value:,}"
     if isinstance(value, (tuple, list)):

@@ -12,7 +12,7 @@ from flows.cli.command import as_json, emit
 from flows.cli.section_options import option_of
 from modelcore.config.checkpoint import Convert
 from modelcore.parallel.mesh import Layout
-from modelcore.report.words import bytes_in_words
+from modelcore.report.units import format_bytes
 from modelcore.store.atomic_output import atomic_directory
 
 if TYPE_CHECKING:
@@ -85,6 +85,6 @@ def make_checkpoint(
 
 
 def _show(result: dict[str, Any]) -> None:
-    click.echo(f"{len(result['files'])} files, {bytes_in_words(result['bytes'])}: {result['destination']}")
+    click.echo(f"{len(result['files'])} files, {format_bytes(result['bytes'])}: {result['destination']}")
     for note in result["notes"]:
         click.echo(f"note: {note}")

@@ -11,7 +11,7 @@ import click
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
-from modelcore.report.words import bytes_in_words
+from modelcore.report.units import format_bytes
 from modelcore.versions import check_versions
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def show_steps(steps: Iterable[dict[str, Any]]) -> Console:
         table.columns[column].justify = "right"
     for step in steps:
         state = "cached" if step["cached"] else "built"
-        table.add_row(step["name"], f"{step['seconds']:.1f}", state, bytes_in_words(step["bytes"]))
+        table.add_row(step["name"], f"{step['seconds']:.1f}", state, format_bytes(step["bytes"]))
     console = Console(soft_wrap=True, highlight=False)
     console.print(table)
     console.print()

@@ -20,7 +20,7 @@ from modelcore.data.tokenizers import describe_tokenizer, tokenizer_files
 from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.models.llama.meta import meta_parts
-from modelcore.report.words import bytes_in_words
+from modelcore.report.units import format_bytes
 from modelcore.store.manifest import MANIFEST, Manifest
 from modelcore.store.model_files import VOCABULARIES
 from modelcore.weights.whole_checkpoint import NAMES, READERS
@@ -232,5 +232,5 @@ def _inside(path: Path) -> list[tuple[Path, Found]]:
 def _in_a_line(base: Path, place: Path, found: Found) -> str:
     where = f" in {place.relative_to(base)}/" if place != base else ""
     count, unit = next(iter((value, key) for key, value in found.totals.items()))
-    size = f", {bytes_in_words(found.totals['bytes'])}" if "bytes" in found.totals else ""
+    size = f", {format_bytes(found.totals['bytes'])}" if "bytes" in found.totals else ""
     return f"{found.what}{where}: {count} {unit}{size}"

@@ -1,32 +1,31 @@
-"""The report on preprocessing as a page, or as a section of a run's page."""
+"""The report on preprocessing as an HTML page, or as a section of a run's page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.data.mindrecord.decode import Span
 from modelcore.data.mindrecord.output import page_path
 from modelcore.data.report import PreprocessReport
-from modelcore.report.data_section import DataPage, DataSection, ShownSpan, render_data_page
+from modelcore.report.data_section import CountRow, DataPage, DataSection, TextSpan, render_data_page
 from modelcore.report.plots import bar_plot
 
 __all__ = ["data_section", "write_page"]
 
-_LISTED = 12  # record numbers shown of each kind; the JSON has more
+_SHOWN_RECORDS = 12  # for each count; the JSON report lists more
 
 _COUNTS = (
-    ("records_in", "records in", "found in the source"),
-    ("bad", "bad", "could not be read and were left out"),
-    ("duplicates", "duplicates", "exactly like an earlier one, removed"),
-    ("near_duplicates", "near duplicates", "nearly like an earlier one"),
-    ("contaminated", "contaminated", "share text with a benchmark"),
-    ("empty_answers", "empty answers", "nothing to learn but the end"),
-    ("truncated", "truncated", "longer than a row and cut off"),
-    ("tokens_lost", "tokens lost", "cut off with them"),
-    ("wholly_masked", "wholly masked", "nothing to learn was left in the row"),
-    ("dropped_tokens", "tokens left over", "fill no row at the end of the stream"),
-    ("rows_out", "rows out", "written"),
-    ("validation_rows", "rows for validation", "of those, held back"),
+    ("records_in", "records in", "records in the source"),
+    ("bad", "invalid", "records that could not be used and were skipped"),
+    ("duplicates", "duplicates", "samples equal to an earlier one, removed"),
+    ("near_duplicates", "near duplicates", "samples nearly equal to an earlier one"),
+    ("contaminated", "contaminated", "samples that share text with a benchmark"),
+    ("empty_answers", "empty answers", "samples with only the end token in the loss"),
+    ("truncated", "truncated", "samples cut to the length of a row"),
+    ("tokens_lost", "tokens lost", "tokens cut off these samples"),
+    ("wholly_masked", "wholly masked", "samples without tokens in the loss"),
+    ("dropped_tokens", "tokens left over", "tokens at the end of the stream that fill no row"),
+    ("rows_out", "rows out", "rows written"),
+    ("validation_rows", "validation rows", "rows written to the validation file"),
 )
 _LOSSES = ("bad", "truncated", "tokens_lost", "wholly_masked")
 
@@ -44,17 +43,23 @@ def data_section(report: PreprocessReport) -> DataSection:
     return DataSection(
         headline=_headline(report),
         counts=[
-            (name, getattr(report, key), meaning, report.listed.get(key, [])[:_LISTED], key in _LOSSES)
+            CountRow(
+                name=name,
+                count=getattr(report, key),
+                meaning=meaning,
+                records=report.listed.get(key, [])[:_SHOWN_RECORDS],
+                is_loss=key in _LOSSES,
+            )
             for key, name, meaning in _COUNTS
         ],
         notes=report.notes,
         lengths_svg=bar_plot(edges, lengths.counts, x_label="tokens", y_label="samples", mark=report.width),
-        lengths_caption=f"A row holds {report.width:,} tokens (the line); the longest sample has "
-        f"{lengths.longest:,}. The last bar holds everything longer.",
-        fate=_fate(report),
+        lengths_caption=f"Tokens per sample. A row has {report.width:,} (the vertical line), the longest "
+        f"sample {lengths.longest:,}. The last bar includes all longer samples.",
+        shares=_shares(report),
         contamination=sorted(report.contamination.items()),
         messages=report.messages,
-        rows=[[_shown(span) for span in row] for row in report.first_rows],
+        rows=[[TextSpan(span.kind, span.tokens, span.text) for span in row] for row in report.first_rows],
     )
 
 
@@ -64,18 +69,14 @@ def _headline(report: PreprocessReport) -> list[tuple[str, str]]:
         ("records in", f"{report.records_in:,}"),
         ("rows out", f"{report.rows_out:,}"),
         ("tokens in rows", f"{report.tokens:,}"),
-        ("trained share of them", f"{report.trained_share:.1%}"),
+        ("share in the loss", f"{report.trained_share:.1%}"),
         ("losses", f"{lost:,}"),
     ]
 
 
-def _fate(report: PreprocessReport) -> list[tuple[str, float]]:
-    """Return the shares of trained, masked and padded positions; a stream has no padding."""
+def _shares(report: PreprocessReport) -> list[tuple[str, float]]:
+    """Return the shares of trained, masked and padding positions; rows of a stream have no padding."""
     positions = max(1, report.rows_out * report.width)
     masked = report.tokens - report.trained_tokens
     shares = [("trained", report.trained_tokens), ("masked", masked), ("padding", positions - report.tokens)]
     return [(kind, count / positions) for kind, count in shares if count > 0]
-
-
-def _shown(span: Span) -> ShownSpan:
-    return ShownSpan(span.kind, span.tokens, span.text)

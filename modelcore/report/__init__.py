@@ -1,1 +1,1 @@
-"""Self-contained HTML: plots as inline SVG, no script, nothing fetched."""
+"""Self-contained HTML reports: plots as inline SVG, no script, nothing loaded from elsewhere."""

@@ -1,6 +1,6 @@
-"""What preprocessing did to the data, as part of a page: counts, two plots, and rows with their masks.
+"""The result of preprocessing, as part of a page: counts, two plots, and rows with their masks.
 
-Handed plain data; knows no files and no formats. A page includes data_section.html with `section` set to it.
+Holds plain data; knows no files and no formats. A page includes data_section.html with `section` set to it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from modelcore.report.page import render
 
-__all__ = ["DataPage", "DataSection", "ShownSpan", "render_data_page"]
+__all__ = ["CountRow", "DataPage", "DataSection", "TextSpan", "render_data_page"]
 
 
 @dataclass(frozen=True)
-class ShownSpan:
-    """A run of tokens of one kind: "trained", "masked" or "padding", how many, and what they spell."""
+class TextSpan:
+    """A run of tokens of one kind ("trained", "masked" or "padding"): how many, and their text."""
 
     kind: str
     tokens: int
@@ -23,35 +23,54 @@ class ShownSpan:
 
 
 @dataclass(frozen=True)
+class CountRow:
+    """One row of the table of counts.
+
+    Attributes:
+        name: what is counted.
+        count: how many.
+        meaning: of the name, in a few words.
+        records: numbers of the first records counted.
+        is_loss: whether a count above zero means that data was lost.
+    """
+
+    name: str
+    count: int
+    meaning: str
+    records: Sequence[int] = ()
+    is_loss: bool = False
+
+
+@dataclass(frozen=True)
 class DataSection:
     """Everything the section shows.
 
     Attributes:
-        headline: label and value of the figures that matter most.
-        counts: name, count, what it means and the first record numbers it befell; a loss has `True` last.
-        notes: sentences that a reader must know of these rows.
+        headline: label and value of the most important figures.
+        counts: the table of counts.
+        notes: sentences that a reader of these rows must know.
         lengths_svg: the histogram of token counts, as SVG text.
-        lengths_caption: what to see in it.
-        fate: name and share (0 to 1) of what became of all positions in the rows, in order.
+        lengths_caption: its caption.
+        shares: kind and share (0 to 1) of all positions in the rows, in the order of the bar.
         contamination: benchmark problem and the records that share text with it.
-        messages: what was wrong with the first bad records.
+        messages: errors in the first invalid records.
         rows: the first rows, decoded.
     """
 
     headline: Sequence[tuple[str, str]]
-    counts: Sequence[tuple[str, int, str, Sequence[int], bool]]
+    counts: Sequence[CountRow]
     notes: Sequence[str]
     lengths_svg: str
     lengths_caption: str
-    fate: Sequence[tuple[str, float]]
+    shares: Sequence[tuple[str, float]]
     contamination: Sequence[tuple[str, Sequence[int]]]
     messages: Sequence[str]
-    rows: Sequence[Sequence[ShownSpan]]
+    rows: Sequence[Sequence[TextSpan]]
 
 
 @dataclass(frozen=True)
 class DataPage:
-    """The section as a page of its own."""
+    """The section as a separate page."""
 
     title: str
     data: DataSection

@@ -1,4 +1,4 @@
-"""An evaluation's report as one HTML page: the scores, what was won and lost, and every problem."""
+"""The report of an evaluation as one HTML page: scores, comparisons, history and every problem."""
 
 from __future__ import annotations
 
@@ -6,30 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelcore.report.page import render
-from modelcore.report.score_section import Figure, OwnScore, Reference, ScoreSection
+from modelcore.report.score_section import ComparisonSection, Figure, OwnScore, PublishedScore, ScoreSection
 
-__all__ = ["Contrast", "EvaluationPage", "render_evaluation"]
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Two scores of one benchmark, problem by problem.
-
-    Attributes:
-        first, second: their names.
-        won, lost: problems that only the second, and only the first, solves.
-        p_value: of McNemar's exact test.
-        conclusion: what it means, in words.
-        differences: conditions that were not the same for both.
-    """
-
-    first: str
-    second: str
-    won: Sequence[str]
-    lost: Sequence[str]
-    p_value: float
-    conclusion: str
-    differences: Sequence[str]
+__all__ = ["EvaluationPage", "render_evaluation"]
 
 
 @dataclass(frozen=True)
@@ -38,22 +17,22 @@ class EvaluationPage:
 
     Attributes:
         title: the evaluation's name.
-        created: when the page was made, and on which host.
-        sections: a score for each checkpoint.
-        contrasts: each score against the one before it.
-        history: scores of this benchmark so far; None while this is the only one.
-        own: these scores beside the published ones.
-        published: what others reached on this benchmark; empty for a benchmark without such figures.
+        created: when and on which host the page was written.
+        sections: one score per checkpoint.
+        comparisons: each score with the one before it.
+        history: the latest scores of this benchmark; None if this is the only one.
+        own: these scores, to be shown among the published ones.
+        published: published scores on this benchmark; empty if there are none.
         config: the whole configuration as YAML.
     """
 
     title: str
     created: str
     sections: Sequence[ScoreSection]
-    contrasts: Sequence[Contrast]
+    comparisons: Sequence[ComparisonSection]
     history: Figure | None
     own: Sequence[OwnScore]
-    published: Sequence[Reference]
+    published: Sequence[PublishedScore]
     config: str
 
 

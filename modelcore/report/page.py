@@ -1,4 +1,4 @@
-"""From a template in this directory to a page: self-contained, without script, every text escaped."""
+"""Renders a template of this directory: self-contained, without scripts, all text escaped."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 __all__ = ["render"]
 
-_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def render(template: str, page: object) -> str:
-    """Return the template filled with `page`, as text that UTF-8 can hold.
+    """Return the template filled with `page`, as text that UTF-8 can encode.
 
-    A lone surrogate, which a model may write and UTF-8 cannot, becomes U+FFFD.
+    A lone surrogate, which a model may generate and UTF-8 cannot encode, becomes U+FFFD.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -22,4 +22,4 @@ def render(template: str, page: object) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = environment.get_template(template).render(page=page)
-    return re.sub("[\ud800-\udfff]", _REPLACED, text)
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,7 +1,6 @@
-"""Plots as inline SVG text, the same bytes for the same numbers.
+"""Plots as inline SVG text: lines, histograms, and values with intervals. Same numbers, same bytes.
 
-Only what reports need: lines, bars and values with their intervals. Matplotlib draws; it is imported when
-the first plot is.
+Matplotlib is imported when the first plot is drawn.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bar_plot", "interval_plot", "line_plot"]
 
-_CROWD = 5  # labels that still fit side by side
-_FEW = 20  # points of a line that are shown as such
+_UPRIGHT_LABELS = 4  # more of them would overlap and are rotated
+_MARKED_POINTS = 20  # a line with more points has no markers
 _INK, _GRID = "#334155", "#e2e8f0"
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 
@@ -29,13 +28,13 @@ _COLOURS = ("#2563eb", "#d97706", "#059669", "#7c3aed")
 def line_plot(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x_label: str, y_label: str
 ) -> str:
-    """Return an SVG of one line a name, each given as (xs, ys) of equal length; few points are dots too."""
+    """Return an SVG with one line per name, given as (xs, ys) of equal length; few points get markers."""
     from matplotlib.ticker import MaxNLocator
 
     with _axes(x_label, y_label) as (figure, axes):
         for colour, (name, (xs, ys)) in zip(_COLOURS * len(series), series.items(), strict=False):
-            dots = "o" if len(xs) <= _FEW else ""
-            axes.plot(xs, ys, color=colour, linewidth=1.4, marker=dots, markersize=3, label=name)
+            marker = "o" if len(xs) <= _MARKED_POINTS else ""
+            axes.plot(xs, ys, color=colour, linewidth=1.4, marker=marker, markersize=3, label=name)
         if all(isinstance(x, int) for xs, _ in series.values() for x in xs):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(series) > 1:
@@ -51,7 +50,7 @@ def bar_plot(
     y_label: str,
     mark: float | None = None,
 ) -> str:
-    """Return an SVG histogram: `counts[i]` between `edges[i]` and `edges[i + 1]`; a line stands at `mark`."""
+    """Return an SVG histogram: `counts[i]` from `edges[i]` to `edges[i + 1]`; a vertical line at `mark`."""
     with _axes(x_label, y_label) as (figure, axes):
         widths = [right - left for left, right in pairwise(edges)]
         axes.bar(edges[:-1], counts, width=widths, align="edge", color=_COLOURS[0], edgecolor="white")
@@ -61,17 +60,18 @@ def bar_plot(
 
 
 def interval_plot(points: Sequence[tuple[str, float, float, float]], *, y_label: str) -> str:
-    """Return an SVG of (label, value, low, high) side by side in their order; the last one stands out."""
+    """Return an SVG of (label, value, low, high) in their order; the last one is highlighted."""
     with _axes("", y_label) as (figure, axes):
-        for at, (_, value, low, high) in enumerate(points):
-            colour = _COLOURS[1] if at == len(points) - 1 else _COLOURS[0]
+        for position, (_, value, low, high) in enumerate(points):
+            colour = _COLOURS[1] if position == len(points) - 1 else _COLOURS[0]
             spread = [[value - low], [high - value]]
-            axes.errorbar([at], [value], spread, fmt="o", color=colour, capsize=4, linewidth=1.4)
-            axes.annotate(f"{value:.3f}", (at, value), (7, 0), textcoords="offset points", va="center")
+            axes.errorbar([position], [value], spread, fmt="o", color=colour, capsize=4, linewidth=1.4)
+            axes.annotate(f"{value:.3f}", (position, value), (7, 0), textcoords="offset points", va="center")
         names = [label for label, *_ in points]
-        axes.set_xticks(range(len(points)), names, rotation=0 if len(points) < _CROWD else 30)
+        axes.set_xticks(range(len(points)), names, rotation=0 if len(points) <= _UPRIGHT_LABELS else 30)
         axes.set_xlim(-0.5, len(points) - 0.5 + 0.3)
-        axes.set_ylim(0, min(1.05, max(0.1, 1.2 * max(high for *_, high in points))))
+        top = min(1.05, max(0.1, 1.2 * max(high for *_, high in points)))
+        axes.set_ylim(-0.04 * top, top)  # so that a point at zero is not cut in half
         return _svg(figure)
 
 

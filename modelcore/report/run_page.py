@@ -1,7 +1,6 @@
-"""A run's report as one HTML page: what was done, what came out, and from what.
+"""The report of a run as one HTML page: score, training, data, steps, and the inputs and outputs of each.
 
-The page is handed plain data and knows neither steps nor files. It is self-contained: styles and
-plots are inline, there is no script, and whatever a model wrote is escaped.
+Holds plain data; knows neither steps nor files.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modelcore.report.data_section import DataSection
-from modelcore.report.evaluation_page import Contrast
 from modelcore.report.page import render
-from modelcore.report.score_section import Figure, OwnScore, Reference, ScoreSection
+from modelcore.report.score_section import ComparisonSection, Figure, OwnScore, PublishedScore, ScoreSection
 from modelcore.report.training_section import TrainingSection
 
 __all__ = ["RunPage", "StepRow", "render_run"]
@@ -37,14 +35,14 @@ class RunPage:
 
     Attributes:
         title: the run's name.
-        created: when the page was made, and on which host.
+        created: when and on which host the page was written.
         score: of the trained checkpoint.
-        contrasts: it against the checkpoint before training.
+        comparisons: of the trained checkpoint with the one before training.
         training: losses, learning rate, speed and memory.
-        figures: other plots.
-        data: what preprocessing did to the training data.
-        own: the score beside the published ones.
-        published: what others reached on the benchmark; empty for one without such figures.
+        figures: further plots.
+        data: the result of preprocessing the training data.
+        own: the score, to be shown among the published ones.
+        published: published scores on the benchmark; empty if there are none.
         steps: every step in order.
         config: the whole configuration as YAML.
     """
@@ -52,12 +50,12 @@ class RunPage:
     title: str
     created: str
     score: ScoreSection
-    contrasts: Sequence[Contrast]
+    comparisons: Sequence[ComparisonSection]
     training: TrainingSection
     figures: Sequence[Figure]
     data: DataSection
     own: Sequence[OwnScore]
-    published: Sequence[Reference]
+    published: Sequence[PublishedScore]
     steps: Sequence[StepRow]
     config: str
 

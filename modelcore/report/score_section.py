@@ -1,6 +1,6 @@
-"""A score as pages show it: the figure with its interval, what it depends on, and every problem.
+"""A score as pages show it: the figures, their conditions, comparisons and every problem.
 
-Plain data for `parts.html`; knows neither steps nor files.
+Holds plain data for `parts.html`; knows neither steps nor files.
 """
 
 from __future__ import annotations
@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Answer", "Figure", "OwnScore", "Problem", "Reference", "ScoreSection"]
+__all__ = [
+    "Answer",
+    "ComparisonSection",
+    "Figure",
+    "OwnScore",
+    "Problem",
+    "PublishedScore",
+    "ScoreSection",
+]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot as SVG text, with a caption that says what to see in it."""
+    """A plot as SVG text, with its title and caption."""
 
     title: str
     svg: str
@@ -22,21 +30,21 @@ class Figure:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered and what became of it."""
+    """A model's completion with its verdict."""
 
-    program: str
+    completion: str
     verdict: str
     reason: str
 
     @property
     def passed(self) -> bool:
-        """Whether it is right."""
+        """Whether it is correct."""
         return self.verdict == "passed"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One benchmark problem with the model's answers; `hidden` answers are not shown."""
+    """One benchmark problem with the model's answers, of which `hidden` further ones are not shown."""
 
     task_id: str
     prompt: str
@@ -47,13 +55,13 @@ class Problem:
 
     @property
     def group(self) -> str:
-        """What the page's filter goes by: `passed`, or the verdict of the first answer."""
+        """The group by which the page filters: `passed` if any answer is, else the first answer's verdict."""
         return "passed" if self.correct else self.answers[0].verdict
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A published score, in per cent, with the conditions it was reached under."""
+class PublishedScore:
+    """A published score in per cent, with its conditions."""
 
     model: str
     percent: float
@@ -63,7 +71,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class OwnScore:
-    """The score that published ones are compared with, in per cent with its 95 % interval."""
+    """A score of this run in per cent, with its 95 % interval, to be shown among published ones."""
 
     name: str
     percent: float
@@ -72,15 +80,36 @@ class OwnScore:
 
 
 @dataclass(frozen=True)
+class ComparisonSection:
+    """Two scores on one benchmark, compared problem by problem.
+
+    Attributes:
+        first, second: their names.
+        won, lost: problems that only the second solves, and only the first.
+        p_value: of McNemar's exact test.
+        conclusion: the meaning of the p-value, in words.
+        differences: conditions that differ between the two.
+    """
+
+    first: str
+    second: str
+    won: Sequence[str]
+    lost: Sequence[str]
+    p_value: float
+    conclusion: str
+    differences: Sequence[str]
+
+
+@dataclass(frozen=True)
 class ScoreSection:
     """Everything a page shows of one score.
 
     Attributes:
         title: the checkpoint's name.
-        headline: label and value of each figure, first the most important.
-        contamination: the sentence that stands beside the score; empty where nothing is known.
-        conditions: name and value of everything the score depends on.
-        verdicts: verdict and how many samples got it, none left out but those with none.
+        headline: label and value of each figure, the most important first.
+        contamination: a sentence on benchmark text in the training data; empty if nothing is known.
+        conditions: name and value of each condition of the score.
+        verdicts: each verdict and its number of samples, without verdicts that no sample got.
         problems: every problem, in the benchmark's order.
     """
 
@@ -93,8 +122,8 @@ class ScoreSection:
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """The filter's choices with the number of problems in each, `passed` first."""
-        found: dict[str, int] = {"passed": 0}
+        """The groups of problems with the number of problems in each, `passed` first."""
+        counts: dict[str, int] = {"passed": 0}
         for problem in self.problems:
-            found[problem.group] = found.get(problem.group, 0) + 1
-        return [(name, count) for name, count in found.items() if count]
+            counts[problem.group] = counts.get(problem.group, 0) + 1
+        return [(name, count) for name, count in counts.items() if count]

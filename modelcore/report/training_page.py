@@ -1,4 +1,4 @@
-"""The report of a run that only trains, as one HTML page: losses, speed, data, steps."""
+"""The report of a run that only trains, as one HTML page: losses, speed, data and steps."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class TrainingPage:
 
     Attributes:
         title: the run's name.
-        created: when the page was made, and on which host.
+        created: when and on which host the page was written.
         training: losses, learning rate, speed and memory.
-        data: what preprocessing did to the training data.
+        data: the result of preprocessing the training data.
         steps: every step in order.
         config: the whole configuration as YAML.
     """

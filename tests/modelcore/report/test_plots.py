@@ -1,4 +1,4 @@
-"""Plots are inline SVG and the same bytes for the same numbers."""
+"""Plots are inline SVG, with the same bytes for the same numbers."""
 
 import re
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import pytest
 from modelcore.report.plots import bar_plot, interval_plot, line_plot
 
 
-def test_a_plot_is_svg_that_repeats_exactly():
+def test_a_plot_is_svg_with_the_same_bytes_every_time():
     draw = {"loss": ([1, 2, 3], [3.0, 2.0, 1.5])}
     first, second = (line_plot(draw, x_label="step", y_label="loss") for _ in range(2))
     assert first == second
@@ -17,7 +17,7 @@ def test_a_plot_is_svg_that_repeats_exactly():
     assert "step" in first
 
 
-def test_several_lines_are_told_apart_by_a_legend():
+def test_several_lines_have_a_legend():
     series = {"train": ([1, 2], [2.0, 1.0]), "validation": ([1, 2], [2.5, 1.5])}
     drawn = line_plot(series, x_label="step", y_label="loss")
     assert "train" in drawn

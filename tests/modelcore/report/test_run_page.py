@@ -1,13 +1,21 @@
-"""The pages escape what a model wrote, fetch nothing, have no script and show every step and problem."""
+"""The pages escape generated text, load nothing, have no script and show every step and problem."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from modelcore.report.data_section import DataSection, ShownSpan
-from modelcore.report.evaluation_page import Contrast, EvaluationPage, render_evaluation
+from modelcore.report.data_section import CountRow, DataSection, TextSpan
+from modelcore.report.evaluation_page import EvaluationPage, render_evaluation
 from modelcore.report.run_page import RunPage, StepRow, render_run
-from modelcore.report.score_section import Answer, Figure, OwnScore, Problem, Reference, ScoreSection
+from modelcore.report.score_section import (
+    Answer,
+    ComparisonSection,
+    Figure,
+    OwnScore,
+    Problem,
+    PublishedScore,
+    ScoreSection,
+)
 from modelcore.report.training_page import TrainingPage, render_training
 from modelcore.report.training_section import TrainingSection
 
@@ -38,17 +46,17 @@ def section() -> ScoreSection:
 
 DATA = DataSection(
     headline=[("records in", "100")],
-    counts=[("bad", 1, "unreadable", [7], True)],
+    counts=[CountRow("bad", 1, "unreadable", [7], is_loss=True)],
     notes=[HOSTILE],
     lengths_svg="<svg></svg>",
     lengths_caption="long",
-    fate=[("trained", 1.0)],
+    shares=[("trained", 1.0)],
     contamination=[("T/0", [3])],
     messages=[HOSTILE],
-    rows=[[ShownSpan("trained", 3, HOSTILE)]],
+    rows=[[TextSpan("trained", 3, HOSTILE)]],
 )
-CONTRAST = Contrast("before", "after", ["T/0"], ["T/1"], 0.5, "may well be chance", ["isolation"])
-OWN, OTHERS = [OwnScore("mine", 92.5, 90.0, 95.0)], [Reference("Other", 59.15, "greedy", "a paper")]
+COMPARISON = ComparisonSection("before", "after", ["T/0"], ["T/1"], 0.5, "may well be chance", ["isolation"])
+OWN, OTHERS = [OwnScore("mine", 92.5, 90.0, 95.0)], [PublishedScore("Other", 59.15, "greedy", "a paper")]
 
 LOSS = Figure("Loss", "<svg></svg>", "falls")
 TRAINING = TrainingSection([("training loss", "1.5")], [("a < b", "c & d")], [LOSS])
@@ -60,7 +68,7 @@ def run_page(**changes: Any) -> str:
         "title": "demo",
         "created": "today",
         "score": section(),
-        "contrasts": [CONTRAST],
+        "comparisons": [COMPARISON],
         "training": TRAINING,
         "figures": [HISTORY],
         "data": DATA,
@@ -82,7 +90,7 @@ def evaluation_page(**changes: Any) -> str:
         "title": "nightly",
         "created": "today",
         "sections": [section(), section()],
-        "contrasts": [CONTRAST],
+        "comparisons": [COMPARISON],
         "history": HISTORY,
         "own": OWN,
         "published": OTHERS,
@@ -91,36 +99,36 @@ def evaluation_page(**changes: Any) -> str:
     return render_evaluation(EvaluationPage(**{**shown, **changes}))
 
 
-def test_what_a_model_wrote_cannot_run_in_the_pages_and_can_be_stored():
+def test_generated_text_is_escaped_and_can_be_encoded():
     for html in (run_page(), evaluation_page(), training_page()):
         assert "<script" not in html
         assert "<img" not in html
         assert "&lt;script&gt;" in html
         assert "<b>no</b>" not in html
-        assert html.count("</pre>") == html.count("<pre>")
+        assert html.count("</pre>") == html.count("<pre>") + html.count('<pre class="row">')
         html.encode("utf-8")
 
 
 def test_digests_scores_and_plots_are_on_the_page_of_a_run():
     html = run_page()
-    for told in ("0.925", "a" * 64, "b" * 64, "<svg></svg>", "c &amp; d", "from the store"):
-        assert told in html
+    for text in ("0.925", "a" * 64, "b" * 64, "<svg></svg>", "c &amp; d", "cached"):
+        assert text in html
 
 
-def test_the_page_of_a_training_tells_loss_facts_plots_data_and_steps():
+def test_loss_facts_plots_data_and_steps_are_on_the_page_of_a_training_run():
     html = training_page()
-    for told in ("1.5", "a &lt; b", "c &amp; d", "falls", "unreadable", "a" * 64, "store/launch/x", "tuned"):
-        assert told in html
+    for text in ("1.5", "a &lt; b", "c &amp; d", "falls", "unreadable", "a" * 64, "store/launch/x", "tuned"):
+        assert text in html
 
 
-def test_score_contamination_history_and_contrast_are_on_the_page_of_an_evaluation():
+def test_score_contamination_history_and_comparison_are_on_the_page_of_an_evaluation():
     html = evaluation_page()
-    told = ("0.925", "2 of 100 share text.", "a &amp; b", "rises", "1 won", "1 lost", "may well be chance")
-    for words in (*told, "isolation", "59.15", "92.5", "a paper"):
-        assert words in html
+    texts = ("0.925", "2 of 100 share text.", "a &amp; b", "rises", "1 won", "1 lost", "may well be chance")
+    for text in (*texts, "isolation", "59.15", "92.5", "a paper"):
+        assert text in html
 
 
-def test_every_problem_is_there_and_can_be_filtered_by_its_verdict():
+def test_every_problem_is_on_the_page_and_can_be_filtered_by_its_verdict():
     html = evaluation_page(sections=[section()])
     assert html.count('<details class="problem') == 3
     assert "passed 2" in html and "timed out 1" in html
@@ -128,13 +136,13 @@ def test_every_problem_is_there_and_can_be_filtered_by_its_verdict():
     assert html.count('type="radio"') == 1 + 2
 
 
-def test_a_benchmark_without_published_figures_has_no_such_table():
-    assert "Beside published" in evaluation_page()
-    assert "Beside published" not in evaluation_page(published=[])
+def test_a_benchmark_without_published_scores_has_no_such_table():
+    assert "Published scores" in evaluation_page()
+    assert "Published scores" not in evaluation_page(published=[])
     assert "History" not in evaluation_page(history=None)
 
 
-def test_nothing_is_fetched_from_elsewhere():
+def test_nothing_is_loaded_from_elsewhere():
     for html in (run_page(), evaluation_page(), training_page()):
         for outside in ("http:", "https:", "<link", "<img", "@import", "url("):
             assert outside not in html

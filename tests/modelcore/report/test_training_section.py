@@ -1,4 +1,4 @@
-"""What a page tells of a training is what the job's lines say."""
+"""The training section shows what the job's files contain."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def test_both_losses_are_in_one_plot_and_the_lowest_is_named():
     losses, rates = training_section(METRICS, [], []).figures
     assert losses.title == "Training and validation loss"
     assert "training" in losses.svg and "validation" in losses.svg
-    assert "6.000 at first, 2.000 at last" in losses.caption
-    assert "4.750 at last, 4.500 at its lowest (step 2)" in losses.caption
+    assert "6.000 at the first step, 2.000 at the last" in losses.caption
+    assert "4.750 at the last step, lowest 4.500 (step 2)" in losses.caption
     assert "learning rate" in rates.svg
 
 
-def test_without_rows_held_back_nothing_is_said_of_them():
+def test_without_validation_rows_validation_is_not_mentioned():
     metrics = [{key: row[key] for key in ("step", "loss", "lr")} for row in METRICS]
     section = training_section(metrics, [], [])
     assert section.figures[0].title == "Training loss"
-    assert "validation" not in section.figures[0].svg
+    assert "validation" not in section.figures[0].svg + section.figures[0].caption.lower()
     assert [name for name, _ in section.headline] == ["training loss", "steps"]
 
 
-def test_speed_share_of_the_peak_and_memory_are_told_after_what_was_asked():
+def test_speed_share_of_the_peak_and_memory_follow_the_settings():
     facts = training_section(METRICS, TIMINGS, [("precision", "bf16")]).facts
     assert facts == [
         ("precision", "bf16"),
-        ("speed", "1,200 tokens/s, 0.5 s a step (medians; padding counts)"),
-        ("MFU", "31.0 % of the peak given as train.peak_tflops (median)"),
-        ("peak memory", "996 MB, 1.0 GB (each rank at most)"),
+        ("speed", "1,200 tokens/s with padding, 0.5 s per step (medians)"),
+        ("MFU", "31.0 % of train.peak_tflops (median)"),
+        ("peak memory per rank", "996 MB, 1.0 GB"),
     ]
 
 
-def test_a_job_without_its_logs_is_told_without_speed(tmp_path: Path):
+def test_a_job_without_its_logs_is_shown_without_speed(tmp_path: Path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in METRICS))
     assert read_training(tmp_path, []).facts == []
     (tmp_path / "logs").mkdir()

@@ -1,11 +1,11 @@
-"""Numbers as people read them."""
+"""Numbers with units, for pages and the command line."""
 
 from __future__ import annotations
 
-__all__ = ["bytes_in_words"]
+__all__ = ["format_bytes"]
 
 
-def bytes_in_words(number: float) -> str:
+def format_bytes(number: float) -> str:
     """Return a size with the unit that keeps it short: `512 B`, `3.4 kB`, `13 GB` (powers of 1000)."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:
