@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from modelcore.checkpoints.reshard import reshard_checkpoint, shard_checkpoint
 from modelcore.config.checkpoint import FileFormat
 from modelcore.config.training import Sharding
@@ -24,7 +22,7 @@ def shard(store: Store, checkpoint: Step, config: Sharding, format: FileFormat =
         store,
         "shard",
         lambda directory, progress: shard_checkpoint(
-            checkpoint.path, directory, progress=progress, **_cutting(config, format)
+            checkpoint.path, directory, cut_of(config), format=format, progress=progress
         ),
         version=_VERSION,
         inputs={"checkpoint": checkpoint.digest},
@@ -49,13 +47,9 @@ def reshard(
         store,
         "reshard",
         lambda directory, progress: reshard_checkpoint(
-            shards.path, directory, newest=newest, progress=progress, **_cutting(config, format)
+            shards.path, directory, cut_of(config), format=format, newest=newest, progress=progress
         ),
         version=_VERSION,
         inputs={"shards": shards.digest},
         parameters=config.model_dump(include=_WHERE_TENSORS_ARE) | {"format": format, "newest": newest},
     )
-
-
-def _cutting(config: Sharding, format: FileFormat) -> dict[str, Any]:
-    return {**vars(cut_of(config)), "format": format}

@@ -12,6 +12,7 @@ from flows.cli.command import as_json, emit
 from flows.cli.section_options import option_of
 from modelcore.config.checkpoint import Convert
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 from modelcore.report.units import format_bytes
 from modelcore.store.atomic_output import atomic_directory
 
@@ -66,22 +67,32 @@ def make_checkpoint(
     work: Callable[..., ReshardReport],
     source: Path,
     destination: Path,
-    asked: dict[str, Any],
+    options: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Do `work` from `source` into `destination`, complete or not at all, and print its report."""
     from tasks.progress import shown_progress
 
-    told = {key: str(value) if isinstance(value, Layout | Path) else value for key, value in asked.items()}
     with shown_progress(name) as progress:
         report = atomic_directory(
             destination,
-            lambda directory: work(source, directory, progress=progress, **asked),
-            origin={"source": str(source.absolute()), **told},
+            lambda directory: work(source, directory, progress=progress, **options),
+            origin={"source": str(source.absolute()), **_plain(options)},
         )
     files = sorted(str(path.relative_to(destination)) for path in destination.rglob("*") if path.is_file())
     result = {"destination": str(destination), "files": files, "bytes": report.nbytes, "notes": report.notes}
     emit(result, as_json, _show)
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as JSON values, those of a `Cut` one by one."""
+    cut = options.get("cut")
+    flat = {**options, **vars(cut)} if isinstance(cut, Cut) else options
+    return {
+        key: str(value) if isinstance(value, Layout | Path) else value
+        for key, value in flat.items()
+        if key != "cut"
+    }
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def reshard(
     from tasks.layout import cut_of
 
     options = {
-        **vars(cut_of(sharding)),
+        "cut": cut_of(sharding),
         "ranks": rank_numbers(ranks),
         "format": format,
         "weights_only": weights_only,

@@ -31,7 +31,7 @@ def shard(
     from tasks.layout import cut_of
 
     options = {
-        **vars(cut_of(sharding)),
+        "cut": cut_of(sharding),
         "ranks": rank_numbers(ranks),
         "format": format,
         "weights_only": weights_only,

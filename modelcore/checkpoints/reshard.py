@@ -23,7 +23,7 @@ from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.parallel.box import whole_box
 from modelcore.parallel.mesh import Layout, Mesh
-from modelcore.parallel.partition import Partition
+from modelcore.parallel.partition import Cut, Partition
 from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
 from modelcore.progress import Progress, silent
 from modelcore.store.model_files import copy_companions
@@ -52,13 +52,10 @@ class ReshardReport:
 def shard_checkpoint(
     source: Path,
     destination: Path,
+    cut: Cut,
     *,
-    layout: Layout,
     ranks: Sequence[int] | None = None,
     format: FileFormat = "ckpt",
-    vocab_emb_dp: bool = False,
-    offsets: Sequence[int] = (),
-    shard_optimizer: bool = False,
     weights_only: bool = False,
     progress: Progress = silent,
 ) -> ReshardReport:
@@ -67,12 +64,9 @@ def shard_checkpoint(
     Args:
         source: config.json, tokenizer files, and model.ckpt or safetensors with MindSpore's names.
         destination: directory to fill: rank_<r>/checkpoint_<r>.<format>, strategy/, config.json, tokenizer.
-        layout: the ranks.
-        ranks: make only these ranks' files (a host makes its own); all by default.
-        format: of the files made.
-        vocab_emb_dp: keep embedding and head whole on every rank.
-        offsets: layers more or fewer in each pipeline stage.
-        shard_optimizer: divide the optimizer's states among the data-parallel replicas (ZeRO-1).
+        cut: which part of which tensor goes to which rank.
+        ranks: write only these ranks' files (a host writes its own); all by default.
+        format: of the files written.
         weights_only: leave out optimizer states and step counters.
         progress: told the bytes done.
 
@@ -82,20 +76,16 @@ def shard_checkpoint(
     """
     _check_destination(destination, source)
     held = holdings_of_whole(_whole(source), weights_only=weights_only)
-    partition = load_model_config(source).partition(layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
-    return _write_shards(held, source, destination, partition, shard_optimizer, ranks, format, progress)
+    return _write_shards(held, source, destination, cut, ranks, format, progress)
 
 
 def reshard_checkpoint(
     source: Path,
     destination: Path,
+    cut: Cut,
     *,
-    layout: Layout,
     ranks: Sequence[int] | None = None,
     format: FileFormat = "ckpt",
-    vocab_emb_dp: bool = False,
-    offsets: Sequence[int] = (),
-    shard_optimizer: bool = False,
     weights_only: bool = False,
     newest: bool = False,
     description: Path | None = None,
@@ -110,8 +100,7 @@ def reshard_checkpoint(
     described = description or source
     _check_destination(destination, source, described)
     held = _held(source, described, newest, weights_only)
-    partition = load_model_config(described).partition(layout, vocab_emb_dp=vocab_emb_dp, offsets=offsets)
-    return _write_shards(held, described, destination, partition, shard_optimizer, ranks, format, progress)
+    return _write_shards(held, described, destination, cut, ranks, format, progress)
 
 
 def merge_checkpoint(
@@ -148,7 +137,7 @@ def merge_checkpoint(
         notes = []
         partition = load_model_config(described).partition(Layout())
         _check_model(held, partition, described)
-        names = dict.fromkeys([*_stages(partition, held.shapes, False)[0].layouts, *names])
+        names = dict.fromkeys([*_stages(partition, held.shapes)[0].layouts, *names])
     tensors = {name: assemble(name, whole_box(held.shapes[name]), held.pieces[name]) for name in names}
     target = {destination / f"model.{format}": tensors}
     report = _write(target, held, destination, format, notes, progress)
@@ -196,14 +185,14 @@ def _write_shards(
     held: Holdings,
     described: Path,
     destination: Path,
-    partition: Partition,
-    shard_optimizer: bool,
+    cut: Cut,
     ranks: Sequence[int] | None,
     format: FileFormat,
     progress: Progress,
 ) -> ReshardReport:
+    partition = load_model_config(described).divide(cut)
     _check_model(held, partition, described)
-    stages = _stages(partition, held.shapes, shard_optimizer)
+    stages = _stages(partition, held.shapes, shard_optimizer=cut.shard_optimizer)
     targets = _targets(destination, held, stages, partition.layout, ranks, format)
     _write_strategies(destination, stages, _devices(partition.layout))
     report = _write(targets, held, destination, format, partition.notes, progress)
@@ -217,7 +206,7 @@ def _devices(layout: Layout) -> int:
 
 
 def _stages(
-    partition: Partition, shapes: Mapping[str, tuple[int, ...]], shard_optimizer: bool
+    partition: Partition, shapes: Mapping[str, tuple[int, ...]], *, shard_optimizer: bool = False
 ) -> list[Strategy]:
     """Return each pipeline stage's strategy, the optimizer's states among `shapes` included."""
     first_ranks = Mesh(partition.layout).ranks[:: _devices(partition.layout)]

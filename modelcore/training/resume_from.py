@@ -17,6 +17,7 @@ from modelcore.checkpoints.reshard import reshard_checkpoint
 from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 from modelcore.progress import Progress, silent
 from modelcore.store.manifest import file_sha256
 from modelcore.training.checkpoint import checkpoints_of, step_directory
@@ -102,10 +103,7 @@ def _reshard(found: _Whole, plan: TrainPlan, directory: Path, progress: Progress
     reshard_checkpoint(
         found.checkpoint,
         directory,
-        layout=plan.layout,
-        vocab_emb_dp=plan.vocab_emb_dp,
-        offsets=plan.offsets,
-        shard_optimizer=plan.shard_optimizer,
+        Cut(plan.layout, plan.vocab_emb_dp, plan.offsets, plan.shard_optimizer),
         progress=progress,
     )
     kept = {key: value for key, value in found.states[0].items() if key not in ("file", "size", "sha256")}

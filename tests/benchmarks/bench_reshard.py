@@ -31,9 +31,9 @@ LAYER_BYTES = 2 * (2 * 2048**2 + 2 * 2048 * 512 + 3 * 2048 * 5632)
 
 PROGRAMS = {
     "plain copy 1 -> 1": "shutil.copyfile(d / 'whole/model.ckpt', out / 'model.ckpt')",
-    "mindrail 1 -> 8": "shard_checkpoint(d / 'whole', out, layout=Layout(1, 8, 1))",
+    "mindrail 1 -> 8": "shard_checkpoint(d / 'whole', out, Cut(Layout(1, 8, 1)))",
     "mindrail 8 -> 1": "merge_checkpoint(d / 'shards', out)",
-    "mindrail dp2 mp2 pp2 from mp8": "reshard_checkpoint(d / 'shards', out, layout=Layout(2, 2, 2))",
+    "mindrail dp2 mp2 pp2 from mp8": "reshard_checkpoint(d / 'shards', out, Cut(Layout(2, 2, 2)))",
     "transform_checkpoints 1 -> 8": "transform(f'{d}/ranks', f'{out}', 'c', None, f'{d}/mp8')",
     "transform_checkpoints 8 -> 1": "transform(f'{d}/shards', f'{out}', 'c', f'{d}/mp8')",
 }
@@ -54,6 +54,7 @@ THEIRS = "from mindspore import transform_checkpoints as transform"
 OURS = """
 from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint, shard_checkpoint
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 """
 
 
@@ -64,6 +65,7 @@ def prepare(directory: Path, gigabytes: float) -> int:
     from modelcore.checkpoints.reshard import shard_checkpoint
     from modelcore.models.llama.config import LlamaConfig
     from modelcore.parallel.mesh import Layout
+    from modelcore.parallel.partition import Cut
     from modelcore.weights.ckpt_file import ckpt_layout
     from modelcore.weights.dtypes import FP16
     from modelcore.weights.file_layout import TensorSpec
@@ -82,7 +84,7 @@ def prepare(directory: Path, gigabytes: float) -> int:
     path = whole / "model.ckpt"
     write_file(path, ckpt_layout([TensorSpec(n, FP16, s) for n, s in shapes.items()]), tensors)
     journal_path(path).unlink()
-    shard_checkpoint(whole, directory / "shards", layout=Layout(1, 8, 1))
+    shard_checkpoint(whole, directory / "shards", Cut(Layout(1, 8, 1)))
     (directory / "ranks" / "rank_0").mkdir(parents=True)
     os.link(path, directory / "ranks" / "rank_0" / "model.ckpt")
     merge = "import mindspore, sys; mindspore.merge_pipeline_strategys(*sys.argv[1:])"

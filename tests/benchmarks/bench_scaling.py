@@ -23,6 +23,7 @@ import pytest
 from modelcore.checkpoints.reshard import shard_checkpoint
 from modelcore.launching.gang import run_gang
 from modelcore.parallel.mesh import Layout, Mesh
+from modelcore.parallel.partition import Cut
 from modelcore.training.plan import TrainPlan
 from tests.benchmarks.bench_train import BATCH, CORES, MODELS, SEQUENCE, prepare, some_batches
 from tests.paths import ROOT
@@ -136,7 +137,7 @@ def compare(name: str, directory: Path, rounds: int) -> None:
     """Print one model's table."""
     parameters = prepare(MODELS[name], directory)
     for layout in LAYOUTS.values():
-        shard_checkpoint(directory / "whole", directory / f"shards {layout}", layout=layout)
+        shard_checkpoint(directory / "whole", directory / f"shards {layout}", Cut(layout))
     found: dict[str, list[Seconds]] = {of: [] for of in LAYOUTS}
     for _ in range(rounds):
         for of, layout in LAYOUTS.items():

@@ -200,12 +200,13 @@ def prepare(raw: dict[str, Any], directory: Path) -> int:
     from modelcore.checkpoints.convert import convert_checkpoint
     from modelcore.checkpoints.reshard import shard_checkpoint
     from modelcore.parallel.mesh import Layout
+    from modelcore.parallel.partition import Cut
 
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**raw), dtype=torch.float32)
     model.save_pretrained(directory / "hf")
     convert_checkpoint(directory / "hf", directory / "whole", to="mindspore")
-    shard_checkpoint(directory / "whole", directory / "shards", layout=Layout())
+    shard_checkpoint(directory / "whole", directory / "shards", Cut(Layout()))
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -15,6 +15,7 @@ from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.errors import MindrailError
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 from modelcore.parallel.strategy import Strategy, encode_strategy, read_strategy, strategy_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.dtypes import FP16
@@ -57,7 +58,7 @@ def whole_llama(directory: Path, **changes: int) -> Path:
 def shards(tmp_path: Path) -> Path:
     """A llama's shards for dp2 mp2 pp2, states shared by the replicas, without config.json."""
     whole = whole_llama(tmp_path / "whole")
-    shard_checkpoint(whole, tmp_path / "shards", layout=Layout(2, 2, 2), shard_optimizer=True)
+    shard_checkpoint(whole, tmp_path / "shards", Cut(Layout(2, 2, 2), shard_optimizer=True))
     (tmp_path / "shards" / "config.json").unlink()
     return tmp_path / "shards"
 
@@ -169,7 +170,7 @@ def test_it_is_refused_by_name_and_nothing_is_written(
     with pytest.raises(MindrailError, match=said):
         merge_checkpoint(shards, tmp_path / "merged")
     with pytest.raises(MindrailError, match=said):
-        reshard_checkpoint(shards, tmp_path / "other", layout=Layout(1, 2, 1), description=tmp_path / "whole")
+        reshard_checkpoint(shards, tmp_path / "other", Cut(Layout(1, 2, 1)), description=tmp_path / "whole")
     assert not (tmp_path / "merged").exists() and not (tmp_path / "other").exists()
 
 
@@ -181,7 +182,7 @@ def test_strategies_of_a_model_of_other_sizes_are_refused_by_its_config(shards: 
 
 def test_strategies_of_another_layout_are_refused_by_the_models_config(shards: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    shard_checkpoint(whole, tmp_path / "turned", layout=Layout(4, 1, 2))
+    shard_checkpoint(whole, tmp_path / "turned", Cut(Layout(4, 1, 2)))
     shutil.rmtree(shards / "strategy")
     shutil.copytree(tmp_path / "turned" / "strategy", shards / "strategy")
     shutil.copy(whole / "config.json", shards)
@@ -192,7 +193,7 @@ def test_strategies_of_another_layout_are_refused_by_the_models_config(shards: P
 def test_the_shards_own_strategies_go_before_those_of_the_model_that_is_named(
     shards: Path, tmp_path: Path
 ) -> None:
-    shard_checkpoint(tmp_path / "whole", tmp_path / "turned", layout=Layout(4, 1, 2))
+    shard_checkpoint(tmp_path / "whole", tmp_path / "turned", Cut(Layout(4, 1, 2)))
     merge_checkpoint(shards, tmp_path / "merged", description=tmp_path / "turned")
     assert (tmp_path / "merged/model.ckpt").read_bytes() == (tmp_path / "whole/model.ckpt").read_bytes()
 

@@ -19,6 +19,7 @@ from modelcore.data.encoding.rows import Rows
 from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 from modelcore.store.store import Store
 from modelcore.weights.tensors import StoredTensor
 from tests.modelcore.checkpoints import tiny_checkpoints as tiny
@@ -31,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.save_hf(tiny.tiny_llama(), root / "hf", shard="100KB")
     write_tokenizer(root / "hf")
     convert_checkpoint(root / "hf", root / "ms", to="mindspore")
-    shard_checkpoint(root / "ms", root / "shards", layout=Layout(data_parallel=1, model_parallel=2))
+    shard_checkpoint(root / "ms", root / "shards", Cut(Layout(data_parallel=1, model_parallel=2)))
     (root / "tokenizer").mkdir()
     write_tokenizer(root / "tokenizer")
     (root / "rows").mkdir()

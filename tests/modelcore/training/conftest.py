@@ -23,6 +23,7 @@ from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.launching.gang import run_gang
 from modelcore.models.families import model_config
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 from modelcore.progress import Progress, silent
 from modelcore.training.checkpoint_file import write_tensors
 from modelcore.training.plan import TrainPlan
@@ -118,7 +119,7 @@ def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> Ma
         whole, shards = tmp_path / f"{family['model_type']}", tmp_path / f"{name}_shards"
         if not whole.exists():
             write_model(whole, family)
-        shard_checkpoint(whole, shards, layout=layout)
+        shard_checkpoint(whole, shards, Cut(layout))
         plan = TrainPlan(
             model=str(shards),
             data=str(shared_rows),

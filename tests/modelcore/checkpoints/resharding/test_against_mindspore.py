@@ -10,6 +10,7 @@ import pytest
 
 from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint, shard_checkpoint
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 from modelcore.parallel.strategy import Strategy, TensorLayout, encode_strategy, strategy_file
 
 LAYOUTS = [Layout(1, 4, 1), Layout(2, 2, 1), Layout(1, 1, 2), Layout(2, 2, 2)]
@@ -43,7 +44,7 @@ def test_mindspore_merges_our_shards(layout: Layout, family: str, ms: Any, tiny:
     raw = tiny.llama if family == "llama" else tiny.gpt
     wanted = tiny.whole(tmp_path / "whole", raw, dtype="fp16", states=True)
     shards = tmp_path / "shards"
-    shard_checkpoint(tmp_path / "whole", shards, layout=layout)
+    shard_checkpoint(tmp_path / "whole", shards, Cut(layout))
     ranks = ms.rank_list_for_transform(0, merged_strategy(ms, shards), None)
     assert set(ranks) <= set(range(layout.world_size))
     transform(ms, shards, tmp_path / "theirs", merged_strategy(ms, shards), None)
@@ -54,7 +55,7 @@ def test_mindspore_merges_our_shards(layout: Layout, family: str, ms: Any, tiny:
 def test_mindspore_cuts_the_same_shards(layout: Layout, ms: Any, tiny: Any, tmp_path: Path) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama, states=True)
     ours = tmp_path / "ours"
-    shard_checkpoint(tmp_path / "whole", ours, layout=layout)
+    shard_checkpoint(tmp_path / "whole", ours, Cut(layout))
     transform(ms, as_rank_directory(tmp_path / "whole"), tmp_path / "theirs", None, merged_strategy(ms, ours))
     for rank in range(layout.world_size):
         theirs = tiny.read(tmp_path / "theirs" / f"rank_{rank}" / f"part{rank}.ckpt")
@@ -68,8 +69,8 @@ def test_mindspore_reshards_to_the_same(
 ) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama)
     first, ours, theirs = tmp_path / "first", tmp_path / "ours", tmp_path / "theirs"
-    shard_checkpoint(tmp_path / "whole", first, layout=source)
-    reshard_checkpoint(first, ours, layout=target)
+    shard_checkpoint(tmp_path / "whole", first, Cut(source))
+    reshard_checkpoint(first, ours, Cut(target))
     transform(ms, first, theirs, merged_strategy(ms, first), merged_strategy(ms, ours))
     for rank in range(target.world_size):
         tiny.assert_same(
@@ -86,7 +87,7 @@ def test_states_that_replicas_share_are_cut_and_merged_alike(
     raw = tiny.llama if family == "llama" else tiny.gpt
     wanted = tiny.whole(tmp_path / "whole", raw, states=True)
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    shard_checkpoint(tmp_path / "whole", ours, layout=layout, shard_optimizer=True)
+    shard_checkpoint(tmp_path / "whole", ours, Cut(layout, shard_optimizer=True))
     transform(ms, as_rank_directory(tmp_path / "whole"), theirs, None, merged_strategy(ms, ours))
     for rank in range(layout.world_size):
         found = tiny.read(ours / f"rank_{rank}" / f"checkpoint_{rank}.ckpt")

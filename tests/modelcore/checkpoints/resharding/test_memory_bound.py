@@ -22,12 +22,13 @@ import re, sys
 from pathlib import Path
 from modelcore.checkpoints.reshard import merge_checkpoint, shard_checkpoint
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 before, directory = peak(), Path(sys.argv[1])
-shard_checkpoint(directory / "whole", directory / "shards", layout=Layout(1, 8, 1))
+shard_checkpoint(directory / "whole", directory / "shards", Cut(Layout(1, 8, 1)))
 merge_checkpoint(directory / "shards", directory / "merged")
 print(peak() - before)
 """

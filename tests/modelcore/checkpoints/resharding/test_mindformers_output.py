@@ -16,7 +16,7 @@ import pytest
 from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint
 from modelcore.models.families import load_model_config
 from modelcore.parallel.mesh import Layout, Mesh
-from modelcore.parallel.partition import Placement
+from modelcore.parallel.partition import Cut, Placement
 
 # What MindFormers keeps beside tensors in every rank's file.
 COUNTERS = {"epoch_num": 1, "step_num": 20, "global_step": 20, "loss_scale": 65536.0}
@@ -137,7 +137,7 @@ def test_what_ascend_left_is_cut_anew_to_the_same_bits(
     output, ours, theirs = tmp_path / "output", tmp_path / "ours", tmp_path / "theirs"
     merged = as_mindformers_output(ms, tmp_path / "whole", output, MIXTURE, share)
     shutil.copy(tmp_path / "whole" / "config.json", output)
-    reshard_checkpoint(output, ours, layout=target, shard_optimizer=True)
+    reshard_checkpoint(output, ours, Cut(target, shard_optimizer=True))
     wanted = ours.with_name("wanted.ckpt")
     ms.merge_pipeline_strategys(str(ours / "strategy"), str(wanted))
     ms.transform_checkpoints(str(output / "checkpoint"), str(theirs), "part", str(merged), str(wanted))

@@ -14,6 +14,7 @@ import pytest
 from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint, shard_checkpoint
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Cut
 from modelcore.parallel.strategy import Strategy, TensorLayout, encode_strategy, read_strategy, strategy_file
 
 
@@ -21,7 +22,7 @@ from modelcore.parallel.strategy import Strategy, TensorLayout, encode_strategy,
 def shards(tiny: Any, tmp_path: Path) -> Path:
     """A llama's shards for dp2 mp2 pp2."""
     tiny.whole(tmp_path / "whole", tiny.llama, states=True)
-    shard_checkpoint(tmp_path / "whole", tmp_path / "shards", layout=Layout(2, 2, 2))
+    shard_checkpoint(tmp_path / "whole", tmp_path / "shards", Cut(Layout(2, 2, 2)))
     return tmp_path / "shards"
 
 
@@ -124,7 +125,7 @@ def test_shards_that_do_not_fit_are_refused_before_anything_is_written(
     with pytest.raises(MindrailError, match=message):
         merge_checkpoint(shards, tmp_path / "merged")
     with pytest.raises(MindrailError, match=message):
-        reshard_checkpoint(shards, tmp_path / "other", layout=Layout(1, 2, 1))
+        reshard_checkpoint(shards, tmp_path / "other", Cut(Layout(1, 2, 1)))
     assert not list(tmp_path.glob("merged/*")) and not list(tmp_path.glob("other/*"))
 
 
@@ -172,24 +173,24 @@ def test_a_layout_that_does_not_divide_is_refused_before_anything_is_written(
 ) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama)
     with pytest.raises(MindrailError, match=message):
-        shard_checkpoint(tmp_path / "whole", tmp_path / "shards", layout=layout)
+        shard_checkpoint(tmp_path / "whole", tmp_path / "shards", Cut(layout))
     assert not (tmp_path / "shards").exists()
 
 
 def test_shards_of_another_layout_in_the_destination_are_refused(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(MindrailError, match=r"ckpt_strategy_rank_0\.ckpt: is of another layout or model"):
-        shard_checkpoint(tmp_path / "whole", shards, layout=Layout(1, 2, 1))
+        shard_checkpoint(tmp_path / "whole", shards, Cut(Layout(1, 2, 1)))
 
 
 def test_a_source_with_two_whole_checkpoints_is_refused(tiny: Any, tmp_path: Path) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama)
     tiny.whole(tmp_path / "whole", tiny.llama, name="model.safetensors")
     with pytest.raises(MindrailError, match=r"whole: holds model\.ckpt and model\.safetensors"):
-        shard_checkpoint(tmp_path / "whole", tmp_path / "shards", layout=Layout(1, 2, 1))
+        shard_checkpoint(tmp_path / "whole", tmp_path / "shards", Cut(Layout(1, 2, 1)))
 
 
 def test_a_destination_that_is_the_source_is_refused(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(MindrailError, match=r"whole: is the source too"):
-        shard_checkpoint(tmp_path / "whole", tmp_path / "shards" / ".." / "whole", layout=Layout(1, 2, 1))
+        shard_checkpoint(tmp_path / "whole", tmp_path / "shards" / ".." / "whole", Cut(Layout(1, 2, 1)))
     with pytest.raises(MindrailError, match=r"shards: is the source too"):
         merge_checkpoint(shards, shards)
