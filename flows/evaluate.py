@@ -15,7 +15,7 @@ from modelcore.config.runs import Evaluate
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
 from tasks.evaluation_report import evaluation_report
-from tasks.preflight import check_questions
+from tasks.preflight import preflight
 from tasks.scored import Scored, score_checkpoint
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
@@ -42,7 +42,7 @@ def evaluate(config: Evaluate) -> Evaluation:
         config: which checkpoints, on which benchmark, and how to score them.
     """
     recorder, store = StepRecorder(), Store(Path(config.store))
-    check_questions(config.generate)
+    preflight(config)
     checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
     several = len(checkpoints) > 1
     scores = tuple(

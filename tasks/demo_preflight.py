@@ -5,11 +5,13 @@ No Prefect here: the command line checks before it starts a server.
 
 from __future__ import annotations
 
+from modelcore.config.data import Preprocess
+from modelcore.config.evaluation import Generate
 from modelcore.demo.config import Demo
 from modelcore.demo.described_model import described_model
 from modelcore.evaluation.templates import template
-from tasks.layout import check_layout
-from tasks.preflight import check_resume_from
+from tasks.preflight import preflight
+from tasks.preflight.place import named
 
 __all__ = ["check_demo"]
 
@@ -18,10 +20,9 @@ def check_demo(config: Demo) -> None:
     """Check everything that does not need the generated files.
 
     Raises:
-        MindrailError: heads, layers or widths do not divide as the layout asks, there is no such template, or
-            no such directory to resume from.
+        MindrailError: something cannot work; the line names the key.
     """
+    with named("generate.template"):
+        template(config.generate.template)
     with described_model(config.first_programs) as directory:
-        check_layout(directory, config.parallel)
-    check_resume_from(config)
-    template(config.generate.template)
+        preflight(config, model=directory, leave_out=(Preprocess, Generate))

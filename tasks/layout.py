@@ -13,16 +13,25 @@ from tempfile import TemporaryDirectory
 
 from modelcore.checkpoints.layout import DryRun, Job, dry_run, ways_to_fit
 from modelcore.config.models import address_of
-from modelcore.config.runs import Pipeline, Predict
+from modelcore.config.runs import Predict, Training
 from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.families import Family, load_model_config
-from modelcore.parallel.memory import Inference, Training
+from modelcore.parallel.memory import Inference
+from modelcore.parallel.memory import Training as TrainingJob
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut, Partition
 from modelcore.store.download import download_config
 
-__all__ = ["check_layout", "cut_of", "family_of", "fitting", "job_of", "layout_of", "rehearse"]
+__all__ = [
+    "check_layout",
+    "cut_of",
+    "family_of",
+    "fitting",
+    "layout_of",
+    "rehearse",
+    "training_job",
+]
 
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
@@ -46,11 +55,16 @@ def check_layout(checkpoint: Path, config: Sharding) -> Partition:
     return load_model_config(checkpoint).divide(cut_of(config))
 
 
-def job_of(config: Pipeline | Predict) -> Job:
-    """Return what decides the memory of a run's ranks; attention here is not one fused kernel."""
+def _job_of(config: Training | Predict) -> Job:
+    """Return what decides the memory of a run's ranks."""
     if isinstance(config, Predict):
         return Inference(config.batch_size, config.seq_length)
-    return Training(
+    return training_job(config)
+
+
+def training_job(config: Training) -> TrainingJob:
+    """Return what decides the memory of ranks that train; attention here is not one fused kernel."""
+    return TrainingJob(
         batch_size=config.train.batch_size,
         seq_length=config.preprocess.seq_length,
         micro_batches=config.micro_batches,
@@ -61,7 +75,7 @@ def job_of(config: Pipeline | Predict) -> Job:
     )
 
 
-def family_of(config: Pipeline | Predict, model: Path | None = None) -> Family:
+def family_of(config: Training | Predict, model: Path | None = None) -> Family:
     """Return the model a run is about.
 
     Args:
@@ -77,18 +91,18 @@ def family_of(config: Pipeline | Predict, model: Path | None = None) -> Family:
         return load_model_config(directory)
 
 
-def rehearse(config: Pipeline | Predict, family: Family) -> DryRun:
+def rehearse(config: Training | Predict, family: Family) -> DryRun:
     """Return what every rank of a run will hold and need; raise MindrailError where it cannot be cut."""
-    return dry_run(family, cut_of(config.parallel), job_of(config))
+    return dry_run(family, cut_of(config.parallel), _job_of(config))
 
 
-def fitting(config: Pipeline | Predict, family: Family, capacity: int) -> list[str]:
+def fitting(config: Training | Predict, family: Family, capacity: int) -> list[str]:
     """Return changes of a run's keys after which every rank fits a device of `capacity` bytes."""
-    return ways_to_fit(family, cut_of(config.parallel), job_of(config), capacity)
+    return ways_to_fit(family, cut_of(config.parallel), _job_of(config), capacity)
 
 
 @contextmanager
-def _fetched(config: Pipeline | Predict) -> Iterator[Path]:
+def _fetched(config: Training | Predict) -> Iterator[Path]:
     asked = config.download
     with TemporaryDirectory() as name:
         try:

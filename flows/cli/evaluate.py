@@ -63,9 +63,9 @@ def evaluate(
     asked = read_config(config, Evaluate, [*overrides, *changes])
     check_versions()
     from flows.cli.temporary_server import prefect_server
-    from tasks.preflight import check_questions
+    from tasks.preflight import preflight
 
-    check_questions(asked.generate)
+    preflight(asked)
     with prefect_server(Path(asked.store).absolute() / ".prefect") as wait_until_up:
         from flows.evaluate import evaluate as run
 

@@ -12,7 +12,7 @@ __all__ = ["Convert", "Download", "Dtype", "FileFormat"]
 
 FileFormat = Literal["ckpt", "safetensors"]
 Dtype = Literal["keep", "fp16", "bf16", "fp32"]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 
 
 class Download(Section):

@@ -6,7 +6,7 @@ filling it in. Nothing here reads files: what depends on them is checked by `tas
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,8 @@ from modelcore.config.section import Count, Name, Section, Whole
 from modelcore.config.training import Launch, Parallel, Train
 
 __all__ = ["RUNS", "Evaluate", "Finetune", "Pipeline", "Predict", "Pretrain", "Run", "Training"]
+
+_OF_NO_WEIGHT = {"checkpoint_every", "keep", "resume_from", "validate_every", "peak_tflops"}
 
 
 class Run(Section):
@@ -117,6 +119,17 @@ class Training(Run):
     def global_batch(self) -> int:
         """Rows of a step: batch_size × data_parallel × micro_batch_num (or accumulate, with one stage)."""
         return self.train.batch_size * self.parallel.data_parallel * self.micro_batches
+
+    @property
+    def key_parameters(self) -> dict[str, Any]:
+        """What the trained weights depend on: the parameters in the key of their artifact."""
+        validation = {} if self.validate_every is None else {"validate_every": self.validate_every}
+        return {
+            "train": self.train.model_dump(exclude=_OF_NO_WEIGHT),
+            **validation,
+            "parallel": self.parallel.model_dump(exclude={"recompute"}),
+            "seed": self.seed,
+        }
 
     @property
     def validate_every(self) -> int | None:

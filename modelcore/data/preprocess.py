@@ -26,7 +26,7 @@ from modelcore.data.report import PreprocessReport
 from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
 
-__all__ = ["preprocess"]
+__all__ = ["check_first_sample", "preprocess"]
 
 
 def preprocess(
@@ -69,6 +69,18 @@ def preprocess(
         _judge(source, report, options)
         report_path(path).write_text(report.to_json(), encoding="utf-8")
     return report
+
+
+def check_first_sample(source: Path, options: Options) -> None:
+    """Check that the source can be read in the wanted format, as far as its first good sample.
+
+    Raises:
+        MindrailError: it cannot, or there is no sample in it.
+    """
+    if options.format == "wiki" and options.compat == "mindformers":
+        return  # MindFormers' rules need the whole text at once
+    if next(_read(source, options, PreprocessReport.empty(options)), None) is None:
+        raise MindrailError("holds no sample", where=source)
 
 
 def _fill(

@@ -28,7 +28,7 @@ from modelcore.store.journal import Journal, read_journal
 if TYPE_CHECKING:
     from modelcore.generation.decoder import Decoder
 
-__all__ = ["generate"]
+__all__ = ["check_prompt", "generate"]
 
 _REPORT_EVERY = 0.5  # seconds between two reports of progress
 
@@ -73,7 +73,7 @@ def _requests(
 ) -> list[Request]:
     encoded = tokenizer.encode_batch([prompt.text for prompt in prompts], bos=plan.bos)
     for prompt, ids in zip(prompts, encoded, strict=True):
-        _check_prompt(prompt, ids, family, plan)
+        check_prompt(ids, family, where=f"{plan.prompts}: {prompt.task_id}")
     return [
         Request(prompt.task_id, sample, ids)
         for prompt, ids in zip(prompts, encoded, strict=True)
@@ -81,8 +81,18 @@ def _requests(
     ]
 
 
-def _check_prompt(prompt: Prompt, ids: Sequence[int], family: Family, plan: GenerationPlan) -> None:
-    config, where = family.config, f"{plan.prompts}: {prompt.task_id}"
+def check_prompt(ids: Sequence[int], family: Family, *, where: str) -> None:
+    """Check that a model can continue a prompt.
+
+    Args:
+        ids: its tokens.
+        family: the model.
+        where: names the prompt in the error.
+
+    Raises:
+        MindrailError: it is empty, as long as the model's context, or has a token the model does not know.
+    """
+    config = family.config
     if not ids:
         raise MindrailError("the prompt is empty", where=where)
     if len(ids) >= config.max_positions:

@@ -19,6 +19,7 @@ from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.progress import Progress, silent
+from modelcore.store.json_file import read_json_object
 from modelcore.store.manifest import file_sha256
 from modelcore.training.checkpoint import checkpoints_of, step_directory
 from modelcore.training.checkpoint_file import read_part, vouch
@@ -26,7 +27,7 @@ from modelcore.training.metrics import metrics_journal
 from modelcore.training.plan import TrainPlan
 from modelcore.training.same_job import check_same_job, layout_in
 
-__all__ = ["Adopted", "adopt"]
+__all__ = ["Adopted", "adopt", "newest_state"]
 
 _STEP = re.compile(r"step_(\d+)")
 
@@ -67,11 +68,7 @@ def adopt(
     """
     found = next(_whole_ones(source, log), None)
     if found is None:
-        raise MindrailError(
-            "holds no complete checkpoint of a run",
-            where=source,
-            fix="name the directory of an interrupted run; a finished one keeps its weights only",
-        )
+        raise _no_checkpoint(source)
     before = found.states[0]["plan"]
     check_same_job(before, plan, found.checkpoint, new_layout=True)
     mine = checkpoints_of(plan)
@@ -83,11 +80,42 @@ def adopt(
     return Adopted(found.checkpoint, found.step, layout_in(before))
 
 
-def _whole_ones(source: Path, log: Callable[[str], None]) -> Iterator[_Whole]:
-    """Yield the complete, undamaged checkpoints under `source`, newest first."""
+def newest_state(source: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the newest checkpoint in `source` and its first rank's state, without reading any tensor.
+
+    Args:
+        source: as of `adopt`.
+
+    Raises:
+        MindrailError: there is no checkpoint.
+    """
+    for _, checkpoint in _newest_first(source):
+        try:
+            state = read_json_object(rank_file(checkpoint, 0).with_name("state.json"))
+        except MindrailError:
+            continue  # an earlier one is taken
+        return checkpoint, state
+    raise _no_checkpoint(source)
+
+
+def _no_checkpoint(source: Path) -> MindrailError:
+    return MindrailError(
+        "holds no complete checkpoint of a run",
+        where=source,
+        fix="name the directory of an interrupted run; a finished one keeps its weights only",
+    )
+
+
+def _newest_first(source: Path) -> list[tuple[int, Path]]:
+    """Return the directories of checkpoints under `source` with their steps."""
     places = [source] if _STEP.fullmatch(source.name) else source.rglob("step_*")
     steps = [(int(match.group(1)), path) for path in places if (match := _STEP.fullmatch(path.name))]
-    for step, path in sorted(steps, reverse=True):
+    return sorted(steps, reverse=True)
+
+
+def _whole_ones(source: Path, log: Callable[[str], None]) -> Iterator[_Whole]:
+    """Yield the complete, undamaged checkpoints under `source`, newest first."""
+    for step, path in _newest_first(source):
         try:
             first = read_part(path, 0)
             ranks = range(1, layout_in(first["plan"]).world_size)

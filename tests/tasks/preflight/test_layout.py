@@ -1,27 +1,44 @@
-"""What cannot divide is said before a run's first step, where the model is on this machine."""
+"""A layout that a model cannot be divided by is refused before work, where config.json is on this machine."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from modelcore.config.reading import read_config
 from modelcore.config.runs import Pipeline
 from modelcore.errors import MindrailError
-from tasks.preflight import preflight
+from tasks.preflight import host_memory, preflight
+from tests.byte_vocabulary import write_byte_vocabulary
 from tests.paths import ROOT
 
 HF = ROOT / "tests" / "modelcore" / "models" / "hf_configs"
 
 
+@pytest.fixture(autouse=True)
+def an_accelerator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """These models are not for a CPU: have their ranks elsewhere, and a disk large enough."""
+    monkeypatch.setattr(host_memory, "_ASCEND", tmp_path)
+    monkeypatch.setattr(
+        "tasks.preflight.disk_space.shutil.disk_usage", lambda _: SimpleNamespace(free=10**14)
+    )
+
+
 def run(tmp_path: Path, model: str, *changes: str) -> Pipeline:
     """A run whose checkpoint is a directory with this model's config.json."""
     shutil.copy(HF / f"{model}.json", tmp_path / "config.json")
-    (tmp_path / "rows.json").write_text("[]")
+    write_byte_vocabulary(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "rows.json").write_text('[{"instruction": "add", "output": "a + b"}]')
     card = ROOT / "configs" / "finetune_codellama_34b_16p.yaml"
-    places = [f"download.source=file://{tmp_path}", f"preprocess.input={tmp_path / 'rows.json'}"]
+    places = [
+        f"download.source=file://{tmp_path}",
+        f"preprocess.input={tmp_path / 'rows.json'}",
+        "preprocess.format=wizardcoder",
+    ]
     return read_config(card, Pipeline, [*places, *changes])
 
 
@@ -55,3 +72,8 @@ def test_a_vocabulary_that_does_not_divide_is_a_note(tmp_path: Path) -> None:
 def test_a_vocabulary_kept_whole_on_purpose_is_a_note_too(tmp_path: Path) -> None:
     notes = preflight(run(tmp_path, "codellama-34b", "parallel.vocab_emb_dp=true"))
     assert len(notes) == 2 and all("32000 rows kept whole" in note for note in notes)
+
+
+def test_a_tokenizer_that_lacks_the_row_formats_tokens_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MindrailError, match="preprocess: tokenizer: format codellama-instruct needs '<s>'"):
+        preflight(run(tmp_path, "codellama-34b", "preprocess.format=codellama-instruct"))

@@ -1,0 +1,91 @@
+"""Everything that can be known before work is checked before work, by every command and every flow.
+
+No Prefect here: the command line checks before it starts a server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from modelcore.config.checkpoint import Download
+from modelcore.config.data import Preprocess
+from modelcore.config.evaluation import Generate, Score
+from modelcore.config.runs import Evaluate, Pretrain, Run, Training
+from modelcore.config.section import Section
+from modelcore.config.training import Sharding
+from modelcore.errors import MindrailError
+from tasks.preflight.data import check_data
+from tasks.preflight.disk_space import check_disk_space, existing
+from tasks.preflight.evaluation import check_checkpoints, check_isolation, check_questions
+from tasks.preflight.host_memory import check_host_memory
+from tasks.preflight.model import check_context, layout_notes
+from tasks.preflight.place import Place
+from tasks.preflight.resume import check_resume
+from tasks.preflight.source import check_source
+
+__all__ = ["preflight"]
+
+_Check = Callable[[Any, Place], tuple[str, ...] | None]
+
+_CHECKS: tuple[tuple[type[Section], _Check], ...] = (
+    (Preprocess, check_data),
+    (Sharding, layout_notes),
+    (Generate, check_questions),
+    (Score, check_isolation),
+    (Evaluate, check_checkpoints),
+    (Training, check_context),
+    (Training, check_resume),
+    (Training, check_host_memory),
+)
+"""In this order: what takes no time and names one key comes first."""
+
+
+def preflight(
+    config: Section,
+    *,
+    store: str = "store",
+    model: Path | None = None,
+    leave_out: Collection[type[Section]] = (),
+) -> tuple[str, ...]:
+    """Check a run, or the options of a single step, before anything is done.
+
+    Of a source elsewhere, config.json and tokenizer are fetched first; then it is called again with `model`.
+
+    Args:
+        config: a run's configuration, or one section of it.
+        store: directory of the artifacts; a run's configuration names its own.
+        model: directory on this machine with the model's config.json and tokenizer; that of `download.source`
+            if not given.
+        leave_out: sections whose inputs are yet to be generated.
+
+    Returns:
+        What a user should know, one line each.
+
+    Raises:
+        MindrailError: something cannot work; the line names the key.
+    """
+    sections = [config, *(value for _, value in config if isinstance(value, Section))]
+    place = Place(Path(config.store if isinstance(config, Run) else store), model)
+    _check_store(place.store)
+    for section in sections:
+        if isinstance(section, Download) and model is None:
+            random_weights = isinstance(config, Pretrain) and config.random_weights
+            place = Place(place.store, check_source(section, weights=not random_weights))
+    notes: list[str] = []
+    for kind, check in _CHECKS:
+        for section in sections:
+            if isinstance(section, kind) and type(section) not in leave_out:
+                notes += check(section, place) or ()
+    check_disk_space(config, place)
+    return tuple(notes)
+
+
+def _check_store(store: Path) -> None:
+    parent = existing(store)
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise MindrailError(
+            f"cannot write in {parent}", where=f"store: {store}", fix="choose another directory with --store"
+        )

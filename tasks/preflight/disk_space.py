@@ -1,0 +1,118 @@
+"""Checks that the disk holds what will be written, from sizes alone: weights, shards, checkpoints.
+
+Rows and answers are not counted; they are small beside weights. Nor is what the store holds already.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+from modelcore.checkpoints.layout import dry_run
+from modelcore.config.checkpoint import Convert, Dtype
+from modelcore.config.runs import Pretrain, Training
+from modelcore.config.section import Section
+from modelcore.config.training import Sharding
+from modelcore.errors import MindrailError
+from modelcore.models.families import Family, load_model_config
+from modelcore.parallel.mesh import Mesh
+from modelcore.report.units import format_bytes
+from tasks.layout import cut_of, training_job
+from tasks.preflight.built_steps import finished_steps, interrupted_bytes
+from tasks.preflight.place import Place
+
+__all__ = ["check_disk_space", "disk_needs"]
+
+_FP32 = 4
+_BYTES = {"fp16": 2, "bf16": 2, "fp32": _FP32, "float16": 2, "bfloat16": 2, "float32": _FP32}
+
+
+def check_disk_space(config: Section, place: Place) -> None:
+    """Check that the file system of the store has room for what is still to be written.
+
+    Args:
+        config: of a run that trains, or of one step that writes weights; nothing is known of others.
+        place: the store, and the model, whose config.json has the sizes.
+
+    Raises:
+        MindrailError: it has not; the line says what each step needs.
+    """
+    needs = disk_needs(config, place)
+    free = shutil.disk_usage(existing(place.store)).free
+    if sum(needs.values()) <= free:
+        return
+    finished, begun = finished_steps(config, place), interrupted_bytes(place.store)
+    missing = {step: size - begun.get(step, 0) for step, size in needs.items() if step not in finished}
+    if sum(missing.values()) > free:
+        steps = ", ".join(f"{step} {format_bytes(size)}" for step, size in missing.items() if size > 0)
+        raise MindrailError(
+            f"{format_bytes(sum(missing.values()))} are needed ({steps}), {format_bytes(free)} are free",
+            where=f"store: {place.store.absolute()}",
+            fix="free space, choose another directory with --store, or lower train.keep",
+        )
+
+
+def disk_needs(config: Section, place: Place) -> dict[str, int]:
+    """Return the most bytes that each step has on the disk at once; nothing where the model is not known."""
+    if place.model is None:
+        return {}
+    if isinstance(config, Training):
+        return _training_needs(config, place.model)
+    if isinstance(config, Convert):
+        family = load_model_config(place.model)
+        return {"convert": _elements(family) * _element_bytes(family, config.dtype)}
+    if isinstance(config, Sharding):
+        family = load_model_config(place.model)
+        held = _elements_of_ranks(family, config)
+        return {"shard": held * _element_bytes(family)}
+    return {}
+
+
+def existing(directory: Path) -> Path:
+    """Return `directory`, or the nearest one above it that exists."""
+    return next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
+
+
+def _training_needs(config: Training, model: Path) -> dict[str, int]:
+    family = load_model_config(model)
+    whole, held = _elements(family), _elements_of_ranks(family, config.parallel)
+    source = _element_bytes(family)
+    random_weights = isinstance(config, Pretrain) and config.random_weights
+    start = _FP32 if random_weights else _element_bytes(family, config.convert.dtype)
+    return {
+        "download": 0 if random_weights else whole * source,
+        "initialize" if random_weights else "convert": whole * start,
+        "shard": held * start,
+        "launch": _launch_need(config, family, held * _FP32),
+        "merge": whole * _FP32,
+        "export": whole * _FP32,
+    }
+
+
+def _launch_need(config: Training, family: Family, weights: int) -> int:
+    """Return the bytes of checkpoints and trained weights: a new checkpoint is written before one goes."""
+    ranks = dry_run(family, cut_of(config.parallel), training_job(config)).ranks
+    checkpoint = weights + sum(rank.memory.optimizer for rank in ranks)
+    written = (config.train.steps - 1) // config.train.checkpoint_every
+    while_training = min(written, config.train.keep + 1) * checkpoint
+    at_the_end = min(written, config.train.keep) * checkpoint + weights
+    return max(while_training, at_the_end)
+
+
+def _elements(family: Family) -> int:
+    return sum(map(math.prod, family.config.parameter_shapes().values()))
+
+
+def _elements_of_ranks(family: Family, config: Sharding) -> int:
+    """Return the elements that all ranks hold together; every rank of a stage holds as many."""
+    partition, mesh = family.divide(cut_of(config)), Mesh(cut_of(config).layout)
+    devices = config.data_parallel * config.model_parallel
+    return sum(
+        devices * sum(map(math.prod, partition.shapes(rank).values())) for rank in mesh.ranks[::devices]
+    )
+
+
+def _element_bytes(family: Family, dtype: Dtype = "keep") -> int:
+    """Return the bytes of an element cast to `dtype`; to keep, that of the weights as config.json says."""
+    return _BYTES[family.config.dtype if dtype == "keep" else dtype]

@@ -1,0 +1,63 @@
+"""Checks an evaluation: benchmark, template and isolation are there, and the prompts fit the model."""
+
+from __future__ import annotations
+
+from modelcore.config.checkpoint import Download
+from modelcore.config.evaluation import Generate, Score
+from modelcore.config.runs import Evaluate
+from modelcore.data.tokenizers import load_tokenizer
+from modelcore.evaluation.benchmarks import load_benchmark
+from modelcore.evaluation.templates import template
+from modelcore.generation.program import check_prompt
+from modelcore.models.families import load_model_config
+from modelcore.sandbox.pool import Pool
+from modelcore.store.store import Store
+from tasks.named_checkpoint import check_whole, named_checkpoint
+from tasks.preflight.place import Place, named
+from tasks.preflight.source import check_source
+
+__all__ = ["check_checkpoints", "check_isolation", "check_questions"]
+
+
+def check_questions(config: Generate, place: Place) -> None:
+    """Check what the model will be asked.
+
+    Raises:
+        MindrailError: benchmark or template is not there, or a prompt is longer than the model's context.
+    """
+    with named("generate.template"):
+        form = template(config.template)
+    with named("generate.benchmark"):
+        problems = load_benchmark(config.benchmark).problems
+        if place.model is not None:
+            family, tokenizer = load_model_config(place.model), load_tokenizer(place.model)
+            prompts = tokenizer.encode_batch([form.prompt(problem) for problem in problems])
+            for problem, ids in zip(problems, prompts, strict=True):
+                check_prompt(ids, family, where=f"{config.benchmark}: {problem.task_id}")
+
+
+def check_isolation(config: Score, _: Place) -> None:
+    """Check that answers can be executed here, by starting a worker that executes nothing.
+
+    Raises:
+        MindrailError: no isolation that is good enough works on this machine.
+    """
+    with named("score.require_isolation"), Pool(workers=1, minimum=config.require_isolation):
+        pass
+
+
+def check_checkpoints(config: Evaluate, place: Place) -> None:
+    """Check the checkpoints that an evaluation names; of those elsewhere, their addresses.
+
+    Raises:
+        MindrailError: one is missing, sharded or of no known family, or has no tokenizer.
+    """
+    store = Store(place.store)
+    for name in config.checkpoints:
+        with named("checkpoints"):
+            directory = named_checkpoint(store, name)
+            if directory is None:
+                check_source(Download(source=name))
+            else:
+                check_whole(directory)
+                check_questions(config.generate, Place(place.store, directory))
