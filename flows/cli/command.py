@@ -39,12 +39,12 @@ store_option = click.option(
 def command_line() -> None:
     """Take a code LLM from a Hugging Face checkpoint to a HumanEval score on MindSpore.
 
-    `mindrail demo` runs the whole road on this machine in a few minutes.
+    `mindrail demo` runs the whole pipeline on this machine in a few minutes.
     """
 
 
 def main() -> NoReturn:
-    """Run the command line and end with its exit code; errors a user can mend are one line."""
+    """Run the command line and end with its exit code; errors that a user can fix are one line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end what we started, as on Ctrl-C
     try:
         code = command_line.main(standalone_mode=False) or 0  # of click.exceptions.Exit, if one was raised
@@ -53,7 +53,7 @@ def main() -> NoReturn:
     except MindrailError as error:
         code = _failed(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        code = _failed("interrupted; the same command goes on from here", INTERRUPTED)
+        code = _failed("interrupted; run the same command to resume", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1

@@ -24,7 +24,7 @@ _DEFAULT_STORE = Path("store")
 @store_option
 @as_json
 def compare(first: str, second: str, store: Path | None, as_json: bool) -> None:
-    """Tell which problems SECOND won and lost against FIRST, and whether that may be chance.
+    """Show which problems SECOND won and lost against FIRST, and whether that may be chance.
 
     Each is a score.json, a directory that holds one, or an id or name that `results` lists. The p-value
     is of McNemar's exact test.

@@ -37,8 +37,8 @@ def convert(
     SOURCE is a directory with config.json and weights (safetensors, PyTorch .bin, Meta's .pth, MindSpore
     .ckpt), or the weights file in one. Every tensor is used once and written once, or nothing is.
     """
-    given = click.get_current_context().get_parameter_source("format") is ParameterSource.COMMANDLINE
-    if to == "hf" and config.format == "ckpt" and given:
+    explicit = click.get_current_context().get_parameter_source("format") is ParameterSource.COMMANDLINE
+    if to == "hf" and config.format == "ckpt" and explicit:
         raise click.UsageError("--to hf writes safetensors: leave out --format ckpt")
     check_versions()
     from modelcore.checkpoints.convert import convert_checkpoint

@@ -39,7 +39,7 @@ def conversations(source: Path, output: Path, skip_bad: bool, as_json: bool) -> 
 @click.argument("path", type=any_path)
 @as_json
 def report(path: Path, as_json: bool) -> None:
-    """Print what happened to the records: PATH is what `preprocess` made, or its FILE.report.json."""
+    """Print what happened to the records: PATH is an output of `preprocess`, or its FILE.report.json."""
     from modelcore.data.mindrecord.output import report_path
     from modelcore.data.report import PreprocessReport
 
@@ -53,7 +53,7 @@ def report(path: Path, as_json: bool) -> None:
 @click.option("--rows", type=click.IntRange(1), default=3, show_default=True)
 @as_json
 def decode(path: Path, tokenizer: Path | None, rows: int, as_json: bool) -> None:
-    """Decode the first rows of the MindRecord PATH, masked and trained parts told apart.
+    """Decode the first rows of the MindRecord PATH, masked and trained parts marked.
 
     Without a tokenizer, the rows are those that the report beside PATH holds decoded.
     """

@@ -38,7 +38,7 @@ def download(
 
     SOURCE is a model of `mindrail models`, hf://owner/name, https://…/ or file:///a/directory, or the
     address of one file. Digests are checked where the source gives them; a model that is not implemented is
-    refused before its weights are fetched; an interrupted download goes on where it was.
+    refused before its weights are fetched; an interrupted download resumes.
     """
     from modelcore.checkpoints.model_check import check_model
     from modelcore.config.models import address_of, model_of

@@ -29,7 +29,7 @@ DEFAULT = Path(__file__).parents[2] / "configs" / "evaluate.yaml"
     "--config",
     type=click.Path(path_type=Path),
     default=DEFAULT,
-    help="YAML with what to ask and how to score; configs/evaluate.yaml if not given.",
+    help="YAML of the evaluation; configs/evaluate.yaml if not given.",
 )
 @option_of(Generate, "benchmark", required=False)
 @option_of(Generate, "template", default=None, show_default=False)
@@ -53,24 +53,24 @@ def evaluate(
     checkpoint of the store) or `newest:DIRECTORY`; without any, those of the configuration are meant.
     What was done before is not done again. Scores gather in the store's history: see `results`.
     """
-    given = {
+    values = {
         "checkpoints": list(checkpoints) or None,
         "generate.benchmark": benchmark,
         "generate.template": template,
         "store": None if store is None else str(store),
     }
-    overrides = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-    asked = read_config(config, Evaluate, [*overrides, *changes])
+    overrides = [f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None]
+    run = read_config(config, Evaluate, [*overrides, *changes])
     check_versions()
     from flows.cli.temporary_server import prefect_server
     from tasks.preflight import preflight
 
-    preflight(asked)
-    with prefect_server(Path(asked.store).absolute() / ".prefect") as wait_until_up:
-        from flows.evaluate import evaluate as run
+    preflight(run)
+    with prefect_server(Path(run.store).absolute() / ".prefect") as wait_until_up:
+        from flows.evaluate import evaluate as evaluate_flow
 
         wait_until_up()
-        finished = run(asked)
+        finished = evaluate_flow(run)
     emit(_as_plain(finished), as_json, _show)
 
 

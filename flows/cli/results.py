@@ -50,11 +50,11 @@ def _show_results(result: dict[str, Any]) -> None:
         click.echo(f"note: {result['unreadable']} lines of the history could not be read", err=True)
 
 
-def _conditions(told: dict[str, Any]) -> Iterator[str]:
-    yield f"template {told['template'] or 'none'}"
-    yield f"isolation {told['isolation']}"
-    yield from filter(None, (told.get("decoding"), told.get("limits")))
-    if told["missing"]:
-        yield f"{told['missing']} tasks without samples"
-    if told.get("contamination"):
-        yield f"training records that share text with the benchmark: {told['contamination']}"
+def _conditions(conditions: dict[str, Any]) -> Iterator[str]:
+    yield f"template {conditions['template'] or 'none'}"
+    yield f"isolation {conditions['isolation']}"
+    yield from filter(None, (conditions.get("decoding"), conditions.get("limits")))
+    if conditions["missing"]:
+        yield f"{conditions['missing']} tasks without samples"
+    if conditions.get("contamination"):
+        yield f"training records that share text with the benchmark: {conditions['contamination']}"

@@ -131,8 +131,8 @@ def _show(result: dict[str, Any]) -> None:
     for found in result["pass_at_k"]:
         interval = f"{found['low']:.3f} to {found['high']:.3f}"
         click.echo(f"pass@{found['k']:<3} {found['value']:.4f}   95 %: {interval}")
-    told = ", ".join(f"{count} {verdict}" for verdict, count in result["verdicts"].items() if count)
-    click.echo(f"{told}; isolation: {result['isolation']}")
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in result["verdicts"].items() if count)
+    click.echo(f"{counts}; isolation: {result['isolation']}")
     if result["missing"]:
         click.echo(f"without samples, not counted: {len(result['missing'])} tasks")
     click.echo(f"results: {result['output']}")

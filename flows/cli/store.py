@@ -23,7 +23,7 @@ def store() -> None:
 @store_option
 @as_json
 def list_artifacts(store: Path | None, as_json: bool) -> None:
-    """List every artifact: step, key, size, digest and when it was made."""
+    """List every artifact: step, key, size, digest and when it was built."""
     found = [_row(artifact) for artifact in Store(store or Path("store")).artifacts()]
     emit({"artifacts": found}, as_json, _show)
 

@@ -27,8 +27,8 @@ def tokenize(directory: Path, text: str | None, file: Path | None, as_json: bool
 
     if (text is None) == (file is None):
         raise click.UsageError("give one of --text and --file")
-    given = text if text is not None else read_text(file) if file is not None else ""
-    emit(asdict(encode(directory, given)), as_json, _show_tokens)
+    content = text if text is not None else read_text(file) if file is not None else ""
+    emit(asdict(encode(directory, content)), as_json, _show_tokens)
 
 
 def _show_tokens(result: dict[str, Any]) -> None:

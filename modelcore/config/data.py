@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from modelcore.config.section import Flag, Section, ShareBelowOne, Whole
+from modelcore.config.section import Flag, PositiveInt, Section, ShareBelowOne
 
 __all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowOptions", "TextFormat"]
 
@@ -35,7 +35,7 @@ class RowOptions(Section):
     format: RowFormat = Field(
         "wizardcoder", description="Row format: the prompt's text, what is trained on and what is masked"
     )
-    seq_length: Whole = Field(
+    seq_length: PositiveInt = Field(
         512, description="Tokens per row that the model reads; a row holds one more, for the shifted labels"
     )
     compat: Literal["model", "mindformers"] = Field(

@@ -14,7 +14,7 @@ from modelcore.config.section import Section
 __all__ = ["describe", "describe_all"]
 
 _HEAD = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-_NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_NAMES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 
 
 def describe(schema: type[Section]) -> str:
@@ -65,7 +65,7 @@ def _type(key: Key) -> str:
 
 def _default(key: Key) -> str:
     if key.required:
-        return "needed"
+        return "required"
     if isinstance(key.default, Section):
         return ", ".join(f"`{name}: {getattr(key.default, name)}`" for name in key.default.model_fields_set)
     return "none" if key.default is None else f"`{_plain(key.default)}`"

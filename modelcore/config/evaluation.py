@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
-from modelcore.config.section import NotNegative, Positive, Section, Whole
+from modelcore.config.section import NonNegativeFloat, PositiveFloat, PositiveInt, Section
 
 __all__ = ["Decoding", "Generate", "Isolation", "Score"]
 
@@ -17,10 +17,10 @@ Isolation = Literal["landlock", "user_namespaces", "namespaces"]
 class Decoding(Section):
     """How answers are generated, whatever the question."""
 
-    max_new_tokens: Whole = Field(512, description="Tokens after which an answer is cut")
-    batch_size: Whole = Field(16, description="Answers generated side by side")
-    samples: Whole = Field(1, description="Answers per problem")
-    temperature: NotNegative = Field(0.0, description="Temperature of sampling; 0 is greedy")
+    max_new_tokens: PositiveInt = Field(512, description="Tokens after which an answer is cut")
+    batch_size: PositiveInt = Field(16, description="Answers generated side by side")
+    samples: PositiveInt = Field(1, description="Answers per problem")
+    temperature: NonNegativeFloat = Field(0.0, description="Temperature of sampling; 0 is greedy")
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = Field(
         1.0, description="Probability mass of the most likely tokens that one is sampled from"
     )
@@ -44,12 +44,14 @@ class Generate(Decoding):
 class Score(Section):
     """How answers are executed and counted."""
 
-    k: Annotated[list[Whole], Field(min_length=1)] = Field(
+    k: Annotated[list[PositiveInt], Field(min_length=1)] = Field(
         default_factory=lambda: [1], description="The k of pass@k"
     )
-    workers: Whole | None = Field(None, description="Answers executed side by side; all cores if not given")
-    timeout: Positive = Field(TIMEOUT, description="Seconds that an answer may take")
-    memory_mb: Whole = Field(MEMORY_MB, description="Memory that an answer may take, in MiB")
+    workers: PositiveInt | None = Field(
+        None, description="Answers executed side by side; by default one per core"
+    )
+    timeout: PositiveFloat = Field(TIMEOUT, description="Seconds that an answer may take")
+    memory_mb: PositiveInt = Field(MEMORY_MB, description="Memory that an answer may take, in MiB")
     require_isolation: Isolation | None = Field(
         None, description="Refuse to execute anything with less isolation than this"
     )

@@ -31,10 +31,10 @@ class Bounds:
     def __str__(self) -> str:
         parts = []
         if self.lowest is not None:
-            parts.append(f"{'above' if self.lowest_open else 'from'} {self.lowest:g}")
+            parts.append(f"{'>' if self.lowest_open else '≥'} {self.lowest:g}")
         if self.highest is not None:
-            parts.append(f"{'to below' if self.highest_open else 'to'} {self.highest:g}")
-        return " ".join(parts)
+            parts.append(f"{'<' if self.highest_open else '≤'} {self.highest:g}")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

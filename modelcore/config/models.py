@@ -1,4 +1,4 @@
-"""The models that are shipped by name: one YAML each in configs/models, and a source that is given by name.
+"""The models that have a name: one YAML each in configs/models.
 
 A YAML says what a model's own config.json cannot: where it is, its family, its prompt template and what
 pads its rows. Numbers are config.json's. Nothing here looks at a model's files.
@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from modelcore.config.reading import read_config
-from modelcore.config.section import Count, Section
+from modelcore.config.section import NonNegativeInt, Section
 from modelcore.errors import MindrailError
 
 __all__ = ["MODELS", "Model", "address_of", "model_of", "shipped_models"]
@@ -27,7 +27,7 @@ class Model(Section):
     family: Literal["llama", "gpt_bigcode"] = Field(description="model_type of its config.json")
     source: str = Field(pattern=r"^hf://[^/]+/[^/]+$", description="Where its weights and tokenizer are")
     template: str = Field(description="Prompt template it was trained for")
-    pad_id: Count = Field(description="Token that fills rows up")
+    pad_id: NonNegativeInt = Field(description="Token that fills rows up")
 
 
 def shipped_models() -> dict[str, Model]:
@@ -40,7 +40,7 @@ def shipped_models() -> dict[str, Model]:
 
 
 def address_of(source: str) -> str:
-    """Return where a download's source is, be it named or given as an address; errors as of `model_of`."""
+    """Return the address of a download's source, which may be a model's name; errors as of `model_of`."""
     shipped = model_of(source)
     return source if shipped is None else shipped.source
 

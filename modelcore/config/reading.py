@@ -1,7 +1,7 @@
-"""Reading YAML into a schema, with `--set a.b=c` on top; every mistake names its file and key.
+"""Reading YAML into a schema, with `--set a.b=c` on top; every error names its file and key.
 
-YAML here is YAML 1.2's core schema: `1e-4` is a number, `yes` and `on` are words, and a key given
-twice is an error. What the keys mean is in `runs.py` and the modules of its sections.
+YAML here is YAML 1.2's core schema: `1e-4` is a number, `yes` and `on` are texts, and a repeated key
+is an error. What the keys mean is in `runs.py` and the modules of its sections.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with YAML 1.2's booleans and floats, refusing repeated keys."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own way of telling it
+    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own attribute
         first: [(tag, regex) for tag, regex in resolvers if tag.rpartition(":")[2] not in ("bool", "float")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                problem = f"the key {key.value!r} is given twice"
+                problem = f"the key {key.value!r} is there twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
@@ -132,13 +132,13 @@ def _missing(path: Path) -> MindrailError:
 
 
 def _explain(errors: list[ErrorDetails], schema: type[BaseModel], where: object) -> MindrailError:
-    """Say the first mistake in full and name the keys of the others."""
+    """Explain the first error, and name the keys of the others."""
     first, *others = errors
     location = tuple(part for part in first["loc"])
     key = ".".join(str(part) for part in location)
     what, fix = _in_words(first, location, schema)
     if others:
-        also = ", ".join(sorted({".".join(map(str, error["loc"])) or "the whole" for error in others}))
+        also = ", ".join(sorted({".".join(map(str, error["loc"])) or "the whole file" for error in others}))
         fix = f"{fix}; also wrong: {also}" if fix else f"also wrong: {also}"
     return MindrailError(what, where=": ".join(filter(None, (str(where), key))), fix=fix)
 
@@ -151,7 +151,7 @@ def _in_words(
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         return "unknown key", f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
     if error["type"] == "missing":
-        return "this key is needed and not given", "add it"
+        return "this key is required", "add it"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message[:1].lower() + message[1:]
     if isinstance(error.get("input"), (str, int, float, bool, type(None))) and error["type"] != "value_error":

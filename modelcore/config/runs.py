@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from modelcore.config.checkpoint import Convert, Download
 from modelcore.config.data import Preprocess, TextFormat
 from modelcore.config.evaluation import Generate, Score
-from modelcore.config.section import Count, Name, Section, Whole
+from modelcore.config.section import Name, NonNegativeInt, PositiveInt, Section
 from modelcore.config.training import Launch, Parallel, Train
 
 __all__ = ["RUNS", "Evaluate", "Finetune", "Pipeline", "Predict", "Pretrain", "Run", "Training"]
@@ -35,8 +35,8 @@ class Predict(Run):
     download: Download
     convert: Convert = Field(default_factory=Convert)
     parallel: Parallel = Field(default_factory=Parallel)
-    batch_size: Whole = Field(16, description="Answers generated side by side")
-    seq_length: Whole = Field(2048, description="Tokens of a prompt and its answer together")
+    batch_size: PositiveInt = Field(16, description="Answers generated side by side")
+    seq_length: PositiveInt = Field(2048, description="Tokens of a prompt and its answer together")
 
     @model_validator(mode="after")
     def _tensor_parallel_only(self) -> Predict:
@@ -50,7 +50,7 @@ class Evaluate(Run):
     """The score of existing checkpoints."""
 
     name: Name = Field("evaluate", description="Shown on the report and in the history")
-    seed: Count = Field(1, description="Seed of sampled answers")
+    seed: NonNegativeInt = Field(1, description="Seed of sampled answers")
     checkpoints: Annotated[list[Name], Field(min_length=1)] = Field(
         default_factory=lambda: ["newest"],
         description=(
@@ -71,7 +71,9 @@ class Evaluate(Run):
 class Training(Run):
     """What every run that trains says."""
 
-    seed: Count = Field(1, description="Seed of the sample order, of sampled answers and of random weights")
+    seed: NonNegativeInt = Field(
+        1, description="Seed of the order of samples, of sampling and of random weights"
+    )
     download: Download
     convert: Convert = Field(default_factory=Convert)
     preprocess: Preprocess

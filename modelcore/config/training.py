@@ -6,7 +6,15 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from modelcore.config.section import Count, NotNegative, Positive, Section, Share, ShareBelowOne, Whole
+from modelcore.config.section import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    Share,
+    ShareBelowOne,
+)
 
 __all__ = ["Launch", "Parallel", "Precision", "Sharding", "Train", "TrainOptions"]
 
@@ -16,9 +24,11 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class Sharding(Section):
     """How a model is divided among ranks, in MindFormers' words: decides which tensor is where."""
 
-    data_parallel: Whole = Field(1, description="Replicas of the model, each with its part of the batch")
-    model_parallel: Whole = Field(1, description="Ranks that share every layer's matrices (tensor parallel)")
-    pipeline_stage: Whole = Field(1, description="Stages that share the layers")
+    data_parallel: PositiveInt = Field(1, description="Replicas of the model, each with a part of the batch")
+    model_parallel: PositiveInt = Field(
+        1, description="Ranks that share each layer's matrices (tensor parallel)"
+    )
+    pipeline_stage: PositiveInt = Field(1, description="Stages that share the layers")
     offset: list[int] = Field(
         default_factory=list,
         description=(
@@ -49,7 +59,7 @@ class Sharding(Section):
 class Parallel(Sharding):
     """The distributed layout, in MindFormers' words."""
 
-    micro_batch_num: Whole = Field(
+    micro_batch_num: PositiveInt = Field(
         1, description="Micro-batches per step with several stages; with one stage: train.accumulate"
     )
     recompute: bool = Field(
@@ -68,48 +78,48 @@ class Parallel(Sharding):
 class Launch(Section):
     """How the ranks are started and watched."""
 
-    world_size: Whole = Field(1, description="Ranks: data_parallel × model_parallel × pipeline_stage")
-    start_timeout: Positive = Field(180.0, description="Seconds until every rank must have joined")
-    hang_timeout: Positive = Field(
+    world_size: PositiveInt = Field(1, description="Ranks: data_parallel × model_parallel × pipeline_stage")
+    start_timeout: PositiveFloat = Field(180.0, description="Seconds until every rank must have joined")
+    hang_timeout: PositiveFloat = Field(
         600.0, description="Seconds without progress after which the job is stopped"
     )
-    retries: Count = Field(
+    retries: NonNegativeInt = Field(
         2, description="How often a job that lost a rank is started again from its last checkpoint"
     )
-    retry_delay: NotNegative = Field(5.0, description="Seconds between two attempts")
+    retry_delay: NonNegativeFloat = Field(5.0, description="Seconds between two attempts")
 
 
 class TrainOptions(Section):
     """What every rank of a training job is given."""
 
-    steps: Whole = Field(description="Optimizer steps")
-    batch_size: Whole = Field(8, description="Rows that a data-parallel replica takes at once")
-    accumulate: Whole = Field(
+    steps: PositiveInt = Field(description="Optimizer steps")
+    batch_size: PositiveInt = Field(8, description="Rows that a data-parallel replica takes at once")
+    accumulate: PositiveInt = Field(
         1, description="Batches per step; with several stages: parallel.micro_batch_num"
     )
-    learning_rate: Positive = Field(2e-5, description="Peak learning rate")
-    warmup_steps: Count = Field(0, description="Steps of linear warm-up before the cosine")
+    learning_rate: PositiveFloat = Field(2e-5, description="Peak learning rate")
+    warmup_steps: NonNegativeInt = Field(0, description="Steps of linear warm-up before the cosine")
     final_rate: Share = Field(0.1, description="The cosine ends at this share of the peak learning rate")
-    weight_decay: NotNegative = Field(
+    weight_decay: NonNegativeFloat = Field(
         0.0, description="AdamW's decay of matrices; norms and biases have none"
     )
     beta1: ShareBelowOne = Field(0.9, description="AdamW's decay of the mean of gradients")
     beta2: ShareBelowOne = Field(0.95, description="AdamW's decay of the mean of squared gradients")
-    epsilon: Positive = Field(1e-8, description="AdamW's addend to the root of the squared gradients' mean")
-    clip_norm: Positive = Field(1.0, description="Gradients are scaled down to this global norm")
+    epsilon: PositiveFloat = Field(1e-8, description="Added to the root of that mean (AdamW's epsilon)")
+    clip_norm: PositiveFloat = Field(1.0, description="Gradients are scaled down to this global norm")
     precision: Precision = Field(
         "fp32", description="Arithmetic of the matrix products; fp16 with a dynamic loss scale"
     )
-    checkpoint_every: Whole = Field(100, description="Steps between two checkpoints")
-    keep: Whole = Field(2, description="Checkpoints kept while training")
-    validate_every: Whole | None = Field(
+    checkpoint_every: PositiveInt = Field(100, description="Steps between two checkpoints")
+    keep: PositiveInt = Field(2, description="Checkpoints kept while training")
+    validate_every: PositiveInt | None = Field(
         None,
         description=(
             "Steps between two losses on the rows that preprocess.validation holds back; at every checkpoint "
             "if not given"
         ),
     )
-    peak_tflops: Positive | None = Field(
+    peak_tflops: PositiveFloat | None = Field(
         None,
         description=(
             "Peak of one rank's device in TFLOP/s at this precision, as its maker publishes it; needed to "

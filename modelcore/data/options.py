@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from modelcore.config.data import RowOptions
-from modelcore.config.section import Count
+from modelcore.config.section import NonNegativeInt
 
 __all__ = ["Options"]
 
@@ -13,7 +13,7 @@ __all__ = ["Options"]
 class Options(RowOptions):
     """What decides the rows, apart from the source and the vocabulary."""
 
-    pad_id: Count | None = Field(
+    pad_id: NonNegativeInt | None = Field(
         None,
         description=(
             "Token that fills rows up; if not given, the vocabulary's own, else the one that ends an answer"
@@ -26,7 +26,7 @@ class Options(RowOptions):
             "it is read as ordinary characters"
         ),
     )
-    rows_per_file: Count = Field(
+    rows_per_file: NonNegativeInt = Field(
         0, description="Rows per file, spread over FILE_0, FILE_1, …; 0 writes one file"
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from modelcore.config.runs import Pipeline
-from modelcore.config.section import Count, Section, Whole
+from modelcore.config.section import NonNegativeInt, PositiveInt, Section
 
 __all__ = ["Demo", "FirstPrograms", "SmallLlama"]
 
@@ -19,12 +19,12 @@ __all__ = ["Demo", "FirstPrograms", "SmallLlama"]
 class SmallLlama(Section):
     """The demo's llama, with random weights."""
 
-    hidden_size: Whole = Field(128, description="Width of the residual stream")
-    intermediate_size: Whole = Field(384, description="Width of the feed-forward layer")
-    num_layers: Whole = Field(4, description="Transformer blocks")
-    num_heads: Whole = Field(4, description="Attention heads")
-    num_kv_heads: Whole = Field(2, description="Key and value heads (fewer: grouped-query attention)")
-    max_positions: Whole = Field(512, description="Longest prompt and answer together, in tokens")
+    hidden_size: PositiveInt = Field(128, description="Width of the residual stream")
+    intermediate_size: PositiveInt = Field(384, description="Width of the feed-forward layer")
+    num_layers: PositiveInt = Field(4, description="Transformer blocks")
+    num_heads: PositiveInt = Field(4, description="Attention heads")
+    num_kv_heads: PositiveInt = Field(2, description="Key and value heads (fewer: grouped-query attention)")
+    max_positions: PositiveInt = Field(512, description="Longest prompt and answer together, in tokens")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> SmallLlama:
@@ -38,10 +38,10 @@ class SmallLlama(Section):
 class FirstPrograms(Section):
     """What to generate: training programs, a benchmark and a random model to start from."""
 
-    programs: Whole = Field(8000, description="Training rows to write")
-    problems: Whole = Field(80, description="Problems of the benchmark, none of them in the training rows")
-    seed: Count = Field(7, description="Seed of the programs and of the random weights")
-    vocab_size: Whole = Field(1024, description="Entries of the tokenizer trained on the programs")
+    programs: PositiveInt = Field(8000, description="Training rows to write")
+    problems: PositiveInt = Field(80, description="Problems of the benchmark, none of them among the rows")
+    seed: NonNegativeInt = Field(7, description="Seed of the programs and of the random weights")
+    vocab_size: PositiveInt = Field(1024, description="Entries of the tokenizer trained on the programs")
     model: SmallLlama = Field(default_factory=SmallLlama)
 
 

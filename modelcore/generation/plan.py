@@ -12,7 +12,7 @@ from pydantic import Field
 
 from modelcore.config.evaluation import Decoding
 from modelcore.config.reading import parse
-from modelcore.config.section import Count
+from modelcore.config.section import NonNegativeInt
 from modelcore.errors import MindrailError
 
 __all__ = ["GenerationPlan", "Prompt", "read_plan", "read_prompts"]
@@ -34,7 +34,7 @@ class GenerationPlan(Decoding):
     prompts: str
     output: str
     stops: list[str] = Field(default_factory=list)
-    seed: Count
+    seed: NonNegativeInt
     bos: bool = False
 
     def fingerprint(self) -> str:

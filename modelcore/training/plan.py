@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from modelcore.config.reading import parse
-from modelcore.config.section import Count
+from modelcore.config.section import NonNegativeInt
 from modelcore.config.training import TrainOptions
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
@@ -43,7 +43,7 @@ class TrainPlan(TrainOptions):
     data: str
     output: str
     validation: str = ""
-    seed: Count
+    seed: NonNegativeInt
     layout: Layout = Field(default_factory=Layout)
     vocab_emb_dp: bool = False
     offsets: tuple[int, ...] = ()

@@ -37,7 +37,7 @@ def changed(*changes: str) -> list[str]:
 def test_it_tells_ranks_layers_slices_groups_and_memory(model: str) -> None:
     said = layout(CARD, "--model", model)
     assert said.exit_code == 0
-    assert "33.74 billion parameters on 16 ranks (dp1 mp8 pp2), 128 rows a step" in said.stdout
+    assert "33.74 billion parameters on 16 ranks (dp1 mp8 pp2), 128 rows per step" in said.stdout
     assert "8-15      1   24-47  2,109,349,888" in said.stdout
     assert "model.layers.{}.attention.wo.weight     24      8192 × 1024  axis 1 in 8" in said.stdout
     assert "pipeline groups 0,8  1,9" in said.stdout
@@ -117,6 +117,19 @@ def test_layers_that_do_not_divide_are_placed_by_offsets(model: str) -> None:
 def test_a_source_on_this_machine_needs_no_model_option(model: str) -> None:
     found = layout(CARD, *changed(f"download.source=file://{model}"))
     assert found.exit_code == 0, found.exception
+
+
+@pytest.mark.parametrize("more", [{}, {"random_weights": True}])
+def test_a_run_that_only_trains_has_a_layout_too(more: dict[str, bool], model: str, tmp_path: Path) -> None:
+    run = {
+        "download": {"source": f"file://{model}"},
+        "preprocess": {"input": "texts.json", "format": "text"},
+        "train": {"steps": 10, "batch_size": 3},
+        **more,
+    }
+    (tmp_path / "run.yaml").write_text(json.dumps(run))
+    found = json.loads(layout(str(tmp_path / "run.yaml"), "--json").stdout)
+    assert (len(found["ranks"]), found["global_batch"]) == (1, 3)
 
 
 def test_without_a_config_json_it_says_how_to_give_one(tmp_path: Path) -> None:

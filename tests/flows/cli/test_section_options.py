@@ -13,7 +13,7 @@ from flows.cli.main import command_line
 from flows.cli.section_options import option_of, section_options
 from modelcore.config.evaluation import Score
 from modelcore.config.keys import keys_of
-from modelcore.config.section import Flag, Section, ShareBelowOne, Whole
+from modelcore.config.section import Flag, PositiveInt, Section, ShareBelowOne
 from modelcore.config.training import Sharding
 from modelcore.data.options import Options
 from modelcore.errors import MindrailError
@@ -22,12 +22,12 @@ from modelcore.errors import MindrailError
 class Toy(Section):
     """One key of every type."""
 
-    steps: Whole = Field(description="How many")
+    steps: PositiveInt = Field(description="How many")
     share: ShareBelowOne = Field(0.0, description="How much")
     way: Literal["up", "down"] = Field("up", description="Where to")
     numbers: list[int] = Field(default_factory=list, description="Which")
     names: Annotated[list[str], Flag("--of")] = Field(default_factory=list, description="Whose")
-    often: Whole | None = Field(None, description="How often")
+    often: PositiveInt | None = Field(None, description="How often")
     loud: bool = Field(False, description="Whether aloud")
 
     @model_validator(mode="after")

@@ -84,7 +84,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
     ("text", "said"),
     [
         ("a: [1", "run.yaml:1: not valid YAML"),
-        ("a: 1\nb: 2\na: 3\n", "run.yaml:3: not valid YAML: the key 'a' is given twice"),
+        ("a: 1\nb: 2\na: 3\n", "run.yaml:3: not valid YAML: the key 'a' is there twice"),
         ("- a\n", "holds list, not keys and values"),
         ("", "holds NoneType"),
         (b"\xff\xfe\x00", "cannot be read"),

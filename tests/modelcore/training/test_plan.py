@@ -46,5 +46,5 @@ def test_a_mistake_is_named(tmp_path: Path, change: dict, complaint: str):
 
 def test_what_is_missing_is_named(tmp_path: Path):
     (tmp_path / "plan.json").write_text('{"model": "m", "steps": 3, "output": "o", "seed": 1}')
-    with pytest.raises(MindrailError, match=r"data: this key is needed and not given; add it"):
+    with pytest.raises(MindrailError, match=r"data: this key is required; add it"):
         TrainPlan.read(tmp_path / "plan.json")
