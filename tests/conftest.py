@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.paths import SHARED_DATA
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("mindrail", deadline=None)
+settings.load_profile("mindrail")
 
 
 @pytest.fixture(scope="session")

@@ -58,14 +58,17 @@ def read_dialogue(record: RawRecord, path: Path) -> Dialogue:
     if not isinstance(turns, list) or not turns:
         raise bad_record(path, record.number, "no list of turns", field="conversations")
     said = [_turn(record, path, index, turn) for index, turn in enumerate(turns)]
-    system = said.pop(0)[1] if said[0][0] == "system" else ""
+    first = 1  # turn of the dialogue proper, as a reader counts
+    system = ""
+    if said[0][0] == "system":
+        first, system = 2, said.pop(0)[1]
     for index, (who, _) in enumerate(said):
         if who not in (MODEL if index % 2 else HUMAN):
             expected = "gpt" if index % 2 else "human"
             raise bad_record(
                 path,
                 record.number,
-                f"turn {index + 1} is from {who!r}, expected {expected!r}",
+                f"turn {first + index} is from {who!r}, expected {expected!r}",
                 field="conversations",
             )
     if not said or len(said) % 2:

@@ -87,7 +87,7 @@ def is_sound(record: Any) -> bool:
     return named and (record.get("input") is None or is_text(record["input"]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(records, max_size=8), st.sampled_from(FORMS))
 def test_every_record_is_a_row_a_counted_loss_or_named(vocabulary: Path, data: list[Any], form: str) -> None:
     options: dict[str, Any] = {"format": "wizardcoder", "tokenizer_dir": vocabulary, "seq_length": 300}
@@ -115,7 +115,7 @@ def test_every_record_is_a_row_a_counted_loss_or_named(vocabulary: Path, data: l
         assert source.read_bytes() == before
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"[", b"{", b'[{"instruction": "a", "output": "b"},', b"\x1f\x8b"]),

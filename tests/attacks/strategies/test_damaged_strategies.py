@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from modelcore.checkpoints.reshard import merge_checkpoint
@@ -56,7 +56,6 @@ def damaged(kind: str, at: int, value: int) -> bytes:
     return CONTENT[:at] + middle + CONTENT[at + 1 :]
 
 
-@settings(deadline=None)
 @given(
     kind=st.sampled_from(["change", "insert", "remove"]),
     at=st.integers(0, len(CONTENT) - 1),

@@ -27,7 +27,6 @@ from modelcore.weights.whole_checkpoint import open_file
 
 FUZZED = settings(
     max_examples=150,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

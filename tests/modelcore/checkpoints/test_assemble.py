@@ -38,7 +38,7 @@ def grid(shape: tuple[int, ...], cuts: list[list[int]]) -> list[Box]:
 cuts = st.lists(st.lists(st.integers(0, 100), max_size=3), min_size=3, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(source=cuts, target=cuts, axes=st.integers(1, 3), block=st.sampled_from([8, 200, 1 << 20]))
 def test_any_cut_becomes_any_other(
     source: list[list[int]],

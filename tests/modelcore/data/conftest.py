@@ -78,10 +78,8 @@ def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
-def sentencepiece_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tokenizer.model of Llama's kind: BPE, identity, byte fallback, <unk> <s> </s> as 0 1 2."""
-    directory = tmp_path_factory.mktemp("llama")
+def train_sentencepiece() -> bytes:
+    """Return a tokenizer.model as Llama's is trained."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter([line for text in CORPUS for line in text.split("\n") if line]),
@@ -99,7 +97,14 @@ def sentencepiece_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pad_id=-1,
         minloglevel=2,
     )
-    (directory / "tokenizer.model").write_bytes(model.getvalue())
+    return model.getvalue()
+
+
+@pytest.fixture(scope="session")
+def sentencepiece_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """tokenizer.model of Llama's kind: BPE, identity, byte fallback, <unk> <s> </s> as 0 1 2."""
+    directory = tmp_path_factory.mktemp("llama")
+    (directory / "tokenizer.model").write_bytes(train_sentencepiece())
     return directory
 
 

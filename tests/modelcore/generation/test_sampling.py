@@ -48,3 +48,65 @@ def test_any_finite_logits_give_a_token(logits: list[float], temperature: float,
     assert (
         0 <= choose(np.array(logits, np.float32), temperature, top_p, random_stream(0, "", 0)) < len(logits)
     )
+
+
+@pytest.mark.parametrize("shift", [-5000, 5000])
+def test_only_differences_of_logits_count(shift: int) -> None:
+    """Their exponentials alone would overflow or vanish."""
+    streams = [random_stream(1, "task", 0) for _ in range(2)]
+    drawn = [
+        [choose(logits.astype(np.float32), 0.7, 0.9, stream) for _ in range(50)]
+        for logits, stream in zip((LOGITS, LOGITS + shift), streams, strict=True)
+    ]
+    assert drawn[0] == drawn[1] and len(set(drawn[0])) > 1
+
+
+def test_a_draw_takes_one_number_and_the_largest_takes_none() -> None:
+    stream, other = random_stream(1, "task", 0), random_stream(1, "task", 0)
+    choose(LOGITS, 0, 1.0, stream)
+    assert stream.random() == other.random()
+    choose(LOGITS, 1.0, 0.5, stream)
+    other.random()
+    assert stream.random() == other.random()
+
+
+def test_draws_are_the_same_in_every_release() -> None:
+    stream = random_stream(7, "HumanEval/53", 2)
+    assert [stream.random() for _ in range(3)] == [
+        0.33026413226651674,
+        0.938415116076251,
+        0.6801458021181919,
+    ]
+    stream = random_stream(1, "task", 0)
+    assert [choose(LOGITS, 1.0, 1.0, stream) for _ in range(12)] == [2, 1, 2, 3, 1, 1, 3, 1, 3, 1, 1, 3]
+
+
+class Drawn:
+    """A stream that gives one number."""
+
+    def __init__(self, number: float) -> None:
+        self.random = lambda: number
+
+
+@pytest.mark.parametrize(
+    ("number", "token"),
+    [(0.0, 1), (0.49, 1), (0.51, 3), (0.74, 3), (0.76, 2), (0.87, 2), (0.88, 0), (np.nextafter(1, 0), 0)],
+)
+def test_the_number_drawn_is_a_place_among_the_probabilities_largest_first(number: float, token: int) -> None:
+    logits = np.log2(np.array([1 / 8, 1 / 2, 1 / 8, 1 / 4])) * np.log(2)
+    logits[2] += 1e-9  # of equals the first would come first
+    assert choose(logits, 1.0, 1.0, Drawn(number)) == token  # type: ignore[arg-type]
+
+
+def test_of_equal_tokens_top_p_keeps_the_first() -> None:
+    equal = np.zeros(4, np.float32)
+    for number, token in ((0.0, 0), (0.49, 0), (0.51, 1), (0.99, 1)):
+        assert choose(equal, 1.0, 0.5, Drawn(number)) == token  # type: ignore[arg-type]
+    for number, token in ((0.34, 1), (0.99, 2)):
+        assert choose(equal, 1.0, 0.51, Drawn(number)) == token  # type: ignore[arg-type]
+
+
+def test_a_token_that_cannot_come_never_comes() -> None:
+    logits = np.array([-np.inf, 0, -np.inf, 0], np.float32)
+    stream = random_stream(3, "task", 0)
+    assert {choose(logits, 1.0, 1.0, stream) for _ in range(200)} == {1, 3}

@@ -45,7 +45,7 @@ def test_float32_near_every_rounding_edge_casts_as_in_torch(target: DType) -> No
     assert agree(near.astype(np.uint32).view(np.float32), FP32, target)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(width=32), max_size=8))
 def test_any_float32_casts_as_in_torch(values: list[float]) -> None:
     array = np.array(values, np.float32)

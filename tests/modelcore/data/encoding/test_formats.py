@@ -179,3 +179,12 @@ def test_texts_stand_between_bos_and_eos_and_are_learnt_whole(
     assert encoded.ids.tolist() == [1, *llama.encode("a b"), 2, 1, 2] and encoded.trained.all()
     starcoder = load_tokenizer(vocab_merges_dir)
     assert TextEncoder.of(starcoder).encode(["a"]).ids.tolist() == [*starcoder.encode("a"), 0]
+
+
+def test_only_wizardcoder_holds_a_single_question() -> None:
+    assert {name: form.multi_turn for name, form in FORMATS.items()} == {
+        "wizardcoder": False,
+        "llama": True,
+        "codellama-instruct": True,
+        "deepseek": True,
+    }

@@ -54,7 +54,7 @@ def test_records_are_numbered_from_one(tmp_path: Path) -> None:
     assert [record.number for record in read_records(path)] == [1, 2, 3]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.dictionaries(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -53,3 +54,80 @@ def test_neither_a_paragraph_nor_the_peers_whole_file_fills_the_memory(monkeypat
         list(paragraphs(["some words\n"] * 100))
     with pytest.raises(MindrailError, match="a file of more than .* use compat: model"):
         list(peer_paragraphs(lines * 3))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ("the dogs ' tails", "the dogs' tails"),
+        ("one : two ; three . Four ! Five ? Six , seven", "one: two; three. Four! Five? Six, seven"),
+        ("a @-@ b @,@ c @.@ d", "a-b,c.d"),
+        ("( a ) [ b ] { c } \" d \" ' e '", "(a) [b] {c} \"d\" 'e'"),
+        ("= = = = a = = = =", "==== a ===="),
+        ("= = = b = = =", "=== b ==="),
+        ("= = c = =", "== c =="),
+        ("20 ° C", "20°C"),
+        ("a \n b", "a\nb"),
+        ("the fox 's tail", "the fox's tail"),
+        ("4 N 5 .", "4 N 5 ."),
+    ],
+)
+def test_each_rule_puts_its_own_tokens_together(tokens: str, text: str) -> None:
+    assert detokenise(tokens) == text
+
+
+LINES = [
+    " \n",
+    " = Foxes = \n",
+    " \n",
+    " One . \n",
+    " Two ! \n",
+    " = = Names = = \n",
+    " = x is no heading \n",
+    " x = \n",
+    "=\n",
+    " \n",
+    "\n",
+    " Four N \n",
+]
+
+
+def test_paragraphs_lie_between_blank_lines_and_headings() -> None:
+    assert list(paragraphs(LINES)) == ["One.\nTwo!", "= x is no heading\nx =\n=", "Four N"]
+    assert list(paragraphs([])) == list(paragraphs([" \n", " = a = \n"])) == []
+
+
+def test_the_peers_paragraphs_lie_between_blank_lines_alone() -> None:
+    lines = ["One N two . \n", " \n", " = Foxes = \n", " \n", " Three . \n", " Four . \n", "\n", " \n"]
+    assert list(peer_paragraphs(lines)) == ["One 1 two.", "Three.\nFour."]
+    assert list(peer_paragraphs([" = Foxes = \n", " swallowed \n"])) == list(peer_paragraphs([])) == []
+
+
+@pytest.mark.parametrize(
+    ("split", "limit", "refused"),
+    [
+        (
+            paragraphs,
+            "LARGEST_PARAGRAPH",
+            "wikitext: a paragraph of more than 2 Mi characters; put blank lines between paragraphs",
+        ),
+        (
+            peer_paragraphs,
+            "LARGEST_PEER_TEXT",
+            "wikitext: a file of more than 2 Mi characters; use compat: model, which reads by paragraphs",
+        ),
+    ],
+)
+def test_what_is_as_long_as_allowed_is_read(
+    split: Callable, limit: str, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wikitext, limit, 2 << 20)
+    line = "x" * (1 << 20)
+    assert list(split([line, line])) == [line + line]
+    with pytest.raises(MindrailError) as error:
+        list(split([line, line, "x"]))
+    assert str(error.value) == refused
+
+
+def test_the_limits_are_those_of_real_files() -> None:
+    assert (wikitext.LARGEST_PARAGRAPH, wikitext.LARGEST_PEER_TEXT) == (16 << 20, 256 << 20)

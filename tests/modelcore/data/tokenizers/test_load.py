@@ -57,7 +57,7 @@ def test_marks_split_the_tokens_where_the_text_is_split(any_directory: Path) -> 
 load_cached = functools.cache(load_tokenizer)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.text(st.sampled_from("ab 1\nö🙂▁</s>|#")), st.text(max_size=9)), max_size=6))
 def test_tokens_before_a_mark_are_those_that_begin_before_it(
     any_directory: Path, pairs: list[tuple[str, str]]

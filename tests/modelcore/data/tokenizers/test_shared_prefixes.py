@@ -56,7 +56,7 @@ class Counting:
         return self._processor.encode(list(texts))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(TEXT, max_size=3).map(" ".join), st.sampled_from([0, 100, 240, 400]), st.lists(TEXT, max_size=4)
 )
