@@ -1,7 +1,7 @@
 """Every step as a flow of its own, for the dashboard and for schedules: one artifact in the store each.
 
-What a step reads is named by its path: an artifact of an earlier run or any directory or file. The same
-work with a destination of one's own is a command of `mindrail`.
+A step's input is named by its path: an artifact of an earlier run, or any directory or file. To write to a
+directory of your choice instead, use the commands of `mindrail`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ from typing import Any, Literal
 
 from prefect import flow
 
+import tasks.conversations
+import tasks.convert
+import tasks.data_report
+import tasks.decode
+import tasks.download
+import tasks.export
+import tasks.inspect
+import tasks.merge
+import tasks.preprocess
+import tasks.reshard
+import tasks.shard
 from modelcore.config.checkpoint import Convert, Download, FileFormat
 from modelcore.config.data import Preprocess
 from modelcore.config.training import Parallel
 from modelcore.data.mindrecord.decode import Span
 from modelcore.data.report import PreprocessReport
 from modelcore.store.store import Store
-from tasks import convert as converting
-from tasks import data as looking
-from tasks import download as downloading
-from tasks import inspect as inspecting
-from tasks import merge as merging
-from tasks import preprocess as preprocessing
-from tasks import shard as sharding
-from tasks.named_input import given
-from tasks.step import Step, finished
+from tasks.inputs import input_step
+from tasks.step import Step
+from tasks.step_task import finished
 
 __all__ = [
     "conversations",
@@ -50,7 +55,7 @@ def download(config: Download, store: str = "store") -> Step:
         config: the source and what to check.
         store: directory that holds every step's output.
     """
-    return finished(downloading.download(Store(Path(store)), config))
+    return finished(tasks.download.download(Store(Path(store)), config))
 
 
 @flow(name="convert", flow_run_name="convert {checkpoint}", persist_result=False)
@@ -68,32 +73,31 @@ def convert(
         config: format and dtype to write, and whether to read everything back and compare.
         store: directory that holds every step's output.
     """
-    source = given(checkpoint, key="checkpoint")
-    step = converting.convert if to == "mindspore" else converting.export
-    return finished(step(Store(Path(store)), source, config or Convert()))
+    place = Store(Path(store))
+    source = input_step(place, checkpoint, key="checkpoint")
+    task = tasks.convert.convert if to == "mindspore" else tasks.export.export
+    return finished(task(place, source, config or Convert()))
 
 
 @flow(name="inspect", flow_run_name="inspect {path}", persist_result=False)
 def inspect(path: str) -> dict[str, Any]:
-    """Say what a path is: a checkpoint or part of one, strategy, MindRecord, tokenizer or artifact.
+    """Describe what is at a path: a checkpoint or part of one, strategy, MindRecord, tokenizer or artifact.
 
     Args:
         path: any of them on the machine that runs this.
     """
-    found: dict[str, Any] = inspecting.inspect(path)
-    return found
+    return tasks.inspect.inspect(path)
 
 
 @flow(name="tokenize", flow_run_name="tokenize with {tokenizer}", persist_result=False)
 def tokenize(tokenizer: str, text: str) -> dict[str, Any]:
-    """Encode a text: ids, pieces, and whether it comes back the same.
+    """Encode a text: ids, pieces, and whether decoding restores it.
 
     Args:
         tokenizer: directory with the model's tokenizer files.
         text: what to encode.
     """
-    made: dict[str, Any] = inspecting.tokenize(tokenizer, text)
-    return made
+    return tasks.inspect.tokenize(tokenizer, text)
 
 
 @flow(name="preprocess", flow_run_name="preprocess {config.input}", persist_result=False)
@@ -105,20 +109,23 @@ def preprocess(tokenizer: str, config: Preprocess, store: str = "store") -> Step
         config: input, row format and length.
         store: directory that holds every step's output.
     """
-    source = given(tokenizer, key="tokenizer")
-    return finished(preprocessing.preprocess(Store(Path(store)), source, config))
+    place = Store(Path(store))
+    source = input_step(place, tokenizer, key="tokenizer")
+    return finished(tasks.preprocess.preprocess(place, source, config))
 
 
 @flow(name="conversations", flow_run_name="conversations {source}", persist_result=False)
 def conversations(source: str, skip_bad: bool = False, store: str = "store") -> Step:
-    """Write Alpaca records out as conversations (`from: human/gpt`).
+    """Write Alpaca records as conversations (`from: human/gpt`).
 
     Args:
         source: a JSON list or JSON lines, plain or gzipped.
         skip_bad: leave out records that cannot be read.
         store: directory that holds every step's output.
     """
-    return finished(looking.conversations(Store(Path(store)), given(source, key="source"), skip_bad))
+    place = Store(Path(store))
+    records = input_step(place, source, key="source")
+    return finished(tasks.conversations.conversations(place, records, skip_bad=skip_bad))
 
 
 @flow(name="data-report", flow_run_name="data-report {rows}", persist_result=False)
@@ -128,53 +135,52 @@ def data_report(rows: str) -> PreprocessReport:
     Args:
         rows: an artifact of `preprocess`, or its FILE.mindrecord.
     """
-    report: PreprocessReport = looking.look(Path(rows))
-    return report
+    return tasks.data_report.data_report(Path(rows))
 
 
 @flow(name="decode", flow_run_name="decode {rows}", persist_result=False)
 def decode(rows: str, tokenizer: str | None = None, count: int = 3) -> list[list[Span]]:
-    """Show the first rows as text, masked and trained parts told apart.
+    """Show the first rows as text, masked and trained parts marked.
 
     Args:
         rows: an artifact of `preprocess`, or its FILE.mindrecord.
         tokenizer: directory with the tokenizer files; without it, the rows that the report holds decoded.
         count: how many rows.
     """
-    vocabulary = None if tokenizer is None else Path(tokenizer)
-    found: list[list[Span]] = looking.decode(Path(rows), vocabulary, count)
-    return found
+    return tasks.decode.decode(Path(rows), None if tokenizer is None else Path(tokenizer), count)
 
 
 @flow(name="shard", flow_run_name="shard {checkpoint}", persist_result=False)
 def shard(checkpoint: str, config: Parallel, format: FileFormat = "ckpt", store: str = "store") -> Step:
-    """Cut a whole checkpoint into one file a rank, with MindSpore's strategy files.
+    """Write a whole checkpoint as one file per rank, with MindSpore's strategy files.
 
     Args:
         checkpoint: directory with config.json and model.ckpt or safetensors with MindSpore's names.
         config: the layout.
-        format: of the files made.
+        format: of the files written.
         store: directory that holds every step's output.
     """
-    source = given(checkpoint, key="checkpoint")
-    return finished(sharding.shard(Store(Path(store)), source, config, format))
+    place = Store(Path(store))
+    source = input_step(place, checkpoint, key="checkpoint")
+    return finished(tasks.shard.shard(place, source, config, format))
 
 
 @flow(name="reshard", flow_run_name="reshard {shards}", persist_result=False)
 def reshard(
     shards: str, config: Parallel, format: FileFormat = "ckpt", newest: bool = False, store: str = "store"
 ) -> Step:
-    """Make a sharded checkpoint one of another layout.
+    """Write a sharded checkpoint for another layout.
 
     Args:
         shards: directory with rank_<r>/ and strategy/, of this project or of MindFormers.
         config: the layout wanted.
-        format: of the files made.
+        format: of the files written.
         newest: where a rank has several checkpoints, take the last by epoch and step.
         store: directory that holds every step's output.
     """
-    source = given(shards, key="shards")
-    return finished(sharding.reshard(Store(Path(store)), source, config, format, newest))
+    place = Store(Path(store))
+    source = input_step(place, shards, key="shards")
+    return finished(tasks.reshard.reshard(place, source, config, format, newest=newest))
 
 
 @flow(name="merge", flow_run_name="merge {shards}", persist_result=False)
@@ -189,10 +195,12 @@ def merge(
 
     Args:
         shards: directory with rank_<r>/ and strategy/, of this project or of MindFormers.
-        format: of the file made.
+        format: of the file written.
         weights_only: leave out optimizer states and step counters.
         newest: where a rank has several checkpoints, take the last by epoch and step.
         store: directory that holds every step's output.
     """
-    source = given(shards, key="shards")
-    return finished(merging.merge(Store(Path(store)), source, format, weights_only, newest))
+    place = Store(Path(store))
+    source = input_step(place, shards, key="shards")
+    merged = tasks.merge.merge(place, source, format, weights_only=weights_only, newest=newest)
+    return finished(merged)

@@ -12,20 +12,20 @@ from pathlib import Path
 from modelcore.config.checkpoint import Convert
 from modelcore.config.runs import Training
 from modelcore.store.store import Store
-from tasks.convert import convert, export
+from tasks.convert import convert
 from tasks.download import download
+from tasks.export import export
 from tasks.initialize import initialize
 from tasks.launch import launch
 from tasks.layout import check_layout
+from tasks.log import log
 from tasks.merge import merge
 from tasks.preflight import preflight
 from tasks.preprocess import preprocess
-from tasks.progress import say
 from tasks.shard import shard
-from tasks.step import Step
+from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
 from tasks.training_report import training_report
-from tasks.training_steps import TrainingSteps
 
 __all__ = ["TrainedRun", "run_training", "train"]
 
@@ -55,7 +55,7 @@ def train(
     """
     source = recorder.record(download(store, config.download, config.parallel, weights=not random_weights))
     for note in check_layout(source.path, config.parallel).notes:
-        say(f"note: {note}")
+        log(f"note: {note}")
     start = recorder.record(
         initialize(store, source, config.seed) if random_weights else convert(store, source, config.convert)
     )

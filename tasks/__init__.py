@@ -1,1 +1,1 @@
-"""One file a step of the road, each a Prefect task: inputs, key, retries and progress; no work."""
+"""One file per step of the pipeline, each a Prefect task: inputs, key, retries and progress; no work."""

@@ -1,4 +1,4 @@
-"""Which checkpoint a person means: a directory, a source elsewhere, or the newest there is at run time."""
+"""Which checkpoint is meant: a directory, a source elsewhere, or the newest when the run starts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from modelcore.store.manifest import Manifest
 from modelcore.store.store import Store
 from tasks.convert import convert
 from tasks.download import download
-from tasks.named_input import given
-from tasks.step import Step, finished
+from tasks.inputs import input_step
+from tasks.step import Step
+from tasks.step_task import finished
 
 __all__ = ["find_checkpoint", "short_name", "whole_mindspore"]
 
@@ -22,31 +23,31 @@ _NEWEST = "newest"
 _TRAINED = "merge"  # the step whose artifacts are trained checkpoints, whole
 
 
-def find_checkpoint(store: Store, place: str) -> Step:
-    """Return the checkpoint that `place` names, downloaded if it lies elsewhere.
+def find_checkpoint(store: Store, name: str) -> Step:
+    """Return the checkpoint that `name` means, downloaded if it is elsewhere.
 
     Args:
         store: whose newest trained checkpoint `newest` means.
-        place: as `Evaluate.checkpoints` explains.
+        name: as `Evaluate.checkpoints` explains.
 
     Raises:
         MindrailError: there is nothing there.
     """
-    if place == _NEWEST:
-        return given(str(_newest_trained(store)), key=_KEY)
-    kind, _, directory = place.partition(":")
+    kind, _, directory = name.partition(":")
+    if name == _NEWEST:
+        return input_step(store, str(_newest_trained(store)), key=_KEY)
     if kind == _NEWEST:
-        return given(str(_newest_in(Path(directory))), key=_KEY)
-    if "://" in place:
-        return finished(download(store, Download(source=place)))
-    return given(place, key=_KEY)
+        return input_step(store, str(_newest_in(Path(directory))), key=_KEY)
+    if "://" in name:
+        return finished(download(store, Download(source=name)))
+    return input_step(store, name, key=_KEY)
 
 
 def whole_mindspore(store: Store, checkpoint: Step, config: Evaluate) -> Step:
     """Return the checkpoint with MindSpore's names, converted where it has others.
 
     Raises:
-        MindrailError: it is in parts, or no checkpoint at all.
+        MindrailError: it is sharded, or no checkpoint at all.
     """
     kind = inspect_checkpoint(checkpoint.path).kind
     if "sharded" in kind:
@@ -57,7 +58,7 @@ def whole_mindspore(store: Store, checkpoint: Step, config: Evaluate) -> Step:
 
 
 def short_name(checkpoint: Step) -> str:
-    """Return a few words for a checkpoint: its step and the beginning of its key, or its directory's name."""
+    """Return an artifact's step and the first digits of its key, or the name of another directory."""
     manifest = Manifest.read(checkpoint.path)
     return checkpoint.path.name if manifest is None else f"{manifest.step} {manifest.key[:8]}"
 
@@ -71,9 +72,9 @@ def _newest_trained(store: Store) -> Path:
 
 
 def _newest_in(directory: Path) -> Path:
-    """Return the directory below that holds the youngest config.json, itself included."""
-    found = [*directory.glob("config.json"), *directory.glob("*/config.json")]
-    if not found:
+    """Return the directory with the newest config.json: `directory` itself or one in it."""
+    configs = [*directory.glob("config.json"), *directory.glob("*/config.json")]
+    if not configs:
         fix = "give a directory of checkpoints"
         raise MindrailError("holds no checkpoint (config.json)", where=f"{_KEY}: {directory}", fix=fix)
-    return max(found, key=lambda path: path.stat().st_mtime_ns).parent
+    return max(configs, key=lambda path: path.stat().st_mtime_ns).parent

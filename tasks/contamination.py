@@ -14,7 +14,7 @@ from modelcore.evaluation.benchmarks import benchmark_file
 from modelcore.store.lineage import ancestors
 from modelcore.store.manifest import Manifest, file_sha256
 from modelcore.store.store import Artifact, Store
-from tasks.preprocess import ROWS, TRAIN
+from tasks.preprocess import rows_file
 from tasks.step import Step
 
 __all__ = ["Contamination", "contamination_of"]
@@ -39,45 +39,45 @@ class Contamination:
     handling: str
 
     def __str__(self) -> str:
-        """Say it in a sentence."""
+        """Return it as a sentence."""
         if not self.compared:
             return (
                 f"The {self.records:,} training records were not compared with this benchmark "
                 "(preprocess.benchmarks): contamination is not known."
             )
-        fate = {"drop": "and were left out", "report": "and were trained on"}.get(self.handling, "")
+        used = {"drop": " and were left out", "report": " and were trained on"}.get(self.handling, "")
         return (
             f"Of the {self.records:,} training records, {self.sharing} share text with "
-            f"{self.problems} benchmark problems{' ' + fate if self.sharing and fate else ''}."
+            f"{self.problems} benchmark problems{used if self.sharing else ''}."
         )
 
     @property
     def figure(self) -> str:
-        """The same in a word or two."""
+        """The same in a few words."""
         return f"{self.sharing} of {self.records:,}" if self.compared else "not compared"
 
 
 def contamination_of(store: Store, checkpoint: Step, benchmark: str) -> Contamination | None:
-    """Return what is known of `benchmark` in a checkpoint's training data; None without a trace of it."""
+    """Return what is known of `benchmark` in a checkpoint's training data; None if its rows are not there."""
     manifest = Manifest.read(checkpoint.path)
-    before = [] if manifest is None else ancestors(store, manifest)
-    rows = next((artifact for artifact in before if artifact.manifest.step == "preprocess"), None)
-    if rows is None or not _report_of(rows).is_file():  # or made by an earlier version, elsewhere
+    earlier = [] if manifest is None else ancestors(store, manifest)
+    rows = next((artifact for artifact in earlier if artifact.manifest.step == "preprocess"), None)
+    if rows is None or not _report_of(rows).is_file():  # or written elsewhere, by an earlier version
         return None
-    return _told(rows, file_sha256(benchmark_file(benchmark)))
+    return _read(rows, file_sha256(benchmark_file(benchmark)))
 
 
 def _report_of(rows: Artifact) -> Path:
-    return report_path(rows.path / ROWS / TRAIN)
+    return report_path(rows_file(rows.path))
 
 
-def _told(rows: Artifact, benchmark: str) -> Contamination:
+def _read(rows: Artifact, benchmark: str) -> Contamination:
     report = PreprocessReport.read(_report_of(rows))
-    asked = rows.manifest.parameters
+    parameters = rows.manifest.parameters
     return Contamination(
-        compared=benchmark in asked["benchmarks"],
+        compared=benchmark in parameters["benchmarks"],
         records=report.records_in,
         sharing=report.contaminated,
         problems=len(report.contamination),
-        handling=asked["contaminated"],
+        handling=parameters["contaminated"],
     )

@@ -1,4 +1,4 @@
-"""Convert weights between Hugging Face's and MindSpore's formats and names."""
+"""Convert weights from Hugging Face's names and files to MindSpore's."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Literal
 from modelcore.checkpoints.convert import conversion_warnings, convert_checkpoint
 from modelcore.config.checkpoint import Convert
 from modelcore.store.store import Store
-from tasks.progress import say
-from tasks.step import Outcome, Step, build_step, finished, step_task
+from tasks.log import log
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, finished, step_task
 
-__all__ = ["convert", "export"]
+__all__ = ["build_converted", "convert"]
 
 _VERSION = 1
 
@@ -18,18 +19,13 @@ _VERSION = 1
 @step_task("convert")
 def convert(store: Store, checkpoint: Step, config: Convert) -> Outcome:
     """Convert a Hugging Face directory to MindSpore, with MindFormers' names."""
-    return _converted(store, "convert", checkpoint, config, "mindspore")
+    return build_converted(store, "convert", checkpoint, config, "mindspore")
 
 
-@step_task("export")
-def export(store: Store, checkpoint: Step, config: Convert) -> Outcome:
-    """Convert a whole MindSpore directory back to Hugging Face safetensors."""
-    return _converted(store, "export", checkpoint, config, "hf")
-
-
-def _converted(
+def build_converted(
     store: Store, name: str, checkpoint: Step, config: Convert, to: Literal["mindspore", "hf"]
 ) -> Outcome:
+    """Build or find a checkpoint converted in either direction, and log the conversion's warnings."""
     outcome = build_step(
         store,
         name,
@@ -41,5 +37,5 @@ def _converted(
         parameters=config.model_dump() | {"to": to},
     )
     for warning in conversion_warnings(finished(outcome).path):
-        say(f"{name}: note: {warning}")
+        log(f"{name}: note: {warning}")
     return outcome

@@ -1,4 +1,4 @@
-"""What a run shows on Prefect's dashboard: progress on a task run's page, a table and a score at the end.
+"""What a run shows on Prefect's dashboard: progress on a task run's page, tables and texts on the run's.
 
 A command without a server starts one of its own that has no dashboard; nothing is sent to that one.
 """
@@ -19,7 +19,7 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext, TaskRunContext
 
-from tasks.rate import Pace, time_left
+from tasks.progress import Speed, time_left
 
 __all__ = ["DashboardProgress", "is_watched", "show_markdown", "show_table"]
 
@@ -38,23 +38,23 @@ class DashboardProgress:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._told = time.monotonic()
-        self._pace = Pace()
+        self._updated = time.monotonic()
+        self._speed = Speed()
         self._artifact: UUID | None = None
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
-        """Update the artifact if the last time is a while ago."""
+        """Update the artifact, every few seconds at most."""
         now = time.monotonic()
-        left = time_left(done, total, self._pace.rate(done, now))
-        if not total or now - self._told < _EVERY:
+        left = time_left(done, total, self._speed.update(done, now))
+        if not total or now - self._updated < _EVERY:
             return
-        self._told = now
+        self._updated = now
         share = min(100.0, 100.0 * done / total)
         words = f"{self._title}: " + ", ".join(filter(None, [note or unit, left]))
         if self._artifact is None:
-            made = create_progress_artifact(share, description=words)
-            assert isinstance(made, UUID)  # outside a coroutine it is called to its end
-            self._artifact = made
+            created = create_progress_artifact(share, description=words)
+            assert isinstance(created, UUID)  # outside a coroutine it is no awaitable
+            self._artifact = created
         else:
             update_progress_artifact(self._artifact, share, description=words)
 

@@ -10,13 +10,12 @@ from modelcore.config.models import address_of, model_of
 from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError
 from modelcore.store.download import download as fetch
-from modelcore.store.manifest import file_sha256
 from modelcore.store.retry_after import with_retry_after
 from modelcore.store.store import Store
 from tasks.inputs import local_path, model_digest
 from tasks.layout import check_layout
-from tasks.progress import say_wait
-from tasks.step import Outcome, build_step, step_task
+from tasks.log import log_wait
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["download"]
 
@@ -37,7 +36,7 @@ def download(
     """
     shipped = model_of(config.source)
     address = address_of(config.source)
-    source, inputs = _origin(address, weights=weights)
+    source, inputs = _origin(store, address, weights=weights)
 
     def check(directory: Path) -> None:
         check_model(directory, shipped)
@@ -60,7 +59,7 @@ def download(
                 weights=weights,
                 progress=progress,
             ),
-            say_wait,
+            log_wait,
         ),
         version=_VERSION,
         inputs=inputs,
@@ -73,7 +72,7 @@ def download(
     )
 
 
-def _origin(address: str, *, weights: bool) -> tuple[str, dict[str, str]]:
+def _origin(store: Store, address: str, *, weights: bool) -> tuple[str, dict[str, str]]:
     """Return what stands for a source in the key: a remote one's address, a local one's contents.
 
     Raises:
@@ -83,12 +82,12 @@ def _origin(address: str, *, weights: bool) -> tuple[str, dict[str, str]]:
     if path is None:
         return address, {}
     if path.is_file():
-        return path.name, {"file": file_sha256(path)}
+        return path.name, {"file": store.digests.sha256(path)}
     if not path.is_dir():
         raise MindrailError(
             "there is no such file or directory", where=f"download.source: {path}", fix="check the path"
         )
-    return "directory", {"directory": model_digest(path, weights=weights)}
+    return "directory", {"directory": model_digest(store, path, weights=weights)}
 
 
 def _token(secret: str | None) -> str | None:

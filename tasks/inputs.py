@@ -1,45 +1,38 @@
-"""Where a step's input lies, and the digest that stands for it in the step's key.
+"""What a step reads from outside the store, and the digest that stands for it in the step's key.
 
-The digest is of contents, never of paths or times: the same file elsewhere is the same input.
+A digest is of names and contents, never of paths or times: the same file elsewhere is the same input. No
+Prefect here.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from modelcore.errors import MindrailError
-from modelcore.store.manifest import Manifest, content_digest, file_sha256
+from modelcore.store.manifest import Manifest, content_digest
 from modelcore.store.model_files import INDEX_SUFFIX, WEIGHT_SUFFIXES
+from modelcore.store.store import Store
+from tasks.step import Step
 
-if TYPE_CHECKING:
-    from tasks.step import Step
-
-__all__ = [
-    "directory_digest",
-    "local_directory",
-    "local_file",
-    "local_path",
-    "model_digest",
-    "tokenizer_digest",
-]
+__all__ = ["check_file", "input_step", "local_directory", "local_path", "model_digest", "tokenizer_digest"]
 
 _WEIGHTS = (*WEIGHT_SUFFIXES, *(suffix + INDEX_SUFFIX for suffix in WEIGHT_SUFFIXES))
 
 
-def local_file(place: str, *, key: str) -> tuple[Path, str]:
-    """Return the path of an input file and the sha256 of its contents.
+def check_file(name: str, *, key: str) -> Path:
+    """Return the path of an input file.
 
     Raises:
         MindrailError: there is no such file; `key` is the configuration key that named it.
     """
-    path = Path(place)
+    path = Path(name)
     if not path.is_file():
         raise MindrailError("there is no such file", where=f"{key}: {path}", fix="check the path")
-    return path, file_sha256(path)
+    return path
 
 
 def local_path(source: str) -> Path | None:
@@ -60,37 +53,68 @@ def local_directory(source: str, *, key: str) -> Path | None:
     return path
 
 
-def directory_digest(directory: Path) -> str:
-    """Return a digest of the names and contents of all files below a directory."""
-    return _files_digest(directory, (path for path in directory.rglob("*") if path.is_file()))
+def input_step(store: Store, name: str, *, key: str) -> Step:
+    """Return an artifact, directory or file as a finished step, for a flow that starts from it.
 
-
-def model_digest(directory: Path, *, weights: bool = True) -> str:
-    """Return a digest of the names and contents of the files in a model's directory.
+    An artifact keeps its digest; that of a file or directory is of its contents.
 
     Args:
+        store: where the digests of large files are remembered.
+        name: a path on this machine.
+        key: the parameter that named it, for the error.
+
+    Raises:
+        MindrailError: there is nothing there.
+    """
+    path = Path(name).absolute()
+    if path.is_file():
+        return _input(path, store.digests.sha256(path), path.stat().st_size)
+    if not path.is_dir():
+        raise MindrailError(
+            "there is no such file or directory", where=f"{key}: {name}", fix="check the path"
+        )
+    manifest = Manifest.read(path)
+    if manifest is not None:
+        return _input(path, manifest.digest, manifest.size)
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return _input(path, _digest(store, path, files), sum(file.stat().st_size for file in files))
+
+
+def model_digest(store: Store, directory: Path, *, weights: bool = True) -> str:
+    """Return a digest of the files in a model's directory.
+
+    Args:
+        store: where the digests of large files are remembered.
         directory: as published; what lies in directories below it is no part of a model.
         weights: whether the weights count, or only configuration and tokenizer.
     """
     files = (path for path in directory.iterdir() if path.is_file())
-    return _files_digest(directory, (path for path in files if weights or _no_weights(path.name)))
+    return _digest(store, directory, [path for path in files if weights or _no_weights(path.name)])
 
 
-def _files_digest(directory: Path, paths: Iterable[Path]) -> str:
-    """Return a digest of the contents of files and of their names below `directory`."""
-    lines = sorted(f"{path.relative_to(directory).as_posix()} {file_sha256(path)}\n" for path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def tokenizer_digest(checkpoint: Step) -> str:
-    """Return the digest of all that a checkpoint holds but its weights: tokenizer and config.
+def tokenizer_digest(store: Store, checkpoint: Step) -> str:
+    """Return the digest of everything in a checkpoint but its weights: tokenizer and config.
 
     Of a directory that is no artifact, these small files are read.
     """
     manifest = Manifest.read(checkpoint.path)
     if manifest is None:
-        return model_digest(checkpoint.path, weights=False)
+        return model_digest(store, checkpoint.path, weights=False)
     return content_digest(tuple(entry for entry in manifest.files if _no_weights(entry.path)))
+
+
+def _input(path: Path, digest: str, size: int) -> Step:
+    return Step("input", path, digest, cached=True, seconds=0.0, size=size, built_in=0.0)
+
+
+def _digest(store: Store, directory: Path, files: Iterable[Path]) -> str:
+    """Return a digest of the contents of files and of their names below `directory`."""
+    paths = sorted(files)
+    with ThreadPoolExecutor() as pool:  # hashlib releases the interpreter lock
+        digests = pool.map(store.digests.sha256, paths)
+    names = (path.relative_to(directory).as_posix() for path in paths)
+    lines = "".join(f"{name} {digest}\n" for name, digest in zip(names, digests, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _no_weights(name: str) -> bool:

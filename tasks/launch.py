@@ -1,6 +1,6 @@
-"""Train on real ranks, watched: a dead rank ends the job, a retry goes on from the last checkpoint.
+"""Train on supervised ranks: a dead rank ends the job, a retry resumes from the last checkpoint.
 
-A run with another layout is another artifact; `train.resume_from` brings the checkpoint of one over to the
+A run with another layout is another artifact; `train.resume_from` reshards the checkpoint of one for the
 other before the ranks start. Where it comes from is no part of the artifact's key: the job is the same.
 """
 
@@ -20,9 +20,10 @@ from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
 from tasks.layout import layout_of
-from tasks.preprocess import ROWS, TRAIN
-from tasks.progress import say
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.log import log
+from tasks.preprocess import rows_file
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["launch"]
 
@@ -34,7 +35,7 @@ _CHECKPOINTS = "checkpoints/*/step_*"
 
 @step_task("launch")
 def launch(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
-    """Fine-tune the shards on the rows; the output is every rank's trained shard and the metrics."""
+    """Train the shards on the rows; the output is every rank's trained shard and the metrics."""
     return build_step(
         store,
         "launch",
@@ -58,7 +59,7 @@ def _train(directory: Path, shards: Step, rows: Step, config: Training, progress
     if config.train.resume_from is not None:
         _resume(Path(config.train.resume_from), plan, progress)
     else:
-        _tell_of_the_same_job_elsewhere(plan)
+        _log_same_job_elsewhere(plan)
     run_gang(
         [sys.executable, "-m", "modelcore.training.rank", str(file)],
         world_size=config.parallel.world_size,
@@ -70,31 +71,31 @@ def _train(directory: Path, shards: Step, rows: Step, config: Training, progress
 
 
 def _plan(directory: Path, shards: Step, rows: Step, config: Training) -> TrainPlan:
-    cut = config.parallel
+    parallel = config.parallel
     return TrainPlan(
         model=str(shards.path),
-        data=str(rows.path / ROWS / TRAIN),
+        data=str(rows_file(rows.path)),
         output=str(directory),
-        layout=layout_of(cut),
-        vocab_emb_dp=cut.vocab_emb_dp,
-        offsets=tuple(cut.offset),
-        shard_optimizer=cut.shard_optimizer,
-        recompute=cut.recompute,
+        layout=layout_of(parallel),
+        vocab_emb_dp=parallel.vocab_emb_dp,
+        offsets=tuple(parallel.offset),
+        shard_optimizer=parallel.shard_optimizer,
+        recompute=parallel.recompute,
         seed=config.seed,
-        validation=_validation(rows, config),
+        validation=_validation_rows(rows, config),
         **config.train.model_dump(exclude={"resume_from"}) | {"accumulate": config.micro_batches},
     )
 
 
-def _validation(rows: Step, config: Training) -> str:
-    """Return the file of the rows that were held back, "" where none are wanted.
+def _validation_rows(rows: Step, config: Training) -> str:
+    """Return the file of the rows held back for validation, "" if none are to be held back.
 
     Raises:
         MindrailError: the share is so small that no row was held back.
     """
     if not config.preprocess.validation:
         return ""
-    train = rows.path / ROWS / TRAIN
+    train = rows_file(rows.path)
     if not PreprocessReport.read(report_path(train)).validation_rows:
         raise MindrailError(
             f"{config.preprocess.validation:g} of the samples is none of them",
@@ -105,24 +106,24 @@ def _validation(rows: Step, config: Training) -> str:
 
 
 def _resume(source: Path, plan: TrainPlan, progress: Progress) -> None:
-    """Bring another run's newest checkpoint over, and say what the run goes on from."""
-    adopted = adopt(source, plan, progress=progress, log=lambda line: say(f"launch: {line}"))
+    """Take over another run's newest checkpoint, and log what the run resumes from."""
+    adopted = adopt(source, plan, progress=progress, log=lambda line: log(f"launch: {line}"))
     if adopted is None:
-        say(f"launch: goes on from its own checkpoints, which are no older than those in {source}")
+        log(f"launch: resumes from its own checkpoints, which are no older than those in {source}")
     else:
-        came = f"{adopted.layout} → {plan.layout}"
-        say(f"launch: goes on from step {adopted.step} of {adopted.checkpoint} ({came})")
+        layouts = f"{adopted.layout} → {plan.layout}"
+        log(f"launch: resumes from step {adopted.step} of {adopted.checkpoint} ({layouts})")
 
 
-def _tell_of_the_same_job_elsewhere(plan: TrainPlan) -> None:
-    """Point out an interrupted run of the same job at another layout, which this run could go on from."""
-    mine = Path(plan.output)
-    if any(mine.glob(_CHECKPOINTS)):
+def _log_same_job_elsewhere(plan: TrainPlan) -> None:
+    """Log an interrupted run of the same job at another layout, which this run could resume from."""
+    output = Path(plan.output)
+    if any(output.glob(_CHECKPOINTS)):
         return
-    for partial in sorted(mine.parent.glob("*.partial")):
-        if partial != mine and any(partial.glob(_CHECKPOINTS)) and _is_same_job(partial, plan):
-            say(
-                f"launch: begins anew; to go on from where {partial} was interrupted: "
+    for partial in sorted(output.parent.glob("*.partial")):
+        if partial != output and any(partial.glob(_CHECKPOINTS)) and _is_same_job(partial, plan):
+            log(
+                f"launch: starts from the beginning; to resume where {partial} was interrupted: "
                 f"--set train.resume_from={partial}"
             )
 

@@ -1,6 +1,6 @@
 """From a configuration's layout to the one that modelcore works with, checked against a model.
 
-No Prefect here: the command line looks before it starts a server.
+No Prefect here: the command line checks before it starts a server.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from modelcore.parallel.partition import Cut, Partition
 from modelcore.store.download import download_config
 
 __all__ = [
+    "changes_that_fit",
     "check_layout",
     "cut_of",
+    "dry_run_of",
     "family_of",
-    "fitting",
     "layout_of",
-    "rehearse",
     "training_job",
 ]
 
@@ -37,7 +37,7 @@ _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
 def layout_of(config: Sharding) -> Layout:
-    """Return the layout that a configuration asks for."""
+    """Return the layout of a configuration."""
     return Layout(config.data_parallel, config.model_parallel, config.pipeline_stage)
 
 
@@ -76,14 +76,14 @@ def training_job(config: Training) -> TrainingJob:
 
 
 def family_of(config: Training | Predict, model: Path | None = None) -> Family:
-    """Return the model a run is about.
+    """Return the model of a run.
 
     Args:
-        config: the run's; its source is asked for config.json where `model` is not given.
+        config: the run's; its config.json is fetched from its source where `model` is not given.
         model: directory of a config.json.
 
     Raises:
-        MindrailError: there is no config.json to be had, or it is of no family that is known.
+        MindrailError: config.json is unavailable, or its family is unknown.
     """
     if model is not None:
         return load_model_config(model)
@@ -91,30 +91,30 @@ def family_of(config: Training | Predict, model: Path | None = None) -> Family:
         return load_model_config(directory)
 
 
-def rehearse(config: Training | Predict, family: Family) -> DryRun:
+def dry_run_of(config: Training | Predict, family: Family) -> DryRun:
     """Return what every rank of a run will hold and need; raise MindrailError where it cannot be cut."""
     return dry_run(family, cut_of(config.parallel), _job_of(config))
 
 
-def fitting(config: Training | Predict, family: Family, capacity: int) -> list[str]:
+def changes_that_fit(config: Training | Predict, family: Family, capacity: int) -> list[str]:
     """Return changes of a run's keys after which every rank fits a device of `capacity` bytes."""
     return ways_to_fit(family, cut_of(config.parallel), _job_of(config), capacity)
 
 
 @contextmanager
 def _fetched(config: Training | Predict) -> Iterator[Path]:
-    asked = config.download
+    download = config.download
     with TemporaryDirectory() as name:
         try:
             download_config(
-                address_of(asked.source),
+                address_of(download.source),
                 Path(name),
                 token=os.environ.get("HF_TOKEN"),
-                endpoint=asked.endpoint or os.environ.get("HF_ENDPOINT"),
-                revision=asked.revision,
+                endpoint=download.endpoint or os.environ.get("HF_ENDPOINT"),
+                revision=download.revision,
             )
         except (MindrailError, StepFailed) as error:
             raise MindrailError(
-                f"no config.json to be had: {error}", fix="give a directory that holds it with --model"
+                f"config.json is unavailable: {error}", fix="give a directory that holds it with --model"
             ) from error
         yield Path(name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from modelcore.checkpoints.reshard import merge_checkpoint
 from modelcore.config.checkpoint import FileFormat
 from modelcore.store.store import Store
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["merge"]
 
@@ -17,6 +18,7 @@ def merge(
     store: Store,
     shards: Step,
     format: FileFormat = "ckpt",
+    *,
     weights_only: bool = False,
     newest: bool = False,
 ) -> Outcome:
@@ -24,12 +26,11 @@ def merge(
 
     Args:
         store: where artifacts lie.
-        shards: rank_<r>/ directories with strategy files, ours or MindFormers'.
-        format: of the file made.
+        shards: rank_<r>/ directories with strategy files, of this project or of MindFormers.
+        format: of the file written.
         weights_only: leave out optimizer states and step counters.
         newest: where a rank has several checkpoints, take the last by epoch and step.
     """
-    asked = {"format": format, "weights_only": weights_only, "newest": newest}
     return build_step(
         store,
         "merge",
@@ -43,5 +44,5 @@ def merge(
         ),
         version=_VERSION,
         inputs={"shards": shards.digest},
-        parameters=asked,
+        parameters={"format": format, "weights_only": weights_only, "newest": newest},
     )

@@ -1,4 +1,4 @@
-"""Turn instruction data into MindRecord rows with the model's own tokenizer."""
+"""Turn instructions or texts into MindRecord rows with the model's own tokenizer."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from pathlib import Path
 from modelcore.config.data import Preprocess
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess as write_rows
+from modelcore.progress import Progress
 from modelcore.store.store import Store
-from tasks.inputs import local_file, tokenizer_digest
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.inputs import check_file, tokenizer_digest
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, step_task
 
-__all__ = ["ROWS", "TRAIN", "preprocess"]
+__all__ = ["preprocess", "rows_file"]
 
 _VERSION = 2
-ROWS = "rows"
-"""The directory of an artifact that holds train.mindrecord, its index and its report."""
-TRAIN = "train.mindrecord"
+_ROWS = Path("rows") / "train.mindrecord"
+
+
+def rows_file(rows: Path) -> Path:
+    """Return the MindRecord file of an artifact of this step; a file is returned as it is.
+
+    Its index, its report and the rows held back for validation lie beside it.
+    """
+    return rows / _ROWS if rows.is_dir() else rows
 
 
 @step_task("preprocess")
@@ -29,31 +37,29 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
         checkpoint: the directory with the tokenizer.
         config: input, row format and length.
     """
-    source, digest = local_file(config.input, key="preprocess.input")
-    benchmarks = [local_file(place, key="preprocess.benchmarks") for place in config.benchmarks]
+    source = check_file(config.input, key="preprocess.input")
+    benchmarks = tuple(check_file(name, key="preprocess.benchmarks") for name in config.benchmarks)
     choices = config.model_dump(exclude={"input", "benchmarks"})
+
+    def build(directory: Path, progress: Progress) -> None:
+        _empty(directory)
+        rows = directory / _ROWS
+        report = write_rows(
+            source, rows, tokenizer_dir=checkpoint.path, benchmarks=benchmarks, progress=progress, **choices
+        )
+        write_page(rows, report)
+
     return build_step(
         store,
         "preprocess",
-        lambda directory, progress: write_page(
-            _emptied(directory) / ROWS / TRAIN,
-            write_rows(
-                source,
-                directory / ROWS / TRAIN,
-                tokenizer_dir=checkpoint.path,
-                benchmarks=tuple(path for path, _ in benchmarks),
-                progress=progress,
-                **choices,
-            ),
-        ),
+        build,
         version=_VERSION,
-        inputs={"data": digest, "tokenizer": tokenizer_digest(checkpoint)},
-        parameters=choices | {"benchmarks": [found for _, found in benchmarks]},
+        inputs={"data": store.digests.sha256(source), "tokenizer": tokenizer_digest(store, checkpoint)},
+        parameters=choices | {"benchmarks": [store.digests.sha256(path) for path in benchmarks]},
     )
 
 
-def _emptied(directory: Path) -> Path:
-    """Remove what an attempt that died left behind: rows are made whole or not at all."""
+def _empty(directory: Path) -> None:
+    """Remove what an attempt that died left behind: rows are written whole or not at all."""
     for path in directory.iterdir():
         shutil.rmtree(path)
-    return directory

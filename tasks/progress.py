@@ -1,7 +1,4 @@
-"""How long work shows itself: a bar on a terminal, a line now and then elsewhere. No Prefect here.
-
-Everything goes to stderr, so that a command's stdout holds its result alone.
-"""
+"""How progress is shown: a bar on a terminal, a line every few seconds elsewhere. No Prefect here."""
 
 from __future__ import annotations
 
@@ -9,63 +6,47 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich import progress as rich_progress
 
-from modelcore import progress as telling
-from tasks.rate import Pace, time_left
+from modelcore.progress import Progress
+from tasks.log import stderr
 
-__all__ = ["say", "say_wait", "shown_progress"]
+__all__ = ["Speed", "shown_progress", "time_left"]
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 
-_console = Console(stderr=True, soft_wrap=True, highlight=False)
-
-
-def say(line: str) -> None:
-    """Print one line for the person watching."""
-    _console.print(line, markup=False)
-
-
-def say_wait(seconds: float) -> None:
-    """Tell that a server asked to wait."""
-    say(f"the server is busy and asks to wait {seconds:.0f} s")
-
 
 @contextlib.contextmanager
-def shown_progress(title: str, *others: telling.Progress) -> Iterator[telling.Progress]:
-    """Yield a `Progress` that shows itself on stderr and tells `others` too."""
+def shown_progress(title: str, *others: Progress) -> Iterator[Progress]:
+    """Yield a `Progress` that is shown on stderr and passed on to `others`."""
     with contextlib.ExitStack() as stack:
-        watchers: list[telling.Progress] = [*others]
-        if _console.is_terminal:
-            watchers.append(_Bar(title, stack))
-        else:
-            watchers.append(_Lines(title))
+        shown = _Bar(title, stack) if stderr.is_terminal else _Lines(title)
 
-        def tell(done: float, total: float | None, unit: str, note: str = "") -> None:
-            for watcher in watchers:
-                watcher(done, total, unit, note)
+        def report(done: float, total: float | None, unit: str, note: str = "") -> None:
+            for progress in (*others, shown):
+                progress(done, total, unit, note)
 
-        yield tell
+        yield report
 
 
 class _Bar:
-    """A bar with amount, rate and time left; it goes away when the step ends."""
+    """A bar with amount, speed and time left; it goes away when the step ends."""
 
     def __init__(self, title: str, stack: contextlib.ExitStack) -> None:
         columns = (
-            TextColumn("{task.description:<16}"),
-            BarColumn(bar_width=14),
-            TextColumn("{task.fields[told]}"),  # one column: what is most worth knowing stands first
+            rich_progress.TextColumn("{task.description:<16}"),
+            rich_progress.BarColumn(bar_width=14),
+            rich_progress.TextColumn("{task.fields[text]}"),  # one column: a narrow terminal cuts its end
         )
-        bar = Progress(*columns, console=_console, transient=True)
+        bar = rich_progress.Progress(*columns, console=stderr, transient=True)
         self._bar = stack.enter_context(bar)
-        self._task: TaskID = bar.add_task(title, total=None, told="")
-        self._pace = Pace()
+        self._task = bar.add_task(title, total=None, text="")
+        self._speed = Speed()
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
-        rate = self._pace.rate(done, time.monotonic())
-        self._bar.update(self._task, completed=done, total=total, told=_told(done, total, unit, rate, note))
+        speed = self._speed.update(done, time.monotonic())
+        text = _in_words(done, total, unit, speed, note)
+        self._bar.update(self._task, completed=done, total=total, text=text)
 
 
 class _Lines:
@@ -73,25 +54,59 @@ class _Lines:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._told = time.monotonic()
-        self._pace = Pace()
+        self._printed = time.monotonic()
+        self._speed = Speed()
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
         now = time.monotonic()
-        rate = self._pace.rate(done, now)
-        if now - self._told < _LINE_EVERY:
+        speed = self._speed.update(done, now)
+        if now - self._printed < _LINE_EVERY:
             return
-        self._told = now
-        say(f"{self._title}:  {_told(done, total, unit, rate, note)}")
+        self._printed = now
+        stderr.print(f"{self._title}:  {_in_words(done, total, unit, speed, note)}", markup=False)
 
 
-def _told(done: float, total: float | None, unit: str, rate: float | None, note: str) -> str:
-    return "  ".join(filter(None, [_amount(done, total, unit, rate), time_left(done, total, rate), note]))
+class Speed:
+    """How fast work is done, from its first advance on.
+
+    What an earlier attempt had done, and the time before anything moves (a compile), do not count; where work
+    falls back, as a job does that lost a rank, counting starts again.
+    """
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._since: tuple[float, float] | None = None
+
+    def update(self, done: float, now: float) -> float | None:
+        """Record what is done at the time `now` in seconds; return units a second, None if unknown."""
+        if self._last is None or done < self._last:
+            self._since = None
+        elif self._since is None and done > self._last:
+            self._since = (done, now)
+        self._last = done
+        if self._since is None or now <= self._since[1] or done == self._since[0]:
+            return None
+        return (done - self._since[0]) / (now - self._since[1])
 
 
-def _amount(done: float, total: float | None, unit: str, rate: float | None) -> str:
+def time_left(done: float, total: float | None, speed: float | None) -> str:
+    """Return how long the rest takes at `speed` units a second, in words; nothing while that is unknown."""
+    if not total or not speed:
+        return ""
+    minutes, seconds = divmod(round((total - done) / speed), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min left"
+    return f"{minutes} min {seconds} s left" if minutes else f"{seconds} s left"
+
+
+def _in_words(done: float, total: float | None, unit: str, speed: float | None, note: str) -> str:
+    return "  ".join(filter(None, [_amount(done, total, unit, speed), time_left(done, total, speed), note]))
+
+
+def _amount(done: float, total: float | None, unit: str, speed: float | None) -> str:
     whole = f"/{_short(total)}" if total else ""
-    return f"{_short(done)}{whole} {unit}{f'  {_short(rate)} {unit}/s' if rate else ''}"
+    return f"{_short(done)}{whole} {unit}{f'  {_short(speed)} {unit}/s' if speed else ''}"
 
 
 def _short(number: float) -> str:

@@ -1,4 +1,4 @@
-"""A pipeline run's report: what each step made, gathered from the artifacts, and the page that shows it."""
+"""A pipeline run's report, gathered from the steps' artifacts: the page, and run.json beside it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from tasks.dashboard import show_markdown, show_table
 from tasks.run_directory import write_run
 from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
-from tasks.step import Step
+from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
 from tasks.training_report import created, data_of, row_of, training_of
-from tasks.training_steps import TrainingSteps
 
 __all__ = ["Scores", "report"]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """pass@1 after training, and before it where that was asked for."""
+    """pass@1 after training, and before it if the run has a baseline."""
 
     after: float
     before: float | None
@@ -49,7 +48,7 @@ def report(
         config: of the run.
         training: the steps from the source to the trained checkpoint.
         after: the score of the trained checkpoint.
-        before: that of the one it started from.
+        before: the score of the checkpoint it started from, if the run has a baseline.
         recorder: every step of the run, and its time.
     """
     now = datetime.now(timezone.utc)
@@ -76,9 +75,9 @@ def _page(
     steps: Sequence[Step],
     now: datetime,
 ) -> RunPage:
-    mark = after.report.conditions.benchmark
-    runs = read_history(store.root / HISTORY).of(mark.name, mark.digest)
-    history = history_figure(runs, mark.name)
+    benchmark = after.report.conditions.benchmark
+    runs = read_history(store.root / HISTORY).of(benchmark.name, benchmark.digest)
+    history = history_figure(runs, benchmark.name)
     return RunPage(
         title=config.name,
         created=created(now),
@@ -107,6 +106,6 @@ def _show_on_dashboard(steps: Sequence[Step], scores: Scores, page: Path) -> Non
         {"step": step.name, "seconds": round(step.seconds, 1), "cached": step.cached, "digest": step.digest}
         for step in steps
     ]
-    show_table("steps", rows, "What each step made")
+    show_table("steps", rows, "The steps, in order")
     before = "" if scores.before is None else f" (before training: {scores.before:.3f})"
     show_markdown("score", f"pass@1 **{scores.after:.3f}**{before}\n\nReport: `{page}`")

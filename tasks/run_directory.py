@@ -1,6 +1,6 @@
 """Where a run's report lies: `<store>/runs/<time>-<name>/`, page and JSON.
 
-They are not artifacts: a report tells of a run, and a run from the store alone is a run too.
+They are not artifacts: a report describes a run, and a run that finds every step in the store is a run too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def write_run(store: Store, name: str, now: datetime, page: str, record: Mapping
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
     runs = store.root / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    # Runs found in the store take less than a second: the time alone is not a name of one's own.
+    # A run that finds every step in the store takes less than a second: the time alone is not unique.
     directory = Path(tempfile.mkdtemp(dir=runs, prefix=f"{now:%Y%m%dT%H%M%S}-", suffix=f"-{plain}"))
     directory.chmod(0o755)
     path = directory / "report.html"

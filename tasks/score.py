@@ -9,30 +9,25 @@ from modelcore.evaluation.score import score as execute
 from modelcore.evaluation.templates import template
 from modelcore.store.store import Store
 from tasks.extract import SAMPLES
-from tasks.step import Outcome, Step, build_step, step_task
+from tasks.step import Step
+from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["score"]
 
 
 @step_task("score")
-def score(
-    store: Store,
-    samples: Step,
-    asked: Generate,
-    config: Score,
-    label: str = "score",
-) -> Outcome:
+def score(store: Store, samples: Step, generation: Generate, config: Score, label: str = "score") -> Outcome:
     """Execute and score the samples.
 
     Args:
         store: where artifacts lie.
         samples: the artifact of `extract`.
-        asked: how they were generated: names the benchmark, and the template to record with the score.
+        generation: how they were generated: names the benchmark, and the template to record with the score.
         config: limits, isolation and k.
         label: the name to show.
     """
-    benchmark = load_benchmark(asked.benchmark)
-    form = template(asked.template)
+    benchmark = load_benchmark(generation.benchmark)
+    form = template(generation.template)
     return build_step(
         store,
         "score",
@@ -49,9 +44,6 @@ def score(
         ),
         version=SCORER_VERSION,
         inputs={"samples": samples.digest, "benchmark": benchmark.digest},
-        parameters={
-            "template": [form.name, form.version],
-            **config.model_dump(exclude={"workers"}),
-        },
+        parameters={"template": [form.name, form.version], **config.model_dump(exclude={"workers"})},
         label=label,
     )

@@ -1,4 +1,4 @@
-"""What the pages show of a score, gathered from its artifact: the section, the history, published figures."""
+"""Parts of the pages that show a score: its section, the contrast of two, history, published figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from modelcore.report.score_section import (
     ScoreSection,
 )
 from tasks.extract import SAMPLES
-from tasks.scored import Scored
+from tasks.scored import Scored, decoding_in_words
 
 __all__ = ["comparison_section", "history_figure", "own_score", "published_beside", "score_section"]
 
@@ -33,15 +33,14 @@ _SHOWN_CHARACTERS = 20_000
 _SHOWN_RUNS = 12
 
 
-def score_section(scored: Scored, asked: Generate) -> ScoreSection:
+def score_section(scored: Scored, config: Generate) -> ScoreSection:
     """Return everything a page shows of a score."""
-    known = scored.contamination
-    report = scored.report
+    contamination, report = scored.contamination, scored.report
     return ScoreSection(
         title=f"{scored.name}: {scored.run.checkpoint}",
         headline=list(_headline(report)),
-        contamination="" if known is None else str(known),
-        conditions=list(_conditions(scored, asked)),
+        contamination="" if contamination is None else str(contamination),
+        conditions=list(_conditions(scored, config)),
         verdicts=[(verdict, count) for verdict, count in report.verdicts.items() if count],
         problems=_problems(scored),
     )
@@ -77,7 +76,7 @@ def history_figure(runs: Sequence[Run], benchmark: str) -> Figure | None:
 
 
 def published_beside(scored: Scored) -> list[PublishedScore]:
-    """Return the published figures where they are of the benchmark that was scored."""
+    """Return the published scores on the benchmark; there are some for HumanEval."""
     if scored.report.conditions.benchmark.name.lower() != "humaneval":
         return []
     return [PublishedScore(p.model, p.percent, p.conditions, p.source) for p in published_scores()]
@@ -92,26 +91,26 @@ def own_score(scored: Scored) -> list[OwnScore]:
 
 
 def _headline(report: ScoreReport) -> Iterator[tuple[str, str]]:
-    for found in report.pass_at_k:
-        yield f"pass@{found.k} (95 % interval {found.low:.3f} to {found.high:.3f})", f"{found.value:.3f}"
+    for one in report.pass_at_k:
+        yield f"pass@{one.k} (95 % interval {one.low:.3f} to {one.high:.3f})", f"{one.value:.3f}"
     solved = sum(problem.correct > 0 for problem in report.problems)
     yield "problems solved", f"{solved} of {len(report.problems)}"
 
 
-def _conditions(scored: Scored, asked: Generate) -> Iterator[tuple[str, str]]:
+def _conditions(scored: Scored, config: Generate) -> Iterator[tuple[str, str]]:
     report, conditions = scored.report, scored.report.conditions
-    mark, limits = conditions.benchmark, conditions.limits
+    benchmark, limits = conditions.benchmark, conditions.limits
     yield "checkpoint", f"{scored.checkpoint.path} (digest {scored.checkpoint.digest[:16]})"
-    yield "benchmark", f"{mark.name}, {mark.problems} problems, sha256 {mark.digest}"
+    yield "benchmark", f"{benchmark.name}, {benchmark.problems} problems, sha256 {benchmark.digest}"
     if report.missing:
         yield "without samples", f"{len(report.missing)} problems, which do not count"
     if conditions.template is not None:
         form = conditions.template
         yield "template", f"{form.name} version {form.version}, extractor {form.extractor}"
-    way = "greedy" if asked.temperature == 0 else f"temperature {asked.temperature}, top_p {asked.top_p}"
     yield (
         "decoding",
-        f"{_counted(asked.samples, 'completion')} per problem, {way}, at most {asked.max_new_tokens} tokens",
+        f"{_counted(config.samples, 'completion')} per problem, {decoding_in_words(config)}, "
+        f"at most {config.max_new_tokens} tokens",
     )
     yield (
         "limits",

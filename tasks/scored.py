@@ -17,7 +17,7 @@ from tasks.score import score
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
 
-__all__ = ["Scored", "score_checkpoint"]
+__all__ = ["Scored", "decoding_in_words", "score_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Scored:
 
     Attributes:
         name: in the history and on the report.
-        checkpoint: what answered.
+        checkpoint: what generated the responses.
         score: the artifact with score.json and the results.
-        report: what score.json says.
+        report: the content of score.json.
         run: the line in the history.
         benchmark: what `load_benchmark` takes.
         contamination: of its training data, where known.
@@ -44,7 +44,7 @@ class Scored:
 
     @property
     def pass_at_1(self) -> float:
-        """The share of right answers, averaged over problems, whatever k was asked for."""
+        """The share of correct samples, averaged over problems, whatever k was configured."""
         problems = self.report.problems
         return sum(problem.correct / problem.samples for problem in problems) / len(problems)
 
@@ -52,8 +52,8 @@ class Scored:
 def score_checkpoint(
     store: Store,
     checkpoint: Step,
-    asked: Generate,
-    config: Score,
+    generation: Generate,
+    scoring: Score,
     *,
     seed: int,
     name: str,
@@ -65,52 +65,49 @@ def score_checkpoint(
     Args:
         store: where artifacts and history lie.
         checkpoint: a whole MindSpore checkpoint.
-        asked: benchmark, template and decoding.
-        config: limits, isolation and k.
-        seed: of sampled answers.
-        name: what to call it.
+        generation: benchmark, template and decoding.
+        scoring: limits, isolation and k.
+        seed: of sampled responses.
+        name: in the history and on the report.
         recorder: gets every step.
         suffix: of the steps' labels.
     """
-    responses = recorder.record(generate(store, checkpoint, asked, seed, label=f"generate{suffix}"))
-    samples = recorder.record(extract(store, responses, asked, label=f"extract{suffix}"))
-    scored = recorder.record(score(store, samples, asked, config, label=f"score{suffix}"))
-    known = contamination_of(store, checkpoint, asked.benchmark)
-    report = read_report(scored.path / "score.json")
-    run = _run(store, checkpoint, scored, report, asked, name, known)
-    append_run(store.root / HISTORY, run)
-    return Scored(name, checkpoint, scored, report, run, asked.benchmark, known)
-
-
-def _run(
-    store: Store,
-    checkpoint: Step,
-    scored: Step,
-    report: ScoreReport,
-    asked: Generate,
-    name: str,
-    known: Contamination | None,
-) -> Run:
-    manifest = Manifest.read(scored.path)
-    assert manifest is not None  # it was built, or found and looked at, a moment ago
-    way = "greedy" if asked.temperature == 0 else f"temperature {asked.temperature}, top_p {asked.top_p}"
-    limits = report.conditions.limits
-    conditions = {
-        "decoding": f"{way}, {asked.max_new_tokens} tokens",
-        "samples": asked.samples,
-        "limits": f"{limits.seconds:g} s, {limits.memory >> 20} MiB",
-        "contamination": None if known is None else known.figure,
-        "checkpoint_digest": checkpoint.digest,
-    }
-    return run_of(
+    responses = recorder.record(generate(store, checkpoint, generation, seed, label=f"generate{suffix}"))
+    samples = recorder.record(extract(store, responses, generation, label=f"extract{suffix}"))
+    results = recorder.record(score(store, samples, generation, scoring, label=f"score{suffix}"))
+    contamination = contamination_of(store, checkpoint, generation.benchmark)
+    report = read_report(results.path / "score.json")
+    manifest = Manifest.read(results.path)
+    assert manifest is not None  # the step was built or validated just now
+    run = run_of(
         report,
-        scored.path / "score.json",
+        results.path / "score.json",
         name=name,
         time=manifest.created,
-        checkpoint=_shown(checkpoint.path, store.root),
-        conditions=conditions,
+        checkpoint=_place(checkpoint.path, store.root),
+        conditions=_conditions(checkpoint, report, generation, contamination),
     )
+    append_run(store.root / HISTORY, run)
+    return Scored(name, checkpoint, results, report, run, generation.benchmark, contamination)
 
 
-def _shown(path: Path, root: Path) -> str:
+def decoding_in_words(config: Generate) -> str:
+    """Return how tokens were chosen."""
+    return "greedy" if config.temperature == 0 else f"temperature {config.temperature}, top_p {config.top_p}"
+
+
+def _conditions(
+    checkpoint: Step, report: ScoreReport, generation: Generate, contamination: Contamination | None
+) -> dict[str, str | int | None]:
+    limits = report.conditions.limits
+    return {
+        "decoding": f"{decoding_in_words(generation)}, {generation.max_new_tokens} tokens",
+        "samples": generation.samples,
+        "limits": f"{limits.seconds:g} s, {limits.memory >> 20} MiB",
+        "contamination": None if contamination is None else contamination.figure,
+        "checkpoint_digest": checkpoint.digest,
+    }
+
+
+def _place(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

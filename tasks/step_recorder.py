@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tasks.step import Outcome, Step, finished
+from tasks.step import Step
+from tasks.step_task import Outcome, finished
 
 __all__ = ["StepRecorder"]
 

@@ -1,4 +1,4 @@
-"""What a training made, for reports: its section of any page, and the report of a run that only trains."""
+"""A training on reports: its section of any page, and the report of a run that only trains."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from modelcore.report.training_section import TrainingSection, read_training
 from modelcore.report.units import format_bytes
 from modelcore.store.store import Store
 from tasks.dashboard import show_markdown
-from tasks.preprocess import ROWS, TRAIN
+from tasks.preprocess import rows_file
 from tasks.run_directory import write_run
-from tasks.step import Step
+from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
-from tasks.training_steps import TrainingSteps
 
 __all__ = ["created", "data_of", "row_of", "training_of", "training_report"]
 
@@ -57,29 +56,30 @@ def training_report(store: Store, config: Training, steps: TrainingSteps, record
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_training(page), record)
-    told = ", ".join(f"{name} **{value}**" for name, value in training.headline)
-    show_markdown("training", f"{told}\n\nReport: `{path}`")
+    headline = ", ".join(f"{name} **{value}**" for name, value in training.headline)
+    show_markdown("training", f"{headline}\n\nReport: `{path}`")
     return path
 
 
 def training_of(config: Training, launch: Step) -> TrainingSection:
-    """Return what a page shows of the training that left `launch`."""
-    return read_training(launch.path, list(_asked(config)))
+    """Return what a page shows of the training in the artifact of `launch`."""
+    return read_training(launch.path, list(_settings(config)))
 
 
-def _asked(config: Training) -> Iterator[tuple[str, str]]:
-    cut, train = config.parallel, config.train
-    repeated = "micro_batch_num" if cut.pipeline_stage > 1 else "accumulate"
+def _settings(config: Training) -> Iterator[tuple[str, str]]:
+    parallel, train = config.parallel, config.train
+    repeated = "micro_batch_num" if parallel.pipeline_stage > 1 else "accumulate"
     yield "precision", f"{train.precision} (matrix products; weights, states and sums are fp32)"
     yield (
         "layout",
-        f"{cut.world_size} ranks: data_parallel {cut.data_parallel}, model_parallel {cut.model_parallel}, "
-        f"pipeline_stage {cut.pipeline_stage}{', optimizer states sharded' if cut.shard_optimizer else ''}",
+        f"{parallel.world_size} ranks: data_parallel {parallel.data_parallel}, "
+        f"model_parallel {parallel.model_parallel}, pipeline_stage {parallel.pipeline_stage}"
+        f"{', optimizer states sharded' if parallel.shard_optimizer else ''}",
     )
     yield (
         "rows per step",
         f"{config.global_batch} of {config.preprocess.seq_length} tokens: batch_size {train.batch_size} × "
-        f"data_parallel {cut.data_parallel} × {repeated} {config.micro_batches}",
+        f"data_parallel {parallel.data_parallel} × {repeated} {config.micro_batches}",
     )
     if (every := config.validate_every) is not None:
         share = config.preprocess.validation
@@ -88,7 +88,7 @@ def _asked(config: Training) -> Iterator[tuple[str, str]]:
 
 def data_of(preprocess: Step) -> DataSection:
     """Return what a page shows of the rows that were trained on."""
-    return data_section(PreprocessReport.read(report_path(preprocess.path / ROWS / TRAIN)))
+    return data_section(PreprocessReport.read(report_path(rows_file(preprocess.path))))
 
 
 def row_of(step: Step) -> StepRow:
@@ -98,5 +98,5 @@ def row_of(step: Step) -> StepRow:
 
 
 def created(now: datetime) -> str:
-    """Say when and where a page was made."""
+    """Return when and where a page was written, in words."""
     return f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}"

@@ -44,7 +44,8 @@ def download(
     from modelcore.config.models import address_of, model_of
     from modelcore.store.download import download as fetch
     from modelcore.store.retry_after import with_retry_after
-    from tasks.progress import say_wait, shown_progress
+    from tasks.log import log_wait
+    from tasks.progress import shown_progress
 
     shipped = model_of(source)
     source = address_of(source)
@@ -62,7 +63,7 @@ def download(
                     check=lambda place: check_model(place, shipped),
                     progress=progress,
                 ),
-                say_wait,
+                log_wait,
             ),
             origin={"source": source, "revision": revision, "endpoint": endpoint},
         )

@@ -49,17 +49,17 @@ def layout(
     Weights, gradients and optimizer states are exact, activations an estimate. With --device-memory the
     exit code is 1 if a rank does not fit, and changes that would make it fit are named.
     """
-    from tasks.layout import fitting, rehearse
+    from tasks.layout import changes_that_fit, dry_run_of
 
     run = _read(config, changes)
     capacity = None if device_memory is None else memory_size(device_memory)
     family = _family_of(run, model)
-    found = rehearse(run, family)
+    found = dry_run_of(run, family)
     result = _as_plain(run, family.name, found)
     if capacity is not None:
         too_full = [one.rank for one in found.ranks if one.memory.total > capacity]
         result |= {"device_memory": capacity, "too_full": too_full}
-        result["ways_to_fit"] = fitting(run, family, capacity) if too_full else []
+        result["ways_to_fit"] = changes_that_fit(run, family, capacity) if too_full else []
     emit(result, as_json, _show)
     if result.get("too_full"):
         raise click.exceptions.Exit(1)

@@ -21,6 +21,7 @@ from typing import Any
 
 from modelcore.errors import StepFailed
 from modelcore.store.atomic_output import build_directory
+from modelcore.store.digest_cache import DIGESTS, DigestCache
 from modelcore.store.disk import make_directory
 from modelcore.store.lock import locked
 from modelcore.store.manifest import (
@@ -65,6 +66,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self.digests = DigestCache(self.root / DIGESTS)
 
     def build(
         self,

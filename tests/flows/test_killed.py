@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_at_another_layout_from_where_it_is_told(tmp_path: 
     with start(store, *other, f"train.resume_from={killed}") as run:
         _, said = run.communicate(timeout=300)
     assert run.returncode == 0, said.decode()
-    assert "launch: goes on from step" in said.decode() and "(dp2 mp1 pp1 → dp1 mp1 pp2)" in said.decode()
+    assert "launch: resumes from step" in said.decode() and "(dp2 mp1 pp1 → dp1 mp1 pp2)" in said.decode()
     undisturbed = run_demo(tmp_path / "undisturbed", *exact)
     (trained,) = (path for path in (store / "launch").glob("*/metrics.jsonl") if killed != path.parent)
     assert losses(trained) == pytest.approx(losses(undisturbed.path("launch") / "metrics.jsonl"), rel=1e-5)

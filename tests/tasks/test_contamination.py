@@ -14,8 +14,8 @@ from modelcore.data.report import PreprocessReport
 from modelcore.store.manifest import file_sha256
 from modelcore.store.store import Artifact, Store
 from tasks.contamination import contamination_of
-from tasks.named_input import given
-from tasks.preprocess import ROWS, TRAIN
+from tasks.inputs import input_step
+from tasks.preprocess import rows_file
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def benchmark(tmp_path: Path) -> Path:
 
 def rows(store: Store, benchmarks: list[str], **found: Any) -> Artifact:
     def build(directory: Path) -> None:
-        (directory / ROWS).mkdir()
+        rows_file(directory).parent.mkdir()
         report = PreprocessReport.empty(Options(format="wizardcoder", seq_length=64))
         for name, value in found.items():
             setattr(report, name, value)
-        report_path(directory / ROWS / TRAIN).write_text(report.to_json())
+        report_path(rows_file(directory)).write_text(report.to_json())
 
     asked = {"benchmarks": benchmarks, "contaminated": "report"}
     return store.build("preprocess", build, version=1, inputs={}, parameters=asked).artifact
@@ -49,7 +49,7 @@ def test_records_that_share_text_with_the_benchmark_are_told(tmp_path: Path, ben
     store = Store(tmp_path / "store")
     found = {"records_in": 1000, "contaminated": 3, "contamination": {"T/0": [1, 2], "T/1": [7]}}
     merged = trained_on(store, rows(store, [file_sha256(benchmark)], **found))
-    known = contamination_of(store, given(str(merged.path), key="x"), str(benchmark))
+    known = contamination_of(store, input_step(store, str(merged.path), key="x"), str(benchmark))
     assert known is not None
     assert (known.compared, known.figure) == (True, "3 of 1,000")
     assert str(known) == (
@@ -62,7 +62,7 @@ def test_data_that_was_never_compared_with_the_benchmark_is_not_called_clean(
 ) -> None:
     store = Store(tmp_path / "store")
     merged = trained_on(store, rows(store, ["another file"], records_in=10))
-    known = contamination_of(store, given(str(merged.path), key="x"), str(benchmark))
+    known = contamination_of(store, input_step(store, str(merged.path), key="x"), str(benchmark))
     assert known is not None
     assert known.figure == "not compared"
     assert "contamination is not known" in str(known)
@@ -72,4 +72,7 @@ def test_of_a_checkpoint_without_a_history_nothing_is_said(tmp_path: Path, bench
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint" / "config.json").write_text("{}")
     store = Store(tmp_path / "store")
-    assert contamination_of(store, given(str(tmp_path / "checkpoint"), key="x"), str(benchmark)) is None
+    assert (
+        contamination_of(store, input_step(store, str(tmp_path / "checkpoint"), key="x"), str(benchmark))
+        is None
+    )

@@ -16,16 +16,18 @@ from modelcore.config.reading import parse
 from modelcore.config.runs import Training
 from modelcore.config.training import Parallel
 from modelcore.store.store import Built, Store, _key_of
-from tasks.convert import convert, export
+from tasks.convert import convert
 from tasks.download import download
+from tasks.export import export
 from tasks.extract import extract
 from tasks.generate import generate
 from tasks.initialize import initialize
 from tasks.launch import launch
 from tasks.merge import merge
 from tasks.preprocess import preprocess
+from tasks.reshard import reshard
 from tasks.score import score
-from tasks.shard import reshard, shard
+from tasks.shard import shard
 from tasks.step import Step
 
 

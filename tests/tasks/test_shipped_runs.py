@@ -11,7 +11,7 @@ from modelcore.checkpoints.layout import DryRun
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.runs import Pipeline, Predict
 from modelcore.models.families import Family
-from tasks.layout import cut_of, family_of, rehearse
+from tasks.layout import cut_of, dry_run_of, family_of
 from tests.paths import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -82,7 +82,7 @@ def assert_every_element_has_its_place(family: Family, found: DryRun, run: Pipel
 def test_every_rank_has_its_shapes_and_fits_a_device_of_64_gb(name: str, tmp_path: Path) -> None:
     run = run_of(name)
     family = model_of(run, tmp_path)
-    found = rehearse(run, family)
+    found = dry_run_of(run, family)
     assert [one.rank for one in found.ranks] == list(range(run.parallel.world_size))
     assert_every_element_has_its_place(family, found, run)
     for one in found.ranks:
@@ -96,11 +96,11 @@ def test_every_rank_has_its_shapes_and_fits_a_device_of_64_gb(name: str, tmp_pat
 
 def test_49153_rows_are_kept_whole_with_a_note(tmp_path: Path) -> None:
     run = run_of("finetune_wizardcoder_15b_8p")
-    (note,) = rehearse(run, model_of(run, tmp_path)).notes
+    (note,) = dry_run_of(run, model_of(run, tmp_path)).notes
     assert "49153 rows kept whole on every rank (no multiple of model_parallel 4)" in note
 
 
 def test_the_34b_model_on_32_devices_needs_shared_optimizer_states(tmp_path: Path) -> None:
     changes = ["parallel.shard_optimizer=false"]
     run = read_config(CONFIGS / "finetune_codellama_34b_32p.yaml", Pipeline, changes)
-    assert max(one.memory.total for one in rehearse(run, model_of(run, tmp_path)).ranks) > DEVICE
+    assert max(one.memory.total for one in dry_run_of(run, model_of(run, tmp_path)).ranks) > DEVICE

@@ -1,0 +1,58 @@
+"""Lines for the person who watches: on stderr, and in the log of the Prefect run that they are part of.
+
+Prefect is not imported here: commands that run no flow do not need it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from rich.console import Console
+
+__all__ = ["log", "log_wait", "stderr"]
+
+stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+"""What everything for the person who watches is printed on; a command's stdout holds its result alone."""
+
+
+def log(line: str) -> None:
+    """Print one line on stderr, and add it to the run's log where this is part of a run."""
+    logger = _run_logger()
+    if logger is not None:
+        logger.info(line)
+    if logger is None or not _prefect_prints(logger):
+        stderr.print(line, markup=False)
+
+
+def log_wait(seconds: float) -> None:
+    """Log that a server asked to wait."""
+    log(f"the server is busy and asks to wait {seconds:.0f} s")
+
+
+def _run_logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger] | None:
+    """Return the logger of the flow or task run that this is part of, None outside of one."""
+    if "prefect" not in sys.modules:  # then there is no run; to import it takes a second
+        return None
+    from prefect.exceptions import MissingContextError
+    from prefect.logging import get_run_logger
+
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return None
+
+
+def _prefect_prints(logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> bool:
+    """Return whether Prefect prints this logger's lines on stderr, beside sending them to its server."""
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    at: logging.Logger | None = logger.logger if isinstance(logger, logging.LoggerAdapter) else logger
+    if at is None or not at.isEnabledFor(logging.INFO):
+        return False
+    while at is not None:
+        for handler in at.handlers:
+            if isinstance(handler, PrefectConsoleHandler) and handler.level <= logging.INFO:
+                return True
+        at = at.parent if at.propagate else None
+    return False
