@@ -30,8 +30,8 @@ def test_a_checkpoint_is_downloaded_converted_and_brought_back(demo: Demo, tmp_p
     assert json.loads((back.path / "config.json").read_text()) == json.loads(original["config.json"])
 
 
-def test_what_a_conversion_warns_of_is_told_by_its_step_each_time(
-    demo: Demo, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_what_a_conversion_warns_of_is_logged_by_its_step_each_time(
+    demo: Demo, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     store = str(tmp_path / "store")
     got = steps.download(Download(source=f"file://{demo.path('download')}"), store)
@@ -42,9 +42,9 @@ def test_what_a_conversion_warns_of_is_told_by_its_step_each_time(
     config = json.loads((checkpoint / "config.json").read_text())
     (checkpoint / "config.json").write_text(json.dumps(config | {"pad_token_id": 99999}))
     for _ in range(2):
-        capfd.readouterr()
+        caplog.clear()
         steps.convert(str(checkpoint), store=store)
-        assert "note: pad_token_id is 99999 in config.json" in capfd.readouterr().err
+        assert "note: pad_token_id is 99999 in config.json" in caplog.text
 
 
 def test_what_a_step_made_can_be_looked_at(demo: Demo):
