@@ -1,6 +1,6 @@
-"""The two errors a user may see, and what each means for exit codes and retries.
+"""The two errors that a user may see, and what each means for exit codes and retries.
 
-A bug is neither: it raises as what it is and keeps its traceback.
+A bug is neither: its own exception is raised and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ __all__ = ["MindrailError", "StepFailed", "one_line"]
 
 
 class MindrailError(Exception):
-    """Bad input: something the user gave is wrong and running again will not help.
+    """Bad input: something that the user provided is wrong, and running again will not help.
 
     Args:
         what: what is wrong, in a few words, with the value found and the value expected.
@@ -30,9 +30,9 @@ class MindrailError(Exception):
 
 
 class StepFailed(MindrailError):
-    """The input was good but the work failed: a rank died, a server went away, a disk filled up.
+    """The input was good but the work failed: a rank died, a server did not answer, a disk was full.
 
-    These are worth a retry: the step resumes where it was.
+    A retry is worthwhile: the step resumes where it was.
     """
 
     exit_code = 1

@@ -1,7 +1,7 @@
-"""How long work tells how far it is, within a process and across one.
+"""How long-running work reports its progress, within a process and to another one.
 
-A step calls its `Progress` as often as it likes; whoever shows it (a bar, the dashboard, a
-watchdog) decides how often to look. Nothing here draws.
+A step calls its `Progress` as often as it likes; what shows it (a bar, the dashboard, a watchdog) decides how
+often to read it. Nothing here draws.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ __all__ = ["FileProgress", "Progress", "read_progress", "silent"]
 
 
 class Progress(Protocol):
-    """Called with the work done so far, the whole (None while unknown) and the unit of both."""
+    """Called with the work done so far, the total (None while unknown) and the unit of both."""
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
-        """Tell how far the work is; `note` is a few words worth showing beside the bar."""
+        """Report progress; `note` is a few words to show beside the bar."""
 
 
 def silent(done: float, total: float | None, unit: str, note: str = "") -> None:
-    """The progress of someone who does not want to know."""
+    """Report nothing."""
 
 
 class FileProgress:
-    """Progress that another process can read: one small JSON file, replaced whole at each call."""
+    """Progress that another process can read: a small JSON file, replaced as a whole at each call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

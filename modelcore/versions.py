@@ -1,7 +1,7 @@
-"""Which versions of other packages give right results together, checked before work begins.
+"""Which versions of other packages work together, checked before any work begins.
 
-Each bound has a reason that was seen to happen; a wrong version is refused, because most of these
-give wrong results without a word.
+Each bound has a reason that was observed; a wrong version is refused, because most of them silently give
+wrong results.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PYTHONS = ((3, 10), (3, 12))
 
 
 def check_versions() -> None:
-    """Compare what is installed with what works.
+    """Check the installed versions of Python and of the packages.
 
     Raises:
         MindrailError: naming the package, the version found, the bound and its reason.
@@ -35,7 +35,7 @@ def check_versions() -> None:
     if not _PYTHONS[0] <= sys.version_info[:2] <= _PYTHONS[1]:
         raise MindrailError(
             f"this is Python {sys.version_info[0]}.{sys.version_info[1]}, mindrail needs 3.10 to 3.12",
-            fix="make a virtual environment with one of these and run `make setup`",
+            fix="create a virtual environment with one of these and run `make setup`",
         )
     for name, (bound, reason) in _BOUNDS.items():
         _check(name, bound, reason)

@@ -1,8 +1,7 @@
-"""Making one box of a tensor out of the boxes that several files hold: the core of shard, merge and reshard.
+"""Assembles one box of a tensor from the boxes in several files: the core of shard, merge and reshard.
 
-A box is plain data, so nothing here knows layouts, strategies or models. Nothing is read before the
-result's chunks are asked for, and then a few MiB at a time. Which files must hold what, and writing the
-result, are the caller's.
+A box is plain data, so nothing here knows layouts, strategies or models. Nothing is read until the result's
+chunks are, and then a few MiB at a time. Finding the files and writing the result are left to the caller.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, StoredTe
 
 __all__ = ["Piece", "assemble"]
 
-# Bytes of source files that are mapped at a time for one tensor; they count as the process's memory.
+# Bytes of source files that are mapped at a time for one tensor; they count as memory of the process.
 WINDOW = 16 << 20
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stored tensor and the box of the whole tensor that it is."""
+    """A stored tensor, and which box of the whole tensor it is."""
 
     box: Box
     tensor: StoredTensor
@@ -35,26 +34,26 @@ class Piece:
 def assemble(name: str, box: Box, pieces: Sequence[Piece]) -> LazyTensor:
     """Return the box `box` of the whole tensor `name`, taken from the pieces that overlap it.
 
-    Pieces that are the same box are copies of each other; the first is read.
+    Pieces of the same box are copies of each other; the first is read.
 
     Args:
         name: the parameter, for errors.
-        box: the part wanted, in coordinates of the whole tensor.
-        pieces: what the files hold; they must be of one dtype, and cover the box without overlapping.
+        box: the part to return, in coordinates of the whole tensor.
+        pieces: from the files; they must have one dtype, and cover the box without overlapping.
 
     Returns:
-        A stored tensor where its rows can be read as they lie, else one that is put together while read.
+        A stored tensor if its rows can be read as they are, otherwise one that is assembled while it is read.
 
     Raises:
-        MindrailError: a piece has another shape or dtype than it should, or the box is not covered.
+        MindrailError: a piece has the wrong shape or dtype, or the box is not covered.
     """
     parts = [
         piece for piece in _distinct(name, pieces) if _volume(_overlap(piece.box, box)) or piece.box == box
     ]
     if not parts or sum(_volume(_overlap(piece.box, box)) for piece in parts) != _volume(box):
-        held = ", ".join(_show(piece.box) for piece in parts) or "nothing"
+        held = ", ".join(_format(piece.box) for piece in parts) or "nothing"
         raise MindrailError(
-            f"the files hold {held} of {_show(box)}", where=name, fix="a rank's shards are missing"
+            f"the files hold {held} of {_format(box)}", where=name, fix="a rank's shards are missing"
         )
     if len(parts) == 1 and parts[0].box == box:
         return parts[0].tensor
@@ -82,7 +81,7 @@ def _distinct(name: str, pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _stacked(box: Box, parts: Sequence[Piece]) -> StoredTensor:
-    """Return whole rows of the parts one below the other; nothing has to be rearranged."""
+    """Return the parts' rows concatenated; nothing has to be rearranged."""
     cuts = []
     for piece in sorted(parts, key=lambda piece: piece.box[0]):
         (first, last), origin = _overlap(piece.box, box)[0], piece.box[0][0]
@@ -93,9 +92,9 @@ def _stacked(box: Box, parts: Sequence[Piece]) -> StoredTensor:
 
 
 def _interleaved(box: Box, parts: Sequence[Piece]) -> Iterator[NDArray]:
-    """Yield the box's rows, put together from parts that are cut along other axes than the first.
+    """Yield the box's rows, assembled from parts that are divided along other axes than the first.
 
-    Rows of the files are mapped, not read: of a row of which only an eighth is wanted only that is touched.
+    Rows of the files are mapped, not read: if only an eighth of a row is needed, only that is loaded.
     """
     dtype, (first, last) = parts[0].tensor.dtype, box[0]
     mapped = sum(math.prod(piece.tensor.shape[1:]) * dtype.size for piece in parts)
@@ -144,5 +143,5 @@ def _volume(box: Box) -> int:
     return math.prod(max(0, size) for size in box_shape(box))
 
 
-def _show(box: Box) -> str:
+def _format(box: Box) -> str:
     return "[" + ", ".join(f"{start}:{stop}" for start, stop in box) + "]"

@@ -29,8 +29,8 @@ from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 from modelcore.weights.outputs import (
     OutputFile,
     ckpt_output,
-    forget_journals,
     hf_outputs,
+    remove_journals,
     safetensors_output,
     write_outputs,
 )
@@ -138,7 +138,7 @@ def convert_checkpoint(
     )
     sync_tree(destination)
     _write_report(destination / CONVERSION, report, written, to=to, dtype=dtype)
-    forget_journals(destination, outputs)
+    remove_journals(destination, outputs)
     return report
 
 

@@ -1,7 +1,7 @@
-"""What the files of a checkpoint hold: every tensor's whole shape and the boxes of it that are stored.
+"""What the files of a checkpoint hold: the whole shape of every tensor, and which boxes of it are stored.
 
-The checkpoint may be whole or sharded; afterwards that makes no difference. Only headers are read (and
-the few values that have no slices: step counters and the like).
+The checkpoint may be whole or sharded; its holdings have the same form. Only headers are read, and the few
+values that have no slices, such as step counters.
 """
 
 from __future__ import annotations
@@ -35,22 +35,26 @@ class Holdings:
     pieces: dict[str, list[Piece]] = field(default_factory=dict)
 
     def is_counter(self, name: str) -> bool:
-        """Whether a tensor is a single value that belongs to no rank in particular, such as a step number."""
+        """Whether a tensor is a single value that belongs to no particular rank, such as a step number."""
         return math.prod(self.shapes[name]) == 1
 
     def add(self, place: object, name: str, shape: tuple[int, ...], piece: Piece) -> None:
-        """Take in one stored box; raise MindrailError when another file makes the tensor another shape."""
+        """Add one stored box.
+
+        Raises:
+            MindrailError: by another file the whole tensor has another shape.
+        """
         known = self.shapes.setdefault(name, shape)
         if known != shape:
             raise MindrailError(
-                f"its slice makes the whole {list(shape)}, other ranks' slices {list(known)}",
+                f"by its slice the whole is {list(shape)}, by other ranks' slices {list(known)}",
                 where=f"{place}: {name}",
             )
         self.pieces.setdefault(name, []).append(piece)
 
 
 def holdings_of_whole(path: Path, *, weights_only: bool = False) -> Holdings:
-    """Return what an unsharded checkpoint holds: a file, an index or a directory of one of them.
+    """Return what an unsharded checkpoint holds: a file, an index or a directory with one of them.
 
     Args:
         path: the checkpoint.
@@ -69,15 +73,15 @@ def holdings_of_whole(path: Path, *, weights_only: bool = False) -> Holdings:
 
 
 def holdings_of_shards(shards: Shards, *, weights_only: bool = False) -> Holdings:
-    """Return what the ranks' files hold, by what their strategies say.
+    """Return what the ranks' files hold, by their strategies.
 
     Args:
         shards: the files and their strategies.
-        weights_only: leave out optimizer states (`adam_m.<parameter>`) and values that no strategy knows.
+        weights_only: leave out optimizer states (`adam_m.<parameter>`) and values that are in no strategy.
 
     Raises:
-        MindrailError: a tensor that a strategy does not know, that only some ranks of a stage have, or
-            whose slices do not fit each other.
+        MindrailError: a tensor is not in its strategy, only some ranks of a stage have it, or its slices do
+            not fit each other.
     """
     held = Holdings()
     files = {rank: open_file(path) for rank, path in shards.files.items()}
@@ -103,7 +107,7 @@ def holdings_of_shards(shards: Shards, *, weights_only: bool = False) -> Holding
 
 
 def is_state(name: str, names: Container[str]) -> bool:
-    """Whether `name` is an optimizer's state: `adam_m.<parameter>`, where the parameter is among `names`."""
+    """Whether `name` is an optimizer's state: `adam_m.<parameter>`, with the parameter among `names`."""
     return name.partition(".")[2] in names
 
 
@@ -117,19 +121,20 @@ def _check_stages(shards: Shards, files: Mapping[int, Mapping[str, StoredTensor]
             )
         if extra := [name for name in tensors if name not in files[first]]:
             raise MindrailError(
-                f"has {extra[0]}, which rank {first} of the same stage has not", where=shards.files[rank]
+                f"has {extra[0]}, rank {first} of the same stage does not",
+                where=shards.files[rank],
             )
 
 
 def _add_common(held: Holdings, place: Path, tensor: StoredTensor) -> None:
-    """Take in a tensor without a strategy: only a single value that is the same everywhere."""
+    """Add a tensor that is in no strategy: a single value that is the same in every file."""
     if math.prod(tensor.shape) != 1:
         raise MindrailError(
-            "its strategy file does not know the parameter",
+            "the parameter is not in its strategy file",
             where=f"{place}: {tensor.name}",
             fix="the strategy files are of another model, or were saved with only_trainable_params",
         )
     known = held.pieces.get(tensor.name)
     if known and read(known[0].tensor).tobytes() != read(tensor).tobytes():
-        raise MindrailError("has no strategy and differs from rank to rank", where=f"{place}: {tensor.name}")
+        raise MindrailError("is in no strategy and differs between ranks", where=f"{place}: {tensor.name}")
     held.add(place, tensor.name, tensor.shape, Piece(whole_box(tensor.shape), tensor))

@@ -23,7 +23,7 @@ from modelcore.models.llama.meta import meta_parts
 from modelcore.report.units import format_bytes
 from modelcore.store.manifest import MANIFEST, Manifest
 from modelcore.store.model_files import VOCABULARIES
-from modelcore.weights.whole_checkpoint import NAMES, READERS
+from modelcore.weights.whole_checkpoint import CHECKPOINT_NAMES, READERS
 
 __all__ = ["Found", "Row", "inspect_path"]
 
@@ -119,7 +119,7 @@ def _contents(path: Path) -> Found:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    whole = (path / (name + end) for name in NAMES for end in ("", ".index.json"))
+    whole = (path / (name + end) for name in CHECKPOINT_NAMES for end in ("", ".index.json"))
     return any(file.exists() for file in whole) or bool(meta_parts(path))
 
 

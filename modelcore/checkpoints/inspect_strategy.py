@@ -1,6 +1,6 @@
-"""What strategy files say, for a person: one line for each kind of parameter.
+"""Describes strategy files: one line for each kind of parameter.
 
-Parameters that differ only in their layer's number and lie alike are one line.
+Parameters that have the same layout and differ only in their layer's number are one line.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 @dataclass(frozen=True)
 class StrategyLine:
-    """Parameters of one stage that lie alike.
+    """Parameters of one stage with the same layout.
 
     Attributes:
         stage: the pipeline stage.
         name: the parameters' name, `{}` for the layer's number.
         count: how many there are.
-        cut: how they lie, e.g. "axis 0 in 4" or "whole".
+        cut: how they are divided, e.g. "axis 0 in 4" or "whole".
     """
 
     stage: int
@@ -58,9 +58,9 @@ def inspect_strategy(path: Path) -> list[StrategyLine]:
 
 
 def is_strategy(path: Path) -> bool:
-    """Whether a `.ckpt` holds a strategy, not weights: by its first byte, the key of its first field.
+    """Whether a `.ckpt` is a strategy, not weights: by its first byte, the key of its first field.
 
-    Weights are fields 1 of bytes; a strategy begins with a number 1, or with its field 2 or 3.
+    Weights begin with a field 1 of bytes; a strategy with a field 1 that is a number, or with field 2 or 3.
     """
     with path.open("rb") as file:
         return file.read(1) in (b"\x08", b"\x12", b"\x1a")
@@ -76,7 +76,7 @@ def _lines(strategies: Iterable[Strategy]) -> list[StrategyLine]:
 
 
 def describe_cut(layout: TensorLayout) -> str:
-    """Return in words how a parameter lies on its stage's devices."""
+    """Return in words how a parameter is divided among its stage's devices."""
     words = []
     for number, axes in enumerate(layout.tensor_map):
         ways = [layout.device_matrix[-1 - axis] for axis in axes]

@@ -1,8 +1,8 @@
-"""Shard, merge and reshard: a checkpoint directory of any layout made into one of any other.
+"""Shard, merge and reshard: converts a checkpoint directory of any layout into one of any other.
 
-Everything streams: memory does not grow with the model. A run that was killed goes on where it was when
-it is given the same destination; a file has its own name only when it is whole. The result's bytes depend
-on the source and the layout alone.
+Everything streams: memory does not grow with the model. A killed run resumes if it is started again with the
+same destination; a file has its final name only when it is complete. The result's bytes depend only on the
+source and the layout.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ReshardReport:
-    """What was made: the checkpoint files, their bytes, and what a user should know."""
+    """The checkpoint files that were written, their bytes, and notes for the user."""
 
     files: tuple[Path, ...]
     nbytes: int
@@ -59,7 +59,7 @@ def shard_checkpoint(
     weights_only: bool = False,
     progress: Progress = silent,
 ) -> ReshardReport:
-    """Cut a whole checkpoint into one file for each rank, with strategy files beside them.
+    """Divide a whole checkpoint into one file for each rank, with strategy files beside them.
 
     Args:
         source: config.json, tokenizer files, and model.ckpt or safetensors with MindSpore's names.
@@ -68,10 +68,10 @@ def shard_checkpoint(
         ranks: write only these ranks' files (a host writes its own); all by default.
         format: of the files written.
         weights_only: leave out optimizer states and step counters.
-        progress: told the bytes done.
+        progress: called with the bytes written.
 
     Raises:
-        MindrailError: the model does not divide, or the checkpoint is not of this model.
+        MindrailError: the model does not divide, or the checkpoint is of another model.
         StepFailed: the disk is full.
     """
     _check_destination(destination, source)
@@ -91,11 +91,11 @@ def reshard_checkpoint(
     description: Path | None = None,
     progress: Progress = silent,
 ) -> ReshardReport:
-    """Make a sharded checkpoint one of another layout; as `shard_checkpoint`, but from a sharded `source`.
+    """Write a sharded checkpoint at another layout: `shard_checkpoint` with a sharded `source`.
 
     Args:
-        newest: where a rank directory has several checkpoints, take the last by epoch and step.
-        description: directory with config.json, tokenizer and strategy/, where `source` has none of its own.
+        newest: if a rank directory has several checkpoints, take the last by epoch and step.
+        description: directory with config.json, tokenizer and strategy/, if `source` has none.
     """
     described = description or source
     _check_destination(destination, source, described)
@@ -113,16 +113,16 @@ def merge_checkpoint(
     description: Path | None = None,
     progress: Progress = silent,
 ) -> ReshardReport:
-    """Put a sharded checkpoint together into one file, `destination`/model.<format>.
+    """Merge a sharded checkpoint into one file, `destination`/model.<format>.
 
     Args:
         source: rank_<r>/ directories of ours or of MindFormers', with strategy/ in it or beside it.
-        destination: directory to fill, with config.json and tokenizer files where there are any.
-        format: of the file made.
+        destination: directory to fill, with config.json and tokenizer files if there are any.
+        format: of the file written.
         weights_only: leave out optimizer states and step counters.
-        newest: where a rank directory has several checkpoints, take the last by epoch and step.
-        description: directory with config.json, tokenizer and strategy/, where `source` has none of its own.
-        progress: told the bytes done.
+        newest: if a rank directory has several checkpoints, take the last by epoch and step.
+        description: directory with config.json, tokenizer and strategy/, if `source` has none.
+        progress: called with the bytes written.
 
     Raises:
         MindrailError: shards are missing, contradict each other or their strategies, or are of another model.
@@ -132,7 +132,7 @@ def merge_checkpoint(
     _check_destination(destination, source, described)
     held = _held(source, described, newest, weights_only)
     names = dict.fromkeys(held.shapes)
-    notes = ["no config.json there: nothing says which parameters the model should have"]
+    notes = ["there is no config.json: the parameters could not be checked against it"]
     if (described / "config.json").exists():
         notes = []
         partition = load_model_config(described).partition(Layout())
@@ -147,7 +147,7 @@ def merge_checkpoint(
 
 def _check_destination(destination: Path, *sources: Path) -> None:
     if destination.resolve() in [source.resolve() for source in sources]:
-        raise MindrailError("is the source too", where=destination, fix="choose another destination")
+        raise MindrailError("is also the source", where=destination, fix="choose another destination")
 
 
 def _held(source: Path, described: Path, newest: bool, weights_only: bool) -> Holdings:
@@ -162,19 +162,19 @@ def _whole(directory: Path) -> Path:
 
 
 def _check_model(held: Holdings, partition: Partition, where: Path) -> None:
-    """Refuse a checkpoint that does not have exactly the parameters that config.json implies."""
+    """Refuse a checkpoint that does not have exactly the parameters of config.json's model."""
     for name, placement in partition.placements.items():
         if name not in held.shapes:
-            raise MindrailError(f"the checkpoint has no {name}, config.json implies one", where=where)
+            raise MindrailError(f"the checkpoint has no {name}, but config.json's model does", where=where)
         if held.shapes[name] != placement.shape:
             raise MindrailError(
-                f"{name} is {list(held.shapes[name])}, config.json makes it {list(placement.shape)}",
+                f"{name} is {list(held.shapes[name])}, by config.json it is {list(placement.shape)}",
                 where=where,
             )
     for name in held.shapes:
         if name in partition.placements or is_state(name, partition.placements) or held.is_counter(name):
             continue
-        raise MindrailError(f"the checkpoint has {name}, config.json implies none", where=where)
+        raise MindrailError(f"the checkpoint has {name}, but config.json's model does not", where=where)
     for name, shape in held.shapes.items():
         whole = held.shapes.get(name.partition(".")[2], shape)
         if shape != whole:
@@ -222,7 +222,7 @@ def _targets(
     ranks: Sequence[int] | None,
     format: FileFormat,
 ) -> dict[Path, dict[str, LazyTensor]]:
-    """Return what is to be written: for each of the ranks its file and the slices in it."""
+    """Return the file of each rank and the slices that go into it."""
     mesh, devices = Mesh(layout), _devices(layout)
     targets = {}
     for rank in mesh.ranks if ranks is None else ranks:
@@ -233,7 +233,7 @@ def _targets(
 
 
 def _slices(held: Holdings, strategy: Strategy, device: int) -> dict[str, LazyTensor]:
-    """Return what one rank's file is to hold: its slices, then the counters that all ranks have in common."""
+    """Return the contents of one rank's file: its slices, then the counters that all ranks share."""
     tensors = {}
     for name, layout in strategy.layouts.items():
         tensors[name] = assemble(name, device_box(name, layout, device, held.shapes[name]), held.pieces[name])
@@ -244,7 +244,7 @@ def _slices(held: Holdings, strategy: Strategy, device: int) -> dict[str, LazyTe
 
 
 def _write_strategies(destination: Path, stages: Sequence[Strategy], devices: int) -> None:
-    """Write every rank's strategy file; refuse a destination that holds another layout's."""
+    """Write every rank's strategy file; refuse a destination with those of another layout."""
     (destination / "strategy").mkdir(parents=True, exist_ok=True)
     contents = [encode_strategy(strategy) for strategy in stages]
     paths = {
@@ -284,7 +284,7 @@ def _file_layout(tensors: Mapping[str, LazyTensor], format: FileFormat) -> FileL
 
 
 def _origin(held: Holdings) -> str:
-    """Return what tells one source from another without reading it: its files' names, sizes and times."""
+    """Return what identifies a source without reading it: its files' names, sizes and times."""
     paths = {
         extent.path for pieces in held.pieces.values() for piece in pieces for extent in piece.tensor.extents
     }

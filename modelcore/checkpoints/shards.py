@@ -1,8 +1,8 @@
-"""Finding a sharded checkpoint's parts: which file is each rank's, and what its strategy says it holds.
+"""Finds the parts of a sharded checkpoint: each rank's file and its strategy.
 
-Reads the directories this project writes and those MindFormers writes (`strategy/` beside `rank_<r>/` or
-beside `checkpoint/rank_<r>/`). Nothing is guessed: a rank without a file, two files for one rank and
-strategy files that contradict each other are refused. Tensors are not looked at here.
+Reads the directories that this project writes and those of MindFormers (`strategy/` beside `rank_<r>/` or
+beside `checkpoint/rank_<r>/`). Nothing is guessed: a rank without a file, two files for one rank and strategy
+files that contradict each other are refused. Tensors are not read here.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def find_shards(directory: Path, *, other: Path | None = None, newest: bool = Fa
 
     Args:
         directory: holds `rank_<r>/`, or `checkpoint/rank_<r>/` as MindFormers' output does.
-        other: holds `strategy`, where there is none in `directory` or beside it.
-        newest: where a rank has several checkpoints, take the last by epoch and step in their names.
+        other: a directory with `strategy/`, used if there is none in `directory` or beside it.
+        newest: if a rank has several checkpoints, take the last by epoch and step in their names.
 
     Raises:
-        MindrailError: something is missing, double or contradictory; the file or directory is named.
+        MindrailError: something is missing, there twice or contradictory; the file or directory is named.
     """
     base = directory if _rank_directories(directory) else directory / "checkpoint"
     if not _rank_directories(base):
@@ -103,17 +103,20 @@ def read_strategies(directory: Path) -> tuple[dict[int, Strategy], int]:
         for layout in strategy.layouts.values()
     }
     if len(sizes) > 1:
-        raise MindrailError(f"device matrices of {sorted(sizes)} devices", where=list(sizes.values())[-1])
+        raise MindrailError(
+            f"strategy files with device matrices of {sorted(sizes)} devices", where=list(sizes.values())[-1]
+        )
     devices = next(iter(sizes))
     for rank, strategy in strategies.items():
         if strategy.stage != rank // devices:
             raise MindrailError(
-                f"stage {strategy.stage}; {devices} devices a stage make it {rank // devices}",
+                f"stage {strategy.stage}; with {devices} devices per stage it should be {rank // devices}",
                 where=paths[rank],
             )
     if len(strategies) % devices:
         raise MindrailError(
-            f"{len(strategies)} strategy files, {devices} devices a stage: some are missing", where=directory
+            f"{len(strategies)} strategy files, {devices} devices per stage: some are missing",
+            where=directory,
         )
     return strategies, devices
 
@@ -130,7 +133,7 @@ def _rank_directories(base: Path) -> dict[int, Path]:
 def _add_once(found: dict[int, Path], rank: int, path: Path) -> None:
     if rank in found:
         raise MindrailError(
-            f"is of rank {rank}, and so is {found[rank].name}", where=path, fix="leave only one"
+            f"is for rank {rank}, and so is {found[rank].name}", where=path, fix="leave only one"
         )
     found[rank] = path
 
@@ -142,7 +145,7 @@ def _strategy_directory(directory: Path, other: Path | None) -> Path:
     raise MindrailError(
         "there is no strategy/ in it or beside it",
         where=directory,
-        fix="shards cannot be put together without their strategy files",
+        fix="add the strategy files: shards cannot be read without them",
     )
 
 
@@ -169,7 +172,7 @@ def _checkpoint(directory: Path, newest: bool) -> Path:
         raise MindrailError(
             f"holds {len(found)} checkpoints ({found[0].name}, {found[1].name}, …)",
             where=directory,
-            fix="ask for the newest or leave only one",
+            fix="use --newest or leave only one",
         )
     return max(found, key=_step) if len(found) > 1 else found[0]
 

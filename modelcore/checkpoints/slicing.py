@@ -1,7 +1,7 @@
-"""From a layout in MindSpore's terms to boxes: which part of a whole parameter a device of the stage holds.
+"""From MindSpore's strategies to boxes: which part of a whole parameter each device of a stage holds.
 
-The meaning of device matrix, tensor map and optimizer sharding is that of mindspore.transform_checkpoints,
-against which the tests compare it bit for bit.
+Device matrix, tensor map and optimizer sharding mean what they mean in mindspore.transform_checkpoints, with
+which the tests compare it bit for bit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["device_box", "state_layout", "strategy_of", "whole_shape", "with_sta
 
 
 def strategy_of(partition: Partition, rank: int) -> Strategy:
-    """Return what the strategy file of `rank` says; the devices are data_parallel x model_parallel."""
+    """Return the strategy of `rank`; the stage's devices are data_parallel x model_parallel."""
     layout = partition.layout
     layouts = {}
     for name, box in partition.boxes(rank).items():
@@ -31,10 +31,10 @@ def strategy_of(partition: Partition, rank: int) -> Strategy:
 
 
 def state_layout(layout: TensorLayout, whole: tuple[int, ...]) -> TensorLayout:
-    """Return how an optimizer's state lies when the data-parallel replicas share it (ZeRO-1).
+    """Return the layout of an optimizer's state that is divided among the data-parallel replicas (ZeRO-1).
 
-    Each replica has an equal part of the rows that its slice of the parameter has; where they do not divide,
-    every replica keeps them all.
+    Each replica has an equal part of the rows of its slice of the parameter; if they do not divide, every
+    replica keeps them all.
 
     Args:
         layout: of the parameter, on devices data_parallel x model_parallel.
@@ -44,23 +44,23 @@ def state_layout(layout: TensorLayout, whole: tuple[int, ...]) -> TensorLayout:
     if not whole or replicas == 1:
         return layout
     if layout.tensor_map[0]:
-        fits = whole[0] % (slices * replicas) == 0
-        return replace(layout, shard_step=slices, shard_size=replicas) if fits else layout
-    fits = whole[0] % replicas == 0
-    return replace(layout, tensor_map=((1,), *layout.tensor_map[1:])) if fits else layout
+        divides = whole[0] % (slices * replicas) == 0
+        return replace(layout, shard_step=slices, shard_size=replicas) if divides else layout
+    divides = whole[0] % replicas == 0
+    return replace(layout, tensor_map=((1,), *layout.tensor_map[1:])) if divides else layout
 
 
 def with_states(
     strategy: Strategy, states: Mapping[str, tuple[int, ...]], *, shard_optimizer: bool
 ) -> Strategy:
-    """Return the strategy with the optimizer's states laid out like the parameters they belong to.
+    """Return the strategy with the optimizer's states added, laid out like their parameters.
 
-    Each kind of state follows in the order of the parameters, whatever the order of `states`.
+    Each kind of state is in the order of the parameters, whatever the order of `states`.
 
     Args:
         strategy: of the parameters alone.
-        states: the whole shapes of the states by name, `adam_m.<parameter>`; others are passed over.
-        shard_optimizer: whether the data-parallel replicas share them, see `state_layout`.
+        states: the whole shapes of the states by name, `adam_m.<parameter>`; others are ignored.
+        shard_optimizer: whether they are divided among the data-parallel replicas, see `state_layout`.
     """
     layouts = dict(strategy.layouts)
     kinds = dict.fromkeys(name.partition(".")[0] for name in states)
@@ -73,14 +73,14 @@ def with_states(
 
 
 def whole_shape(name: str, layout: TensorLayout, held: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of the whole parameter of which every device holds a part of shape `held`.
+    """Return the shape of the whole parameter of which each device holds a part of shape `held`.
 
     Raises:
         MindrailError: the layout contradicts itself or the shape.
     """
     if len(held) != len(layout.tensor_map):
         raise MindrailError(
-            f"has the shape {list(held)}, its strategy {len(layout.tensor_map)} axes",
+            f"has the shape {list(held)}, in its strategy it has {len(layout.tensor_map)} axes",
             where=name,
             fix="the strategy files are of another model",
         )
@@ -94,7 +94,7 @@ def whole_shape(name: str, layout: TensorLayout, held: tuple[int, ...]) -> tuple
 def device_box(name: str, layout: TensorLayout, device: int, whole: tuple[int, ...]) -> Box:
     """Return the box of the parameter of shape `whole` that device number `device` of the stage holds.
 
-    Optimizer sharding cuts axis 0 of the slice further, among the devices that hold the same slice.
+    Optimizer sharding divides axis 0 of the slice further, among the devices that hold the same slice.
 
     Raises:
         MindrailError: the layout contradicts itself, or an axis does not divide.
@@ -110,13 +110,13 @@ def device_box(name: str, layout: TensorLayout, device: int, whole: tuple[int, .
             index = index * _parts(layout) + _copy(layout, at) % _parts(layout)
             ways *= _parts(layout)
         if size % ways:
-            raise MindrailError(f"axis {number} of {size} is to be cut into {ways}", where=name)
+            raise MindrailError(f"axis {number} of {size} does not divide into {ways}", where=name)
         box.append((index * size // ways, (index + 1) * size // ways))
     return tuple(box)
 
 
 def _copies(layout: TensorLayout) -> list[int]:
-    """Return the axes of the device matrix, from the left, along which every device holds the same slice."""
+    """Return the axes of the device matrix, from the left, along which all devices hold the same slice."""
     used = {len(layout.device_matrix) - 1 - axis for axes in layout.tensor_map for axis in axes}
     return [axis for axis, size in enumerate(layout.device_matrix) if axis not in used and size > 1]
 
@@ -130,7 +130,7 @@ def _copy(layout: TensorLayout, at: tuple[int, ...]) -> int:
 
 
 def _parts(layout: TensorLayout) -> int:
-    """Return into how many parts optimizer sharding cuts a slice; 1 for none."""
+    """Return into how many parts optimizer sharding divides a slice; 1 for none."""
     if not layout.shard_step or not layout.shard_size:
         return 1
     if layout.shard_size == -1:
@@ -148,15 +148,15 @@ def _check(name: str, layout: TensorLayout) -> None:
     if parts == 1:
         return
     if axes != sorted(axes, reverse=True):
-        # Here MindSpore's transform_checkpoints contradicts the tensor map that it is given.
+        # Here MindSpore's transform_checkpoints contradicts the tensor map.
         raise MindrailError(f"optimizer sharding with the tensor map {layout.tensor_map}", where=name)
     copies = math.prod(matrix[axis] for axis in _copies(layout))
     if parts < 1 or copies % parts:
-        raise MindrailError(f"optimizer sharding cuts {copies} copies into {parts} parts", where=name)
+        raise MindrailError(f"optimizer sharding divides {copies} copies into {parts} parts", where=name)
     group = [
         device
         for device in range(math.prod(matrix))
-        if _copy(layout, at := _coordinates(device, matrix)) < parts and not _moves(layout, at)
+        if _copy(layout, at := _coordinates(device, matrix)) < parts and not _holds_another_slice(layout, at)
     ]
     step = (group[-1] - group[0]) // (parts - 1)
     if layout.shard_step != step:
@@ -166,7 +166,7 @@ def _check(name: str, layout: TensorLayout) -> None:
         )
 
 
-def _moves(layout: TensorLayout, at: tuple[int, ...]) -> bool:
+def _holds_another_slice(layout: TensorLayout, at: tuple[int, ...]) -> bool:
     """Whether the device at `at` holds another slice than device 0 does."""
     return any(at[-1 - axis] for axes in layout.tensor_map for axis in axes)
 

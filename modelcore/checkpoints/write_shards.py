@@ -1,8 +1,8 @@
-"""Writing many files of slices at the speed of a plain copy, and going on at the next file after a kill.
+"""Writes many files of slices at the speed of a plain copy, and resumes at the next file after a kill.
 
-Bytes are moved, not made: where a slice lies in its source as it will lie in the target, the kernel copies
-it (copy_file_range) and it never enters the process. So nothing is hashed and nothing counted here, unlike
-in `modelcore.weights.writing`; a file that was not finished is begun anew.
+Where a slice has the same bytes in its source and in the target, the kernel copies them (copy_file_range) and
+they never enter the process. So nothing is hashed and no values are counted here, unlike in
+`modelcore.weights.writing`; a file that was not finished is started over.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from modelcore.weights.writing import scratch_path
 
 __all__ = ["Target", "write_targets"]
 
-# Beyond this the disk is busy; two already hide the putting together of columns behind the writing.
+# More do not help: the disk is busy. Two already hide the assembling of columns behind the writing.
 _WORKERS = min(4, max(2, os.cpu_count() or 1))
-# What the kernel is asked to copy at once: long enough to be efficient, short enough to show progress.
+# Bytes that the kernel copies in one call: enough to be efficient, few enough to show progress.
 _COPY = 16 << 20
 
 
 @dataclass(frozen=True)
 class Target:
-    """A file to be: its layout and the tensors that go into it, by name."""
+    """A file to write: its layout and the tensors that go into it, by name."""
 
     layout: FileLayout
     tensors: Mapping[str, LazyTensor]
 
 
 def write_targets(targets: Mapping[Path, Target], origin: str, *, progress: Progress = silent) -> None:
-    """Write every target, except those that an interrupted call with the same `origin` had finished.
+    """Write every target, except those that an interrupted call with the same `origin` has finished.
 
-    While the work lasts, each finished file has a note of what it was made from beside it
-    (`<name>.origin`); when all are there the notes are removed.
+    Until all files are there, each finished one has a note beside it (`<name>.origin`) of what it was made
+    from, written when the file is on the disk.
 
     Args:
         targets: the files, by path; several are written at once.
-        origin: what they are made from; a file that was made from something else is made anew.
-        progress: told the bytes done.
+        origin: what they are made from; a file that was made from something else is written again.
+        progress: called with the bytes written.
 
     Raises:
         MindrailError: a source file ends too early.
@@ -77,7 +77,7 @@ def _note(path: Path) -> str:
 
 
 class _Counter:
-    """Adds up what several threads have done."""
+    """Adds up the bytes that several threads have written."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total, self._done, self._lock = progress, total, 0, Lock()
@@ -113,7 +113,7 @@ def _write_file(
 
 
 def _collect(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[], None]]) -> None:
-    """Run the jobs; after a failure start no further one and raise it."""
+    """Run the jobs; after a failure start no more and raise it."""
     futures = [pool.submit(job) for job in jobs]
     try:
         for future in futures:
@@ -139,7 +139,7 @@ def _write_tensor(
 
 
 def _matched(extents: Sequence[Extent], places: Sequence[Place]) -> Iterator[tuple[Extent, int]]:
-    """Yield (source bytes, where they go), cut wherever a source or a target run ends."""
+    """Yield (source bytes, target offset), split wherever a source extent or a target place ends."""
     at = 0
     for extent in extents:
         for start, length, offset in _parts(places, at, at + extent.length):
@@ -174,7 +174,7 @@ def _kernel_copy(source: int, target: int, count: int, begin: int, offset: int) 
     try:
         return os.copy_file_range(source, target, count, begin, offset)
     except OSError as error:
-        # Not on this kernel or between these file systems.
+        # Not supported by this kernel or between these file systems.
         if error.errno not in (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
             raise
         return _plain_copy(source, target, count, begin, offset)

@@ -1,1 +1,1 @@
-"""How one model is spread over many ranks: mesh, partition of each parameter, collectives, strategy files."""
+"""One model on many ranks: mesh, partition of the parameters, collectives, strategy files, memory."""

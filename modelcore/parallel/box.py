@@ -1,4 +1,4 @@
-"""A part of a tensor as plain ranges of its axes. Knows no layout, strategy or file."""
+"""A part of a tensor as a range of each axis. Knows no layout, strategy or file."""
 
 from __future__ import annotations
 

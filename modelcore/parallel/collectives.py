@@ -1,6 +1,6 @@
 """The collectives a layer needs, as MindSpore cells whose backward pass is the right collective too.
 
-They work in graph mode and PyNative, on CPU (AllReduce SUM of fp32 and fp16 is all its backend gives
+They work in graph mode and PyNative, on CPU (whose backend has only AllReduce SUM of fp32 and fp16 in
 sub-groups) and on Ascend. Every cell is the identity for a group of one, so a network is written once.
 `ToTensorParallel` and `FromTensorParallel` are the f and g of Megatron-LM (Shoeybi et al. 2019, figure 3).
 
@@ -33,7 +33,7 @@ class TensorGroup:
     Attributes:
         name: the backend's name of the group; "" for a group of one, which never communicates.
         size: how many ranks are in it.
-        index: this rank's place in it, 0 … size - 1.
+        index: this rank's position in it, 0 … size - 1.
     """
 
     name: str
@@ -42,7 +42,7 @@ class TensorGroup:
 
 
 WHOLE = TensorGroup("", 1, 0)
-"""The group of a model that is not cut."""
+"""The group of a model that is whole on one rank."""
 
 
 def _all_reduce(group: TensorGroup) -> nn.Cell | ops.AllReduce:
@@ -62,7 +62,7 @@ class GroupSum(nn.Cell):
 
 
 class GroupMax(nn.Cell):
-    """The elementwise maximum over the group, made of a SUM because CPU's AllReduce has no MAX.
+    """The elementwise maximum over the group, computed with SUM because CPU's AllReduce has no MAX.
 
     Each member puts its tensor in its own row of a zero tensor [size, …]; the sum holds them all.
     """
@@ -82,7 +82,7 @@ class GroupMax(nn.Cell):
 
 
 class GroupGather(nn.Cell):
-    """Every member's vector, one below the other.
+    """The vectors of all members, stacked.
 
     The CPU backend gathers in the world only; in other groups each member adds its row to zeros.
     """

@@ -1,8 +1,8 @@
-"""Join the world and create the communication groups one rank of a mesh needs.
+"""Creates the communication groups that one rank of a mesh needs.
 
-The CPU backend wants `create_group` from the members of a group only, and so do the groups of every
-other backend tolerate it. A group that is the whole world uses the world's own name: the CPU backend
-gathers and broadcasts in the world only.
+The CPU backend requires that only the members of a group call `create_group`, and other backends accept it.
+A group that is the whole world uses the world's own name: the CPU backend gathers and broadcasts in the world
+only.
 
 Not here: which ranks form a group (`mesh`), what is sent (`collectives`).
 """
@@ -44,7 +44,7 @@ class Groups:
 
 
 def create_groups(mesh: Mesh, rank: int) -> Groups:
-    """Create this rank's groups; `mindspore.communication.init()` must have been called if there are others.
+    """Create this rank's groups; with more than one rank, call `mindspore.communication.init()` before.
 
     Args:
         mesh: the layout's ranks.

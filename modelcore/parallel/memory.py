@@ -1,7 +1,7 @@
-"""How much memory each rank will need, from sizes alone: before a cluster is booked, with no device.
+"""How much memory each rank will need, from sizes alone: before a cluster is reserved, without a device.
 
 Weights, gradients and optimizer states are exact: they follow from the partition. Activations are an
-estimate: what the backward pass keeps of every layer, counted as in Korthikanti et al. 2022 ("Reducing
+estimate: what the backward pass keeps of every layer, as in Korthikanti et al. 2022 ("Reducing
 Activation Recomputation in Large Transformer Models", section 4), with attention probabilities and the
 causal mask unless attention is fused. The framework's own buffers and fragmentation are not in it.
 """
@@ -32,18 +32,18 @@ _FP32 = 4
 
 @dataclass(frozen=True)
 class LayerWidths:
-    """What a token costs in one layer, in elements.
+    """The widths of one layer per token, in elements.
 
     Attributes:
         hidden: width of the residual stream.
         heads: attention heads.
         key_value: width of all keys of a token (heads x head size); the values' is the same.
-        key_value_cut: whether model_parallel cuts keys and values (not where one head serves all).
+        key_value_cut: whether model_parallel divides keys and values (not if all heads share one).
         inner: width of the feed-forward layer.
         inner_kept: tensors of that width that the backward pass needs (gate, its sigmoid, up, product: 4).
         vocabulary: entries of the vocabulary.
-        turn: elements of the constant that turns queries and keys at one position (head size squared where
-            positions are rotary, otherwise 0).
+        rotation: elements of the constant that rotates queries and keys at one position (head size squared
+            with rotary positions, otherwise 0).
     """
 
     hidden: int
@@ -53,17 +53,17 @@ class LayerWidths:
     inner: int
     inner_kept: int
     vocabulary: int
-    turn: int = 0
+    rotation: int = 0
 
 
 @dataclass(frozen=True)
 class Training:
-    """What of a training job decides its memory.
+    """The settings of a training job that decide its memory.
 
     Attributes:
         batch_size: rows of a micro-batch on one data-parallel replica.
         seq_length: tokens of a row.
-        micro_batches: micro-batches of a step; with pipeline stages several are under way at once.
+        micro_batches: micro-batches of a step; with pipeline stages several are in flight at once.
         recompute: keep only each layer's input and run the layer again in the backward pass.
         shard_optimizer: divide the optimizer's states among the data-parallel replicas (ZeRO-1).
         compute_bytes: bytes of an activation: 2 for fp16 and bf16, 4 for fp32.
@@ -81,7 +81,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Inference:
-    """What of generation decides its memory: rows side by side, tokens of each, bytes of an element."""
+    """The settings of generation that decide its memory: rows at once, tokens per row, bytes per element."""
 
     batch_size: int
     seq_length: int
@@ -90,7 +90,7 @@ class Inference:
 
 @dataclass(frozen=True)
 class RankMemory:
-    """Bytes that one rank needs, by what they are for."""
+    """Bytes that one rank needs, by their use."""
 
     weights: int
     gradients: int = 0
@@ -106,7 +106,7 @@ class RankMemory:
 
 @dataclass(frozen=True)
 class Fit:
-    """One layout of `what_fits`: the fullest rank's memory, or why the model cannot be cut that way."""
+    """One layout of `what_fits`: the fullest rank's memory, or why the model cannot be divided that way."""
 
     layout: Layout
     memory: RankMemory | None
@@ -132,7 +132,7 @@ def training_memory(partition: Partition, rank: int, widths: LayerWidths, job: T
 
 
 def _state_elements(shape: tuple[int, ...], replicas: int) -> int:
-    """Return the elements of one replica's part of a state: all where the rows do not divide."""
+    """Return the elements of one replica's part of a state; all of them if the rows do not divide."""
     divides = bool(shape) and shape[0] % replicas == 0
     return math.prod(shape) // (replicas if divides else 1)
 
@@ -155,13 +155,13 @@ def what_fits(
     """Try every layout of `world_size` ranks.
 
     Args:
-        world_size: ranks to be had.
+        world_size: number of ranks.
         capacity: bytes of one device.
-        partition: cuts the model; raises MindrailError where it cannot be cut.
-        memory: a rank's need, e.g. `training_memory` with its last two arguments filled in.
+        partition: divides the model; raises MindrailError if it cannot be divided.
+        memory: of a rank, e.g. `training_memory` with its last two arguments bound.
 
     Returns:
-        What fits first, each group by the fullest rank's memory; what cannot be cut last, with the reason.
+        The layouts by the fullest rank's memory; those that cannot be divided last, with the reason.
     """
     found = []
     for layout in _layouts(world_size):
@@ -185,14 +185,14 @@ def _layouts(world_size: int) -> Iterator[Layout]:
 
 
 def _activations(partition: Partition, rank: int, widths: LayerWidths, job: Training) -> int:
-    """Return the bytes kept between forward and backward when most micro-batches are under way (1F1B)."""
+    """Return the bytes kept between forward and backward when most micro-batches are in flight (1F1B)."""
     layout, stage = partition.layout, Mesh(partition.layout).coordinates(rank).stage
     layers = len(partition.layers[stage])
     tokens = job.batch_size * job.seq_length
     layer = tokens * _kept_by_layer(widths, layout.model_parallel, job)
     kept = layers * (tokens * widths.hidden * job.compute_bytes if job.recompute else layer)
-    under_way = min(job.micro_batches, layout.pipeline_stage - stage)
-    total = kept * under_way + (layer if job.recompute else 0) + job.seq_length * widths.turn * _FP32
+    in_flight = min(job.micro_batches, layout.pipeline_stage - stage)
+    total = kept * in_flight + (layer if job.recompute else 0) + job.seq_length * widths.rotation * _FP32
     if not job.flash_attention:
         total += tokens * _scores(widths, layout.model_parallel, job) * _FP32
     if stage == layout.pipeline_stage - 1:
@@ -203,11 +203,11 @@ def _activations(partition: Partition, rank: int, widths: LayerWidths, job: Trai
 
 
 def _kept_by_layer(widths: LayerWidths, model_parallel: int, job: Training) -> int:
-    """Return the bytes a token leaves for the backward pass in one layer of one rank.
+    """Return the bytes that the backward pass keeps per token in one layer of one rank.
 
     Whole on every rank: the inputs and outputs of the two norms. Cut: queries, keys, values, the attention's
     result and the feed-forward's inner tensors. Without flash attention the probabilities too, in fp32 as
-    the softmax gives them and, with 16-bit arithmetic, as the product takes them.
+    the softmax returns them and, with 16-bit arithmetic, as the product reads them.
     """
     whole = 4 * widths.hidden
     cut = 2 * widths.hidden + widths.inner_kept * widths.inner

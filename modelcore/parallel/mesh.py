@@ -1,8 +1,8 @@
-"""Which rank does which part of the work: rank ↔ (pipeline stage, data, tensor) coordinates.
+"""Which rank does which part of the work: rank ↔ coordinates (pipeline stage, data, tensor).
 
 Ranks are counted as MindFormers counts them: rank = (stage * data_parallel + data) * model_parallel
-+ tensor, so a tensor-parallel group is a run of neighbouring ranks (one host) and a pipeline stage is
-one contiguous block. Only arithmetic: no device and no communication is touched here.
++ tensor, so a tensor-parallel group is neighbouring ranks (one host) and a pipeline stage is one
+contiguous block. Only arithmetic: no device, no communication.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ __all__ = ["Coordinates", "Layout", "Mesh"]
 
 @dataclass(frozen=True)
 class Layout:
-    """How many ways the work is cut along each axis; the names are MindFormers' configuration keys."""
+    """Into how many parts the work is divided on each axis; the names are MindFormers' configuration keys.
+
+    Raises:
+        MindrailError: a size is not a whole number of at least 1; the key is named.
+    """
 
     data_parallel: int = 1
     model_parallel: int = 1
@@ -41,7 +45,7 @@ class Layout:
         """
         if world_size != self.world_size:
             raise MindrailError(
-                f"the layout {self} takes {self.world_size} ranks, {world_size} are to be started",
+                f"the layout {self} takes {self.world_size} ranks, {world_size} are started",
                 where="data_parallel, model_parallel, pipeline_stage",
                 fix="change the layout or the number of ranks",
             )
@@ -52,7 +56,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Where one rank stands: its pipeline stage, its data-parallel replica, its tensor-parallel slice."""
+    """The position of one rank: its pipeline stage, its data-parallel replica, its tensor-parallel slice."""
 
     stage: int
     data: int
@@ -61,7 +65,7 @@ class Coordinates:
 
 @dataclass(frozen=True)
 class Mesh:
-    """The ranks of a layout and the groups in which they talk to each other."""
+    """The ranks of a layout and the groups in which they communicate."""
 
     layout: Layout
 
@@ -71,7 +75,7 @@ class Mesh:
         return range(self.layout.world_size)
 
     def coordinates(self, rank: int) -> Coordinates:
-        """Return where `rank` stands.
+        """Return the position of `rank`.
 
         Raises:
             MindrailError: the layout has no such rank.
@@ -83,7 +87,11 @@ class Mesh:
         return Coordinates(stage, data, tensor)
 
     def rank(self, at: Coordinates) -> int:
-        """Return the rank that stands at `at`; the inverse of `coordinates`."""
+        """Return the rank at this position; the inverse of `coordinates`.
+
+        Raises:
+            MindrailError: the layout has no such position.
+        """
         layout = self.layout
         inside = (
             0 <= at.stage < layout.pipeline_stage

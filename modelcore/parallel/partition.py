@@ -1,8 +1,8 @@
-"""How a model's parameters are divided among the ranks of a layout: by tensor slice and by pipeline stage.
+"""Divides a model's parameters among the ranks of a layout: by tensor slice and by pipeline stage.
 
-A family says for each of its parameters which axis model_parallel cuts and in which stage it lives
-(`modelcore.models.<family>.partition`); this module turns that table and a layout into what each rank
-holds, and refuses what cannot be divided before anything runs. It knows no family and touches no device.
+A family has a table with the axis of each parameter that model_parallel divides, and its pipeline stage
+(`modelcore.models.<family>.partition`). From that and a layout follows what each rank holds; what cannot be
+divided is refused before anything runs. Knows no family and needs no device.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Cut:
 
 @dataclass(frozen=True)
 class Rule:
-    """How one parameter of a family is cut.
+    """How one parameter of a family is divided.
 
     Attributes:
-        axis: the axis that model_parallel cuts; None keeps the parameter whole on every rank.
-        counts: the config.json key whose number must divide by model_parallel (heads, not elements).
-        place: the pipeline stage it lives in; "ends" is a parameter shared by the first and the last.
-        vocabulary: kept whole, with a note, when its rows do not divide or vocab_emb_dp asks for it.
+        axis: the axis that model_parallel divides; None keeps the parameter whole on every rank.
+        counts: the config.json key whose number must be a multiple of model_parallel (heads, not elements).
+        place: its pipeline stage; "ends" is a parameter shared by the first and the last.
+        vocabulary: kept whole, with a note, if its rows do not divide or vocab_emb_dp is set.
     """
 
     axis: int | None = None
@@ -58,14 +58,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one parameter is: its whole shape, the axis that is cut (None: whole), the stages holding it."""
+    """Where one parameter is: its whole shape, the axis that is divided or None, the stages that hold it."""
 
     shape: tuple[int, ...]
     axis: int | None
     stages: tuple[int, ...]
 
     def box(self, tensor: int, model_parallel: int) -> Box:
-        """Return the box that the tensor-parallel slice number `tensor` holds."""
+        """Return the box that tensor-parallel slice number `tensor` holds."""
         box = [(0, size) for size in self.shape]
         if self.axis is not None:
             rows = self.shape[self.axis] // model_parallel
@@ -104,7 +104,7 @@ class Partition:
 
 
 def stage_layers(num_layers: int, stages: int, offsets: Sequence[int] = ()) -> tuple[range, ...]:
-    """Return the layers of each pipeline stage: num_layers // stages and, as in MindFormers, an offset each.
+    """Return the layers of each pipeline stage: num_layers // stages and, as in MindFormers, an offset.
 
     Args:
         num_layers: layers of the model.
@@ -124,7 +124,7 @@ def stage_layers(num_layers: int, stages: int, offsets: Sequence[int] = ()) -> t
     sizes = [share + offset for offset in offsets or [0] * stages]
     if len(sizes) != stages or sum(sizes) != num_layers or min(sizes) < 1:
         raise MindrailError(
-            f"{list(offsets)} makes stages of {sizes} layers; wanted: {num_layers} layers in {stages} stages",
+            f"{list(offsets)} makes stages of {sizes} layers; the model has {num_layers}, in {stages} stages",
             where="offset",
         )
     starts = [sum(sizes[:i]) for i in range(stages)]
@@ -185,7 +185,7 @@ def _check_counts(rules: Mapping[str, Rule], counts: Mapping[str, int], model_pa
 def _rule(name: str, rules: Mapping[str, Rule]) -> Rule:
     rule = rules.get(_LAYER.sub("{}", name, count=1))
     if rule is None:
-        raise MindrailError("this family's partition table does not know the parameter", where=name)
+        raise MindrailError("the parameter is not in this family's partition table", where=name)
     return rule
 
 

@@ -1,7 +1,7 @@
-"""One tensor from one rank of a pair to the other: Send and Receive where the backend has them.
+"""Moves one tensor from one rank of a pair to the other: with Send and Receive if the backend has them.
 
-The CPU backend has none, so there the pair adds: the sender its tensor, the receiver zeros. Both forms
-block until the other side is there too, so both sides must list their transfers in the same order
+The CPU backend has neither, so there the pair computes a sum: of the sender's tensor and the receiver's
+zeros. Both forms block until the other side takes part, so both sides must order their transfers equally
 (`modelcore.parallel.pipeline`).
 """
 
@@ -16,7 +16,7 @@ __all__ = ["Receive", "Send"]
 
 
 class Send(nn.Cell):
-    """Hand a tensor to the other rank of a pair.
+    """Sends a tensor to the other rank of a pair.
 
     Args:
         pair: a group of two.
@@ -27,12 +27,12 @@ class Send(nn.Cell):
         self.move = GroupSum(pair) if _on_cpu() else ops.Send(0, 1 - pair.index, group=pair.name)
 
     def construct(self, x: Tensor) -> Tensor:
-        """Send `x`; what is returned is of no use."""
+        """Send `x`; the result has no meaning."""
         return self.move(x)
 
 
 class Receive(nn.Cell):
-    """Take a tensor from the other rank of a pair.
+    """Receives a tensor from the other rank of a pair.
 
     Args:
         pair: a group of two.

@@ -1,8 +1,8 @@
-"""MindSpore's strategy files (`ckpt_strategy_rank_<r>.ckpt`): how each parameter lies on a stage's devices.
+"""MindSpore's strategy files (`ckpt_strategy_rank_<r>.ckpt`): how each parameter is laid out on a stage.
 
 The message is `ParallelStrategyMap` of MindSpore's node_strategy.proto; it is read and written here byte for
-byte, so that no MindSpore is needed. MindSpore's JSON strategies are not read. What a layout means for
-one rank's slice is in `modelcore.checkpoints.slicing`.
+byte, without MindSpore. MindSpore's JSON strategies are not supported. Which slice a rank has is in
+`modelcore.checkpoints.slicing`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from modelcore.weights.protobuf import BYTES, VARINT, Damaged, Field, fields, le
 
 __all__ = ["Strategy", "TensorLayout", "encode_strategy", "read_strategy", "strategy_file"]
 
-# Empty unless an EmbeddingLookup's rows are cut by hand: param_split_shape and indices_offset.
+# Empty unless an EmbeddingLookup's rows are divided by hand: param_split_shape and indices_offset.
 _UNEVEN_SIZES, _UNEVEN_OFFSETS = 3, 4
 
 
 @dataclass(frozen=True)
 class TensorLayout:
-    """How one parameter lies on the devices of its stage.
+    """How one parameter is laid out on the devices of its stage.
 
     Attributes:
         device_matrix: the stage's devices as a box, e.g. (data_parallel, model_parallel); last axis fastest.
-        tensor_map: for each axis of the tensor the device axes that cut it, counted from the right; () whole.
+        tensor_map: for each axis of the tensor the device axes that divide it, from the right; () whole.
         shard_step: distance in ranks between neighbours of an optimizer-sharding group; 0 for none.
-        shard_size: into how many parts optimizer sharding cuts axis 0 of the slice; 0 for none, -1 for one
-            for each device that holds the same slice.
+        shard_size: into how many parts optimizer sharding divides axis 0 of the slice; 0 for none, -1 for as
+            many as devices hold the same slice.
     """
 
     device_matrix: tuple[int, ...]
@@ -56,7 +56,7 @@ def encode_strategy(strategy: Strategy) -> bytes:
     """Return the strategy as MindSpore would write it.
 
     MindSpore finds the stage in the first operator's entry, so one entry that names no real operator is
-    written for it. At most one device axis may cut an axis of a tensor.
+    written for it. At most one device axis may divide an axis of a tensor.
     """
     operator = _nested(1, b"stage") + _nested(2, _number(1, strategy.stage))
     items = [
@@ -70,7 +70,7 @@ def read_strategy(path: Path) -> Strategy:
     """Read one strategy file.
 
     Raises:
-        MindrailError: the file is missing, damaged, of no stage or one with no parameters in it.
+        MindrailError: the file is missing or damaged, or has no stage or no parameters.
     """
     if not path.is_file():
         raise MindrailError("there is no such strategy file", where=path)
@@ -108,7 +108,7 @@ def _nested(field: int, content: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def _decode(message: bytes) -> Strategy:
-    # All ranks of a stage have the same file, hence the cache.
+    # Cached, because all ranks of a stage have the same file.
     stage: int | None = None
     layouts: dict[str, TensorLayout] = {}
     for field in fields(message, 0, len(message)):
@@ -118,7 +118,7 @@ def _decode(message: bytes) -> Strategy:
             item = _content(message, field)
             name = _child(item, 1).decode()
             if name in layouts:
-                raise Damaged(f"{name} is there twice")
+                raise Damaged(f"{name} is in it twice")
             layouts[name] = _decode_layout(name, _child(item, 2))
     if not layouts:
         raise Damaged("there are no parameters in it")
@@ -143,9 +143,9 @@ def _decode_layout(name: str, message: bytes) -> TensorLayout:
 
 
 def _tensor_map(maps: list[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    """One message has an entry for each axis; several have the device axes of one tensor axis each.
+    """Return the tensor map of its messages: one with an entry for each axis, or one message for each axis.
 
-    For a tensor of one axis MindSpore adds an empty message, to tell the second form from the first.
+    For a tensor of one axis MindSpore adds an empty message, to distinguish the second form from the first.
     """
     axes = [tuple(one) for one in maps if one] if len(maps) > 1 else [(one,) for one in maps[0]]
     return tuple(tuple(i for i in one if i >= 0) for one in axes)

@@ -1,1 +1,1 @@
-"""Artifacts by content: what a step made is kept under a key of what it was made from."""
+"""The store of artifacts, and what it rests on: downloads, journals, locks, atomic and durable output."""

@@ -32,10 +32,10 @@ def build_directory(destination: Path, partial: Path, build: Callable[[Path], Re
     """Let `build` fill the directory `partial`, then rename it.
 
     Args:
-        destination: the directory to be; must not exist by then, or be empty.
+        destination: the directory's name; by then nothing, or an empty directory, may be there.
         partial: a directory beside it; made if missing. It stays if `build` raises.
         build: fills the directory that it is called with, and resumes from what it finds there. If a file
-            says that the rest is complete, `build` writes it last.
+            certifies the others, `build` writes it last.
 
     Returns:
         What `build` returns.
@@ -91,11 +91,11 @@ def atomic_files(
 ) -> Iterator[Path]:
     """Write one file, or several that belong together, into a directory that may hold others.
 
-    The files are made in a directory of their own and appear by hard links, in order. A killed process's
-    files are removed by the next call, unless all of them had appeared.
+    The files are written in a separate directory and appear by hard links, in order. What a killed process
+    left is removed by the next call, unless all of its files had appeared.
 
     Args:
-        destination: the file that gives the others their names.
+        destination: the file after which the separate directory and the lock are named.
         belongs: whether a name in the destination's directory is one of these files'.
         order: files of a lower number appear first.
 
@@ -136,13 +136,13 @@ def _only_process(lock: Path, destination: Path) -> Iterator[None]:
 
 
 def _remove_remains(partial: Path) -> None:
-    """Remove what a process left that was killed here, and what it had published, unless that was all."""
-    made = [*partial.iterdir()]
-    published = [path for path in made if _is_published(path)]
-    if len(published) < len(made):
+    """Remove what a killed process left, and what it had published, unless that was all of it."""
+    remains = [*partial.iterdir()]
+    published = [path for path in remains if _is_published(path)]
+    if len(published) < len(remains):
         for path in published:
             _published(path).unlink()
-    for path in made:
+    for path in remains:
         path.unlink()
 
 

@@ -1,9 +1,9 @@
 """Downloads a model: configuration, tokenizer and weights, from a hub, a web server or a directory.
 
-What is fetched: config.json (or Meta's params.json); generation_config.json and the tokenizer's files where
-there are any; the weights as safetensors, or else PyTorch's, or else Meta's. A web address or path of one
-file is that file alone. Retrying is the caller's: a call for the same
-destination keeps what is finished and continues what is not.
+Fetched are config.json (or Meta's params.json); generation_config.json and the tokenizer's files where there
+are any; the weights as safetensors, or else PyTorch's, or else Meta's. The web address or path of one file
+fetches that file alone. Retrying is left to the caller: a call for the same destination keeps what is
+complete and resumes what is not.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from modelcore.store.model_files import COMPANIONS, HF_WEIGHTS, INDEX_SUFFIX, WE
 __all__ = ["download", "download_config"]
 
 SUMS = "SHA256SUMS"
-# More reads than such a file can need: a server that never ends is not followed.
+# More reads than such a file can need: a server that sends without end is cut off.
 _SUMS_BLOCKS = 1000
 
 _OPTIONAL = tuple(name for name in COMPANIONS if name != "config.json")
 _META = "consolidated.{:02d}.pth"
-# What an address that ends in it is: one file, not a directory of them.
+# An address that ends in one of these is one file, not a directory of files.
 _FILE_SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".model", ".txt", ".jinja")
 _META_PARAMS = "params.json"
 
@@ -54,22 +54,22 @@ def download(
     Args:
         source: `hf://owner/name[@revision]`, `http(s)://…/` or `file:///…`; of a directory, or of one file.
         destination: new, empty, or that of an interrupted call.
-        sha256: file name -> sum to check, beside those that the hub or a SHA256SUMS file at the source gives.
+        sha256: file name -> sum to check, besides those of the hub or of a SHA256SUMS file at the source.
         token: for the hub or the web server.
         endpoint: of a hub's mirror.
-        revision: of the hub's repository; the one in `source` goes first.
-        offline: take the hub's files from the Hugging Face cache and ask no server.
-        check: called with `destination` when configuration and tokenizer are there and no weights yet; what
+        revision: of the hub's repository; one in `source` takes precedence.
+        offline: take the hub's files from the Hugging Face cache and contact no server.
+        check: called with `destination` when configuration and tokenizer are there, before the weights; what
             it raises ends the download.
-        weights: whether the weights are wanted, or only configuration and tokenizer.
+        weights: whether to fetch the weights, or only configuration and tokenizer.
         progress: bytes; the total grows as sizes become known.
 
     Returns:
         The files, in the order fetched.
 
     Raises:
-        StepFailed: passing: no answer, cut off, too many requests (`retry_after` seconds), no room.
-        MindrailError: lasting: not there, no access, a wrong sum, an index that is not one.
+        StepFailed: temporary: no answer, cut off, too many requests (`retry_after` seconds), no room.
+        MindrailError: permanent: not there, no access, a wrong sum, a damaged index.
     """
     opened, file = _source(source, token=token, endpoint=endpoint, revision=revision, offline=offline)
     destination.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def download_config(
     endpoint: str | None = None,
     revision: str | None = None,
 ) -> Path:
-    """Fetch config.json alone, a few kB that tell a model's sizes; arguments and errors as of `download`."""
+    """Fetch config.json alone, a few kB with the model's sizes; arguments and errors as for `download`."""
     opened, _ = _source(source, token=token, endpoint=endpoint, revision=revision, offline=False)
     destination.mkdir(parents=True, exist_ok=True)
     return _Fetcher(opened, destination, {}, _Meter(silent)).need("config.json")
@@ -107,7 +107,7 @@ class _Meter:
 
 @dataclass(frozen=True)
 class _Fetcher:
-    """Decides which files a model is, while fetching them."""
+    """Fetches a model's files, choosing the next by what it has found so far."""
 
     source: Source
     directory: Path
@@ -187,9 +187,9 @@ class _Fetcher:
         return path
 
     def _check_room(self, shards: Mapping[str, list[str]], size: int) -> None:
-        """Refuse to begin what cannot fit; each file is checked again with its true size."""
-        here = [self.directory / f"{shard}{suffix}" for shard in shards for suffix in ("", ".partial")]
-        missing = size - sum(path.stat().st_size for path in here if path.exists())
+        """Refuse to start what cannot fit; each file is checked again with its exact size."""
+        present = [self.directory / f"{shard}{suffix}" for shard in shards for suffix in ("", ".partial")]
+        missing = size - sum(path.stat().st_size for path in present if path.exists())
         check_room(self.directory, missing)
 
 
@@ -232,16 +232,16 @@ def _plain_name(name: str, source: str) -> str:
     return name
 
 
-def _sums(source: Source, given: Mapping[str, str]) -> dict[str, str]:
-    """Return name -> sha256: what the caller gives, over what the source publishes; they must agree."""
+def _sums(source: Source, expected: Mapping[str, str]) -> dict[str, str]:
+    """Return name -> sha256: the caller's sums and those that the source publishes; they must agree."""
     published = dict(source.sha256) if isinstance(source, HubSource) else _published_sums(source)
-    for name, digest in given.items():
+    for name, digest in expected.items():
         if published.setdefault(name, digest.lower()) != digest.lower():
             raise MindrailError(
-                f"its sha256 should be {digest}, the source publishes {published[name]}",
+                f"its sha256 should be {digest}, but the source publishes {published[name]}",
                 where=source.where(name),
             )
-    if bad := next((name for name in given if not is_plain_name(name)), None):
+    if bad := next((name for name in expected if not is_plain_name(name)), None):
         raise MindrailError("not a file's name", where=f"sha256: {bad}")
     return published
 

@@ -1,8 +1,8 @@
-"""Fetches one file: resumes where it was cut off, checks length and sha256, and only then gives it its name.
+"""Fetches one file: resumes where it was cut off, checks length and sha256, and renames it last.
 
-Where the bytes come from is a `Source`'s business; a directory is one here, others are `download_http` and
-`hub`. While it grows the file is `<name>.partial`, beside `<name>.partial.version`, which says of which
-version of the original it is, so that two versions are never mixed.
+The bytes come from a `Source`: a directory (here), a web server (`download_http`) or the hub (`hub`). Until
+it is complete the file is `<name>.partial`, with the version of the original in `<name>.partial.version`, so
+that two versions are never mixed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _BLOCK = 1 << 20
 
 
 class Reader(Protocol):
-    """What bytes can be read from."""
+    """A stream of bytes."""
 
     def read1(self, size: int, /) -> bytes:
-        """Return what has come, at most `size` bytes; nothing at the end."""
+        """Return what has arrived, at most `size` bytes; b"" at the end."""
         ...
 
     def close(self) -> None:
-        """Give up the rest."""
+        """Close the stream; the rest is not read."""
         ...
 
 
@@ -41,9 +41,9 @@ class Opened:
 
     Attributes:
         stream: its bytes from `start` on.
-        start: 0, or the offset asked for if the source could go there.
-        size: of the whole file; None if the source does not say.
-        version: changes when the file does; empty if the source does not say.
+        start: the requested offset, or 0 if the source cannot start there.
+        size: of the whole file in bytes; None if unknown.
+        version: changes when the file does; empty if unknown.
     """
 
     stream: Reader
@@ -53,13 +53,13 @@ class Opened:
 
 
 class Source(Protocol):
-    """A place that has files by name."""
+    """Files by name, wherever they are."""
 
     def open(self, name: str, offset: int = 0, version: str = "") -> Opened | None:
         """Open a file at `offset` if it is still of `version`, else at 0; None if there is no such file.
 
         Raises:
-            StepFailed: the source does not answer now.
+            StepFailed: the source does not answer at the moment.
             MindrailError: the source refuses.
         """
         ...
@@ -104,13 +104,13 @@ def fetch_file(
 
     Args:
         source: where it is.
-        name: its name in both places.
-        directory: where it goes.
-        sha256: of its contents, where known; a file that is there already is checked too.
+        name: its name, at the source and in `directory`.
+        directory: where to put it.
+        sha256: of its contents, where known; a file that is there already is checked, too.
         received: called with each number of new bytes and the file's size, and once with what was there.
 
     Raises:
-        StepFailed: cut off, or no room; what was received is kept and continued by the next call.
+        StepFailed: cut off, or no room; what was received is kept, and the next call resumes there.
         MindrailError: the contents are not those of `sha256`; they are removed.
     """
     path, partial = directory / name, directory / f"{name}.partial"
@@ -142,7 +142,7 @@ def fetch_file(
 
 
 def _resume_point(partial: Path, version: Path) -> int:
-    """Return how much is here of a version that is known; 0 also if nothing would tell two versions apart."""
+    """Return how many bytes are here of a known version; 0 if the version is unknown."""
     known = partial.exists() and version.exists() and version.read_text()
     return partial.stat().st_size if known else 0
 
@@ -174,7 +174,7 @@ def _receive(
 
 
 def read_block(stream: Reader, where: str) -> bytes:
-    """Read what has come, empty at the end; raise StepFailed if the connection breaks."""
+    """Return what has arrived, b"" at the end; raise StepFailed if the connection breaks."""
     try:
         return stream.read1(_BLOCK)
     except (OSError, HTTPException) as error:
@@ -192,7 +192,7 @@ def _check(partial: Path, sha256: str | None, where: str, *, resumed: bool) -> N
     partial.unlink()
     if resumed:
         raise StepFailed(
-            "the parts received do not fit together", where=where, fix="run again: it starts anew"
+            "the parts received do not fit together", where=where, fix="run again: it starts over"
         )
     raise MindrailError(
         f"its sha256 is {found}, expected {sha256}", where=where, fix="check the source and the sum"

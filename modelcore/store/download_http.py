@@ -1,7 +1,7 @@
-"""Files from a web server: ranges, redirects, and which answers are worth another try.
+"""Files from a web server: ranges, redirects, and which answers are worth a retry.
 
-A token is sent to the server it is for and to no other a redirect leads to (RFC 9110, sections 13.1.5 on
-If-Range, 14.2 on ranges).
+A token is sent to the server it is for, and not to another one that a redirect leads to. Ranges: RFC 9110,
+sections 13.1.5 (If-Range) and 14.2.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TIMEOUT_S = 30.0
 
 
 class ServerBusy(StepFailed):
-    """The server asks to come back later; `retry_after` is in seconds, None if it does not say when."""
+    """The server asks to retry later: after `retry_after` seconds, or None if it does not say when."""
 
     def __init__(self, what: str, *, where: object, retry_after: float | None) -> None:
         super().__init__(what, where=where, fix="run again later: it resumes")
@@ -43,7 +43,7 @@ class HttpSource:
         return urljoin(self.base, quote(name))
 
     def open(self, name: str, offset: int = 0, version: str = "") -> Opened | None:
-        """Ask for a file, from `offset` on if it is still of `version`; see `Source.open`."""
+        """Request a file, from `offset` on if it is still of `version`; see `Source.open`."""
         url = self.where(name)
         request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
         if self.token:
@@ -66,27 +66,27 @@ class HttpSource:
         if error.code == 404:
             return None
         if error.code == 416 and offset:
-            # Nothing is left from there on, or it is another file by now: without a range it comes whole.
+            # Nothing is left from that offset on, or the file has changed: get all of it, without a range.
             return self.open(name)
         raise answer_error(error.code, error.headers, self.where(name)) from error
 
 
 def answer_error(status: int, headers: Any, where: str) -> MindrailError:
-    """Return the error for an answer that is not the file: passing (`StepFailed`) or lasting."""
+    """Return the error for an answer that is not the file: temporary (`StepFailed`) or permanent."""
     if status == 429 or status >= 500:
         return ServerBusy(
             f"the server answers {status}", where=where, retry_after=_seconds(headers.get("Retry-After"))
         )
     if status in (401, 403):
         return MindrailError(
-            f"the server answers {status}: no access", where=where, fix="give a token that may read it"
+            f"the server answers {status}: no access", where=where, fix="give a token that has access"
         )
     fix = "check the address" if status == 404 else ""
     return MindrailError(f"the server answers {status}", where=where, fix=fix)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to web addresses only; the library's own would follow to ftp too."""
+    """Follows redirects to web addresses only; the library's own handler would follow to ftp, too."""
 
     def redirect_request(
         self,
@@ -112,13 +112,13 @@ _OPENER = urllib.request.build_opener(_Redirects)
 def _opened(response: HTTPResponse, offset: int, url: str) -> Opened:
     headers = response.headers
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise MindrailError("the server compresses the file though asked not to", where=url)
+        raise MindrailError("the server compresses the file, against Accept-Encoding: identity", where=url)
     etag = headers.get("ETag", "")
     version = headers.get("Last-Modified", "") if not etag or etag.startswith("W/") else etag
     if response.status == 206:
         start, size = _content_range(headers.get("Content-Range", ""), url)
         if start != offset:
-            raise MindrailError(f"asked for byte {offset}, the server sends from {start}", where=url)
+            raise MindrailError(f"requested from byte {offset}, the server sends from {start}", where=url)
         return Opened(response, start, size, version)
     length = headers.get("Content-Length", "")
     return Opened(response, 0, int(length) if length.isdigit() else None, version)

@@ -1,4 +1,4 @@
-"""What a sharded checkpoint's index and a SHA256SUMS file say, and refusing those that lie about where."""
+"""Reads the index of a sharded checkpoint and SHA256SUMS files; refuses names outside their directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def index_shards(index: Path) -> dict[str, list[str]]:
     """Return what each shard of a Hugging Face index holds: file name -> tensor names, in the index's order.
 
     Raises:
-        MindrailError: the index is not one, or names a file outside its directory.
+        MindrailError: it is not such an index, or names a file outside its directory.
     """
     weight_map = read_json_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
@@ -26,14 +26,14 @@ def index_shards(index: Path) -> dict[str, list[str]]:
     for name, shard in weight_map.items():
         if not isinstance(shard, str) or not is_plain_name(shard):
             raise MindrailError(
-                f"{name} is said to be in {shard!r}, outside the index's directory", where=index
+                f"weight_map: {name} is in {shard!r}, outside the index's directory", where=index
             )
         shards.setdefault(shard, []).append(name)
     return shards
 
 
 def index_size(index: Path) -> int:
-    """Return the bytes of all tensors as the index gives them; 0 where it does not."""
+    """Return the bytes of all tensors by the index's total_size; 0 if it has none."""
     metadata = read_json_object(index).get("metadata")
     size = metadata.get("total_size") if isinstance(metadata, dict) else None
     return int(size) if isinstance(size, int | float) and 0 < size < 1 << 53 else 0
@@ -55,5 +55,5 @@ def parse_sums(text: str, where: object) -> dict[str, str]:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether this is a file's name and nothing else: no directory, no drive, nothing to climb."""
+    """Whether this is only a file's name: no directory, no drive, no parent directory."""
     return name not in ("", ".", "..") and name == PurePosixPath(name).name and not set(name) & set("\\:\0")

@@ -1,7 +1,7 @@
 """A model repository on the Hugging Face hub, or a mirror of it, through `huggingface_hub`.
 
-The library says which files a revision has, with their sizes and sha256, and where they are; the bytes are
-fetched by `download_http`, as from any server. Offline, the library's own cache is the source.
+The library lists a revision's files with their sizes, sha256 and addresses; the bytes are fetched by
+`download_http`, as from any server. Offline, the library's own cache is the source.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class HubSource:
     """The files of one revision.
 
     Attributes:
-        base: URL that the files' names complete.
+        base: URL to which a file's name is appended.
         token: sent to the hub.
-        sha256: name -> sha256 of the files whose sum the hub knows.
+        sha256: name -> sha256, for the files of which the hub has it.
         sizes: name -> bytes.
     """
 
@@ -34,7 +34,7 @@ class HubSource:
     sizes: dict[str, int] = field(default_factory=dict)
 
     def open(self, name: str, offset: int = 0, version: str = "") -> Opened | None:
-        """Open a file; None without asking if the revision does not have it."""
+        """Open a file; return None, without a request, if the revision does not have it."""
         return HttpSource(self.base, self.token).open(name, offset, version) if name in self.sizes else None
 
     def where(self, name: str) -> str:
@@ -45,16 +45,16 @@ class HubSource:
 def hub_repository(
     name: str, *, revision: str | None = None, token: str | None = None, endpoint: str | None = None
 ) -> HubSource:
-    """Ask the hub for a repository's files, pinned to the commit that `revision` is now.
+    """Return a repository's files, pinned to the commit that `revision` is now.
 
     Args:
         name: `owner/name`.
         revision: branch, tag or commit; the main branch by default.
-        token: to read private or gated repositories; by default what the library finds (HF_TOKEN, its login).
-        endpoint: of a mirror; by default the library's (HF_ENDPOINT, else huggingface.co).
+        token: to read private or gated repositories; by default the library's own (HF_TOKEN, login).
+        endpoint: of a mirror; by default the library's (HF_ENDPOINT, or huggingface.co).
 
     Raises:
-        StepFailed: the hub does not answer now.
+        StepFailed: the hub does not answer at the moment.
         MindrailError: there is no such repository or revision, or no access to it.
     """
     import huggingface_hub
@@ -73,7 +73,7 @@ def hub_repository(
 
 
 def cached_snapshot(name: str, *, revision: str | None = None) -> Path:
-    """Return the directory in the library's cache that holds a revision; asks no server.
+    """Return the directory in the library's cache that holds a revision; contacts no server.
 
     Raises:
         MindrailError: it is not in the cache.
@@ -86,7 +86,7 @@ def cached_snapshot(name: str, *, revision: str | None = None) -> Path:
         return Path(str(huggingface_hub.snapshot_download(name, revision=revision, local_files_only=True)))
     except (LocalEntryNotFoundError, IncompleteSnapshotError) as error:
         raise MindrailError(
-            "is not in the Hugging Face cache, and this is offline",
+            "is not in the Hugging Face cache, and offline is set",
             where=where,
             fix="download it once online",
         ) from error

@@ -1,4 +1,4 @@
-"""From an artifact back to what it was made of, by the digests in its manifest. Reads manifests only."""
+"""Finds the artifacts that one was built from, by the digests in its manifest. Reads manifests only."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["ancestors"]
 
 
 def ancestors(store: Store, manifest: Manifest) -> list[Artifact]:
-    """Return the artifacts that one was made from, nearest first.
+    """Return the artifacts that one was built from, directly or not, nearest first.
 
-    What is not in the store any more, or never was an artifact, is left out with all before it.
+    An input that is not in the store any more, or never was an artifact, is left out with its own inputs.
 
     Args:
         store: where to look.
-        manifest: of the artifact, which need not lie in this store.
+        manifest: of the artifact, which may be in another store.
     """
     by_digest = {artifact.digest: artifact for artifact in store.artifacts()}
     found: dict[str, Artifact] = {}

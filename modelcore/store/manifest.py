@@ -1,9 +1,9 @@
-"""What an artifact is made of: its files with digests, and from what they were made.
+"""The manifest of an artifact: its files with their digests, and what they were built from.
 
-The manifest is the last file written before an artifact is committed, so an artifact without a
-sound manifest does not count. Files under `logs/` (what a run said about itself: times, hosts,
-output of child processes) are listed nowhere: they may differ between two runs that made the same
-thing, so they are neither part of an artifact's digest nor checked.
+The manifest is the last file written before an artifact is committed, so an artifact without a valid
+manifest does not count. Files under `logs/` (times, hosts, output of child processes) are not listed:
+they may differ between two runs that built the same thing, so they are neither part of an artifact's
+digest nor checked.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an artifact holds and what it was made from.
+    """What an artifact holds and what it was built from.
 
     `digest` stands for the contents (paths and sha256 of every file), `key` for the origin (step,
-    version, inputs' digests, parameters). `seconds`, `created` and `host` are told, never hashed.
+    version, inputs' digests, parameters). `seconds`, `created` and `host` are recorded, never hashed.
     """
 
     step: str
@@ -66,7 +66,7 @@ class Manifest:
 
     @classmethod
     def read(cls, directory: Path) -> Manifest | None:
-        """Return the manifest in `directory`, or None where there is none that can be believed."""
+        """Return the manifest in `directory`, or None if there is none or its digest is wrong."""
         try:
             raw = json.loads((directory / MANIFEST).read_bytes())
             files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
@@ -95,8 +95,8 @@ def file_sha256(path: Path) -> str:
 
 def describe_files(directory: Path) -> tuple[FileEntry, ...]:
     """Hash every file under `directory` but the manifest and `logs/`; several files at a time."""
-    paths = sorted(path for path in directory.rglob("*") if path.is_file() and _counts(path, directory))
-    with ThreadPoolExecutor() as pool:  # hashlib lets go of the interpreter lock
+    paths = sorted(path for path in directory.rglob("*") if path.is_file() and _is_listed(path, directory))
+    with ThreadPoolExecutor() as pool:  # hashlib releases the interpreter lock
         return tuple(pool.map(lambda path: _describe(path, directory), paths))
 
 
@@ -109,7 +109,7 @@ def stat_of(path: Path) -> tuple[int, int] | None:
     return (state.st_size, state.st_mtime_ns) if path.is_file() else None
 
 
-def _counts(path: Path, directory: Path) -> bool:
+def _is_listed(path: Path, directory: Path) -> bool:
     inside = path.relative_to(directory)
     return inside.parts[0] != LOGS and inside.parts[0] not in (MANIFEST, MANIFEST + ".new")
 
@@ -120,6 +120,6 @@ def _describe(path: Path, directory: Path) -> FileEntry:
 
 
 def as_plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `value` as JSON would give it back (tuples become lists), so that keys compare."""
+    """Return `value` as it comes back from JSON (tuples become lists), so that keys compare."""
     plain: dict[str, Any] = json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
     return plain

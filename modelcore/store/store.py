@@ -116,7 +116,7 @@ class Store:
             return Built(Artifact(final, manifest), False, manifest.seconds)
 
     def find(self, step: str, key: str) -> Artifact | None:
-        """Return the artifact if every file is there as it was made; None where it has to be built.
+        """Return the artifact if every file is as it was built, or None if it has to be built.
 
         A file whose size and mtime are the recorded ones is not read; of one with another mtime the sha256
         is compared.
@@ -174,7 +174,7 @@ def _damage(directory: Path, entry: FileEntry, *, thorough: bool) -> str:
     if state is None:
         return f"{path}: missing"
     if state[0] != entry.size:
-        return f"{path}: {state[0]} bytes, {entry.size} when it was made"
+        return f"{path}: {state[0]} bytes, {entry.size} when it was built"
     if (thorough or state[1] != entry.modified) and file_sha256(path) != entry.sha256:
-        return f"{path}: its sha256 is not that of the file that was made"
+        return f"{path}: its sha256 is not that of the file that was built"
     return ""

@@ -1,1 +1,1 @@
-"""Weights on disk: readers and writers of every checkpoint format, names, casts, all of them streaming."""
+"""Weights on disk: streaming readers and writers of every checkpoint format, names, casts."""

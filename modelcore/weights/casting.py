@@ -1,8 +1,8 @@
 """Casts between float16, bfloat16 and float32, round to nearest even, and counts of NaN and infinity.
 
-Every cast from a 16-bit type is a look-up in a table of all 65,536 values; bfloat16 from float32 is
-integer arithmetic. numpy's own conversion is used only from float32 to float16 (measured: 1.7 GB/s, as
-fast as anything built from numpy's operations) and to make the tables.
+Every cast from a 16-bit type is a look-up in a table of all 65,536 values; float32 to bfloat16 is integer
+arithmetic. numpy's own conversion is used only from float32 to float16 (measured: 1.7 GB/s, as fast as
+anything built from numpy's operations) and for the tables.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from modelcore.weights.tensors import DerivedTensor, LazyTensor
 
 __all__ = ["cast", "cast_array", "count_nonfinite"]
 
-# Elements a step: table, input and output stay in the core's cache together.
+# Elements per step: table, input and output stay in the core's cache together.
 _STEP = 1 << 16
 
 
 def cast(tensor: LazyTensor, dtype: DType, name: str = "") -> LazyTensor:
-    """Return the tensor with its elements cast while they are read; itself when it has that type already.
+    """Return the tensor with its elements cast while they are read, or itself if it has that type already.
 
     Raises:
-        MindrailError: while it is read: a finite element is too large for `dtype`. `name` says where.
+        MindrailError: while it is read: a finite element is too large for `dtype`; names `name`.
         KeyError: while it is read: one of the two types is not fp16, bf16 or fp32.
     """
     if tensor.dtype == dtype:
@@ -90,7 +90,7 @@ def _from_fp32(array: NDArray, target: DType) -> NDArray:
     rounded += 0x7FFF
     rounded += bits
     rounded >>= 16
-    # Rounding can carry a NaN's bits over into another number.
+    # Rounding can turn a NaN's bits into another number.
     nan = np.isnan(array)
     if nan.any():
         rounded[nan] = (bits[nan] >> 16) | 0x40

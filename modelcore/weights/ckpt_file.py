@@ -1,12 +1,12 @@
-"""MindSpore's `.ckpt` format, without MindSpore: scanned through a mapping, laid out as MindSpore writes it.
+"""MindSpore's `.ckpt` format, without MindSpore: read through a memory mapping, laid out as MindSpore does.
 
 Format (mindspore/train/serialization.py, checkpoint.proto): a protobuf message
     Checkpoint { repeated Value value = 1 }
     Value { string tag = 1; TensorProto tensor = 2; MapTensorProto maptensor = 3 }
     TensorProto { repeated int64 dims = 1; string tensor_type = 2; bytes tensor_content = 3 }
-A tensor of more than 512 MiB is a run of Values of the same tag, each with the whole tensor's dims and the
-next 512 MiB of it. A scalar has no dims (older files: [0]). `crc_check=True` appends "crc_num" and the crc32
-in 10 bytes, which are passed over. Values that are strings are left out; map tensors are refused.
+A tensor of more than 512 MiB is several Values in a row with the same tag, each with the whole tensor's dims
+and the next 512 MiB of it. A scalar has no dims (older files: [0]). `crc_check=True` appends "crc_num" and
+the crc32 in 10 bytes, which are ignored. Strings are left out; map tensors are refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_ckpt(path: Path) -> dict[str, StoredTensor]:
     """Return the file's tensors in file order; their contents are not read. Strings are left out.
 
     Raises:
-        MindrailError: the file is damaged or truncated, or holds a tensor twice.
+        MindrailError: the file is damaged or truncated, or has a tensor twice.
     """
     tensors: dict[str, StoredTensor] = {}
     for tag, run in groupby(_scan(path), key=lambda value: value.tag):
@@ -82,7 +82,7 @@ def ckpt_layout(specs: Sequence[TensorSpec]) -> FileLayout:
 
 
 def _value_header(spec: TensorSpec, length: int) -> bytes:
-    """Return what stands before `length` bytes of the tensor's content."""
+    """Return the bytes that precede `length` bytes of the tensor's content."""
     dims = b"".join(b"\x08" + varint(dim) for dim in spec.shape)
     kind = spec.dtype.mindspore.encode()
     tensor = dims + length_prefix(2, len(kind)) + kind + length_prefix(3, length)
@@ -98,7 +98,7 @@ def _tensor(path: Path, tag: str, values: Sequence[_Value]) -> StoredTensor:
     if dtype is None:
         refuse(place, f"type {first.kind!r} is not known here")
     if any(value.kind != first.kind or value.dims != first.dims for value in values):
-        refuse(place, "its slices disagree about type or shape")
+        refuse(place, "its slices differ in type or shape")
     if any(value.content.length % dtype.size for value in values):
         refuse(place, f"a slice does not end at the end of a {dtype} element")
     shape = () if first.dims == (0,) else first.dims
@@ -112,7 +112,7 @@ def _tensor(path: Path, tag: str, values: Sequence[_Value]) -> StoredTensor:
 
 
 def _scan(path: Path) -> Iterator[_Value]:
-    """Yield the file's Values; touches only the pages that hold their headers."""
+    """Yield the file's Values; only the pages with their headers are read."""
     size = path.stat().st_size
     if not size:
         refuse(path, "the file is empty")

@@ -1,4 +1,4 @@
-"""The element types of model weights, and what each file format calls them.
+"""The element types of model weights, and their names in each file format.
 
 bfloat16 has no numpy type: its arrays are uint16 with the upper half of the float32's bits.
 """
@@ -28,7 +28,7 @@ class DType:
     """One element type.
 
     Attributes:
-        name: mindrail's own (command line, conversion.json).
+        name: in mindrail (command line, conversion.json).
         safetensors, mindspore: the type's name in that format.
         torch: the name of its storage class in a PyTorch file.
         array: the numpy type that holds its bits.

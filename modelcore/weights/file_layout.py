@@ -1,7 +1,7 @@
-"""Where each tensor's bytes go in a file that is about to be written.
+"""Where each tensor's bytes go in a file to be written.
 
 A layout is known before the first byte is written, so tensors can be written in any order, by several
-threads, and a half-written file can be continued. `safetensors_file` and `ckpt_file` make layouts.
+threads, and writing can resume in an incomplete file. `safetensors_file` and `ckpt_file` make layouts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Place:
-    """A run of bytes in the file that is written."""
+    """Consecutive bytes in the file to be written."""
 
     offset: int
     length: int
@@ -41,7 +41,14 @@ class Place:
 
 @dataclass(frozen=True)
 class FileLayout:
-    """A file to be: its size, its bytes that are no tensor's, and where each tensor's bytes go, in order."""
+    """The layout of a file.
+
+    Attributes:
+        size: in bytes.
+        headers: offset and content of the bytes that belong to no tensor.
+        specs: the tensors, in the order of the file.
+        places: where each tensor's bytes go, in order, by its name.
+    """
 
     size: int
     headers: tuple[tuple[int, bytes], ...]
@@ -49,7 +56,7 @@ class FileLayout:
     places: Mapping[str, tuple[Place, ...]]
 
     def digest(self) -> str:
-        """Return a sha256 that two layouts share only if they are the same."""
+        """Return a sha256 over everything in the layout; other layouts have others."""
         sha = hashlib.sha256(str(self.size).encode())
         for offset, header in self.headers:
             sha.update(b"%d:%d:" % (offset, len(header)) + header)

@@ -1,7 +1,7 @@
 """One table of names for both directions between Hugging Face and MindSpore.
 
-A row says which tensor there is which here and what is done to it: nothing, a split into rows, or a
-transposition. `{}` stands for the layer. The tables themselves are in `models/<family>/names.py`.
+A row pairs a tensor there with one here and says how they differ: not at all, by a split into rows, or by a
+transposition. `{}` stands for the layer's number. The tables themselves are in `models/<family>/names.py`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Split:
         return parts
 
     def to_hf(self, tensors: Sequence[LazyTensor]) -> LazyTensor:
-        """Return the parts one below the other, lazily."""
+        """Return the parts concatenated on axis 0, lazily."""
         return joined([as_stored(tensor) for tensor in tensors])
 
 
@@ -106,7 +106,7 @@ class NameTable:
     """A family's names.
 
     Attributes:
-        rows: what is which; rows with `{}` stand for every layer.
+        rows: the pairs; a row with `{}` is one for every layer.
         buffers: Hugging Face tensors that carry no weight (`{}`: the layer) and are left out.
         tied: (embedding, head) on the Hugging Face side; for a model with tied embeddings a file may hold
             the head too, and then it must be equal to the embedding.
@@ -124,7 +124,7 @@ class NameTable:
         The rows of a head that `shapes` does not have, because it is tied, are left out.
 
         Raises:
-            KeyError: the table has a parameter that `shapes` lacks, or the other way round.
+            KeyError: the table has a parameter that `shapes` lacks, or the reverse.
         """
         expanded: list[Row] = []
         for row in self.rows:

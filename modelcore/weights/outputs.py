@@ -1,4 +1,4 @@
-"""Which files a whole checkpoint is written to: a `.ckpt`, a safetensors file, or Hugging Face's shards."""
+"""Writes a whole checkpoint as a `.ckpt`, a safetensors file, or Hugging Face's shards with their index."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = [
     "INDEX",
     "OutputFile",
     "ckpt_output",
-    "forget_journals",
     "hf_outputs",
+    "remove_journals",
     "safetensors_output",
     "write_outputs",
 ]
 
 INDEX = "model.safetensors.index.json"
 
-# What transformers splits at ("5GB").
+# Where transformers splits ("5GB").
 SHARD_BYTES = 5_000_000_000
 
 _WEIGHTS = ("*.ckpt", "*.safetensors", INDEX)
@@ -37,14 +37,14 @@ _WEIGHTS = ("*.ckpt", "*.safetensors", INDEX)
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file to be, with the names of the tensors in it."""
+    """A file to write: its name and layout."""
 
     name: str
     layout: FileLayout
 
 
 def ckpt_output(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
-    """Return MindSpore's one file, its tensors in the order given."""
+    """Return MindSpore's one file, its tensors in the order of `tensors`."""
     return [OutputFile("model.ckpt", ckpt_layout(_specs(tensors)))]
 
 
@@ -54,7 +54,7 @@ def safetensors_output(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
 
 
 def hf_outputs(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
-    """Return Hugging Face's file, or its shards of at most `SHARD_BYTES` filled in the order given."""
+    """Return Hugging Face's file, or its shards of at most `SHARD_BYTES`, filled in `tensors`' order."""
     shards: list[list[TensorSpec]] = [[]]
     filled = 0
     for spec in _specs(tensors):
@@ -78,14 +78,21 @@ def write_outputs(
     origin: str,
     wrote: Callable[[int], None],
 ) -> dict[str, list[TensorRecord]]:
-    """Write the files into `directory`, going on where an interrupted call with the same `origin` stopped.
+    """Write the files into `directory`; resume where an interrupted call with the same `origin` stopped.
+
+    Args:
+        directory: made if missing.
+        outputs: the files.
+        tensors: name -> tensor, for every tensor of the files.
+        origin: what the tensors are made from.
+        wrote: called with each number of bytes that is written.
 
     Returns:
-        File name -> records of its tensors. Journals are left: `forget_journals` at the end.
+        File name -> records of its tensors. The journals stay until `remove_journals`.
 
     Raises:
-        MindrailError: the directory holds other weights.
-        StepFailed: there is not enough room.
+        MindrailError: the directory has other weights.
+        StepFailed: there is not enough room on the disk.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _check_alone(directory, outputs)
@@ -100,8 +107,8 @@ def write_outputs(
     return records
 
 
-def forget_journals(directory: Path, outputs: Iterable[OutputFile]) -> None:
-    """Remove the journals of files that are whole."""
+def remove_journals(directory: Path, outputs: Iterable[OutputFile]) -> None:
+    """Remove the journals of files that are complete."""
     for output in outputs:
         journal_path(directory / output.name).unlink(missing_ok=True)
 
@@ -118,7 +125,7 @@ def _write_index(path: Path, outputs: Sequence[OutputFile]) -> None:
 
 
 def _check_alone(directory: Path, outputs: Sequence[OutputFile]) -> None:
-    """Refuse a directory with weights that would later be taken for these."""
+    """Refuse a directory with other weights, which a reader could take for these."""
     expected = {output.name for output in outputs} | ({INDEX} if len(outputs) > 1 else set())
     for pattern in _WEIGHTS:
         for path in sorted(directory.glob(pattern)):

@@ -17,7 +17,7 @@ VARINT, _FIXED64, BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class Damaged(Exception):
-    """These bytes are not protobuf; says at which offset and why."""
+    """These bytes are not protobuf; the message says at which offset and why."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ def varint(value: int) -> bytes:
 
 
 def length_prefix(number: int, length: int) -> bytes:
-    """Return what stands before a length-delimited field's bytes."""
+    """Return the bytes that precede a length-delimited field's content."""
     return varint(number << 3 | BYTES) + varint(length)
 
 
 def fields(buffer: Buffer, start: int, stop: int) -> Iterator[Field]:
-    """Yield the fields of the message that lies in buffer[start:stop].
+    """Yield the fields of the message in buffer[start:stop].
 
     Raises:
         Damaged: it does not parse, or a field reaches beyond `stop`.

@@ -1,8 +1,8 @@
 """Reads the pickle inside a PyTorch checkpoint without ever calling anything.
 
-An ordinary unpickler imports and calls whatever the file names. This one knows the few opcodes that a
-dictionary of tensors needs and turns a "call" into a `Call` record; whoever reads the result decides what
-the named thing means. Opcodes as documented in the standard library's `pickletools`.
+An ordinary unpickler imports and calls whatever the file names. This one implements the few opcodes that a
+dictionary of tensors needs and turns a "call" into a `Call` record; the caller decides what the name
+means. Opcodes as documented in the standard library's `pickletools`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MARK = object()
 
 
 class UnsafePickle(Exception):
-    """The pickle does something that a dictionary of tensors does not need; says what."""
+    """The pickle does something that a dictionary of tensors does not need; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def parse(data: bytes, allowed: frozenset[str]) -> Any:
             becomes a dict; other calls become a `Call`.
 
     Raises:
-        UnsafePickle: another global, an opcode that is not needed, or not a pickle at all.
+        UnsafePickle: it names another global, has an opcode that is not needed, or is not a pickle.
     """
     machine = _Machine(allowed)
     try:
@@ -60,7 +60,7 @@ def parse(data: bytes, allowed: frozenset[str]) -> Any:
             machine.step(opcode.name, argument)
         return machine.result
     except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise UnsafePickle(f"not a sound pickle ({type(error).__name__}: {error})") from error
+        raise UnsafePickle(f"not a valid pickle ({type(error).__name__}: {error})") from error
 
 
 class _Machine:
@@ -94,7 +94,7 @@ class _Machine:
     def name(self, argument: Any) -> None:
         path = ".".join(argument.split(" ", 1))
         if path not in self._allowed:
-            raise UnsafePickle(f"it wants to run or import {path}")
+            raise UnsafePickle(f"it would import or run {path}")
         self._stack.append(Name(path))
 
     def call(self, _: Any) -> None:
@@ -103,7 +103,7 @@ class _Machine:
             raise UnsafePickle("it calls something that is not a name")
         if target.path == "collections.OrderedDict":
             if arguments:
-                raise UnsafePickle("it makes an OrderedDict out of something")
+                raise UnsafePickle("it builds an OrderedDict from something")
             self._stack.append({})
         else:
             self._stack.append(Call(target.path, arguments))

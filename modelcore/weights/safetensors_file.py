@@ -1,8 +1,8 @@
-"""The safetensors format: its header read with suspicion, files laid out as its own library does.
+"""The safetensors format: headers read and checked, files laid out as its own library does.
 
 Format (huggingface/safetensors, README "Format"): 8 bytes little-endian header size N, N bytes of JSON
 {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {str: str}}, then the tensors' bytes
-without holes; offsets count from the end of the header.
+without gaps; offsets count from the end of the header.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["read_safetensors", "safetensors_layout"]
 _LARGEST_HEADER = 100_000_000
 _METADATA = "__metadata__"
 _LONGEST_NAME = 1000
-# The order in which the library writes types.
+# The order in which the library writes the types.
 _ORDER = ("U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8", "BOOL")
 
 

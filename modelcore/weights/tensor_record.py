@@ -49,7 +49,7 @@ def intact_records(
     Args:
         path: the file, whole or partly written.
         layout: where the tensors are.
-        records: what is said to have been written.
+        records: of what was written.
         verified: called with each number of bytes found intact.
     """
     if path.stat().st_size != layout.size:

@@ -1,8 +1,8 @@
-"""Tensors that are somewhere else: on disk, or made while they are read.
+"""Lazy tensors: on disk, or computed while they are read.
 
-A lazy tensor says its dtype and shape and yields its elements in row-major order as a run of flat
-arrays ("chunks"), each valid only until the next is asked for. So a tensor of any size goes from one
-file to another through a few MiB of memory. Only `transpose` has to have a whole tensor at hand.
+A lazy tensor has a dtype and a shape and yields its elements in row-major order as a sequence of flat
+arrays ("chunks"), each valid only until the next is yielded. So a tensor of any size goes from one file to
+another through a few MiB of memory. Only `transpose` needs a whole tensor in memory.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = [
     "sha256",
 ]
 
-# Large enough that Python's share of the time vanishes, small enough to stay in a core's cache together
-# with what the kernel copies (measured: 1 MiB is a third slower).
+# Large enough that Python's overhead vanishes, small enough to stay in a core's cache together with what
+# the kernel copies (measured: 1 MiB is a third slower).
 CHUNK = 1 << 18
 
 
 class LazyTensor(Protocol):
-    """What every tensor here can say and do."""
+    """What every tensor here has."""
 
     @property
     def dtype(self) -> DType:
@@ -71,9 +71,13 @@ class Extent:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor whose bytes lie row-major in one or several extents, in this order.
+    """A tensor whose bytes are row-major in one or several extents, in this order.
 
-    `name` is the one it has in its file, for errors.
+    Attributes:
+        name: in its file, for errors.
+        dtype: of the elements.
+        shape: lengths of the axes.
+        extents: where the bytes are.
     """
 
     name: str
@@ -97,7 +101,7 @@ class StoredTensor:
                     yield piece.view(self.dtype.array)
 
     def rows(self, start: int, stop: int) -> StoredTensor:
-        """Return rows [start, stop) of axis 0 without reading anything."""
+        """Return rows [start, stop) of axis 0; nothing is read."""
         row = nbytes(self) // self.shape[0]
         return replace(
             self,
@@ -116,7 +120,7 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class DerivedTensor:
-    """A tensor made while it is read: `produce` starts a new run of its chunks."""
+    """A tensor computed while it is read; each call of `produce` yields all its chunks."""
 
     dtype: DType
     shape: tuple[int, ...]
@@ -128,7 +132,11 @@ class DerivedTensor:
 
 
 def as_stored(tensor: LazyTensor) -> StoredTensor:
-    """Return the tensor as the stored one it is; a TypeError if its bytes lie nowhere."""
+    """Return the tensor, which must be a stored one.
+
+    Raises:
+        TypeError: its bytes are in no file.
+    """
     if not isinstance(tensor, StoredTensor):
         raise TypeError(f"{type(tensor).__name__} is not on disk")
     return tensor
@@ -150,7 +158,7 @@ def read(tensor: LazyTensor) -> NDArray:
 
 
 def mapped(tensor: StoredTensor) -> NDArray:
-    """Return the tensor's bytes, mapped where they lie in one run (the view keeps the mapping alive).
+    """Return the tensor's bytes, memory-mapped if they are one extent (the view keeps the mapping alive).
 
     Raises:
         MindrailError: the file ends before the tensor does.
@@ -190,7 +198,7 @@ def from_array(array: NDArray, dtype: DType | None = None) -> DerivedTensor:
 
 
 def joined(parts: Sequence[StoredTensor]) -> StoredTensor:
-    """Return the parts one below the other (concatenated on axis 0) without reading anything."""
+    """Return the parts concatenated on axis 0; nothing is read."""
     rows = sum(part.shape[0] for part in parts)
     extents = tuple(extent for part in parts for extent in part.extents)
     return replace(parts[0], shape=(rows, *parts[0].shape[1:]), extents=extents)
@@ -201,7 +209,7 @@ def _ends_inside(tensor: StoredTensor, path: Path) -> MindrailError:
 
 
 def _cut(extents: Sequence[Extent], start: int, stop: int) -> Iterator[Extent]:
-    """Yield what bytes [start, stop) of the concatenated extents are made of."""
+    """Yield the extents of bytes [start, stop) of the concatenated extents."""
     at = 0
     for extent in extents:
         first, last = max(start, at), min(stop, at + extent.length)

@@ -1,4 +1,4 @@
-"""PyTorch `.bin` and `.pth` checkpoints, without PyTorch: nothing in the file is run, no weight is copied.
+"""PyTorch's `.bin` and `.pth` checkpoints, without PyTorch: nothing in the file is run, no weight is copied.
 
 Format (torch.save since 1.6, pytorch/docs/source/notes/serialization.rst): an uncompressed zip archive with
 one folder: `data.pkl`, the pickled dictionary, and `data/<key>`, a storage's bytes. A tensor is the call
@@ -32,7 +32,7 @@ def read_torch(path: Path) -> dict[str, StoredTensor]:
     """Return the file's tensors, in the order of its dictionary; their contents are not read.
 
     Raises:
-        MindrailError: the file is damaged, is not a plain dictionary of tensors, or wants to run code.
+        MindrailError: the file is damaged, is not a plain dictionary of tensors, or would run code.
     """
     storages, pickle = _open(path)
     try:
@@ -82,7 +82,7 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
 
 
 def _extent(path: Path, entry: zipfile.ZipInfo) -> Extent:
-    """Return where the entry's bytes are: behind its local header, whose length only itself tells."""
+    """Return where the entry's bytes are: behind its local header, whose length only that header has."""
     with path.open("rb") as file:
         file.seek(entry.header_offset)
         header = file.read(_LOCAL_HEADER)
@@ -126,7 +126,7 @@ def _storage(place: str, value: Any, storages: dict[str, Extent]) -> tuple[DType
     if dtype is None or not isinstance(key, str) or key not in storages:
         _refuse(place, "its storage is not in the file")
     if not are_naturals((count,), tuple) or count * dtype.size != storages[key].length:
-        _refuse(place, f"its storage has {storages[key].length} bytes, another number than the pickle says")
+        _refuse(place, f"its storage has {storages[key].length} bytes, not what the pickle says")
     return dtype, storages[key]
 
 

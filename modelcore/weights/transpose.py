@@ -1,7 +1,7 @@
-"""The transpose of a matrix, made while it is read: for the few that the two sides store the other way round.
+"""The transpose of a matrix, computed while it is read: for the few that the two sides store differently.
 
 Every element is moved, two bytes at a time, so what counts is that each is moved within the core's cache:
-blocks are copied out of the file's pages as runs, turned there, and gathered into whole rows of the result.
+blocks are copied row by row out of the file's pages, transposed there, and gathered into rows of the result.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, StoredTe
 
 __all__ = ["transposed"]
 
-# Rows of the result that are made at a time, and rows of the matrix whose part of these is copied out first
+# Rows of the result that are computed at a time, and rows of the matrix of which a part is copied out first
 # (measured: half and twice as many of either are slower).
 _STRIPE = 256
-# Columns of such a copy that are turned at a time.
-_TURNED = 128
-# Elements between the rows of a copy: with none, all rows of a column would want the same places in the
+# Columns of such a copy that are transposed at a time.
+_BLOCK = 128
+# Elements between the rows of a copy: without them, all rows of a column would be in the same set of the
 # core's cache.
 _GAP = 32
 
@@ -33,17 +33,17 @@ _WHOLE = threading.BoundedSemaphore(2)
 def transposed(tensor: LazyTensor) -> DerivedTensor:
     """Return the transpose of a matrix.
 
-    All of the matrix is in memory while the result is read: mapped, or a copy where it lies in pieces.
+    The whole matrix is in memory while the result is read: mapped, or a copy if it is in several extents.
     """
     rows, columns = tensor.shape
 
     def produce() -> Iterator[NDArray]:
         with _WHOLE:
-            matrix = _at_hand(tensor)
+            matrix = _in_memory(tensor)
             stripe = np.empty((_STRIPE, rows), dtype=matrix.dtype)
             for left in range(0, columns, _STRIPE):
                 part = stripe[: min(_STRIPE, columns - left)]
-                _turn(matrix[:, left : left + _STRIPE], part)
+                _transpose_into(matrix[:, left : left + _STRIPE], part)
                 flat = part.reshape(-1)
                 step = CHUNK // flat.itemsize
                 yield from (flat[at : at + step] for at in range(0, flat.size, step))
@@ -51,16 +51,16 @@ def transposed(tensor: LazyTensor) -> DerivedTensor:
     return DerivedTensor(tensor.dtype, (columns, rows), produce)
 
 
-def _at_hand(tensor: LazyTensor) -> NDArray:
+def _in_memory(tensor: LazyTensor) -> NDArray:
     if not isinstance(tensor, StoredTensor):
         return read(tensor)
     data = mapped(tensor)
-    # Touched in the file's order, so that a disk reads ahead.
+    # Read in the file's order, so that the disk prefetches.
     data[:: mmap.PAGESIZE].max(initial=0)
     return data.view(tensor.dtype.array).reshape(tensor.shape)
 
 
-def _turn(matrix: NDArray, out: NDArray) -> None:
+def _transpose_into(matrix: NDArray, out: NDArray) -> None:
     """Write the transpose of `matrix` to `out`, block by block."""
     rows, columns = matrix.shape
     copied = np.empty((_STRIPE, columns + _GAP), dtype=matrix.dtype)
@@ -68,5 +68,5 @@ def _turn(matrix: NDArray, out: NDArray) -> None:
         bottom = min(rows, top + _STRIPE)
         block = copied[: bottom - top, :columns]
         block[:] = matrix[top:bottom]
-        for left in range(0, columns, _TURNED):
-            out[left : left + _TURNED, top:bottom] = block[:, left : left + _TURNED].T
+        for left in range(0, columns, _BLOCK):
+            out[left : left + _BLOCK, top:bottom] = block[:, left : left + _BLOCK].T

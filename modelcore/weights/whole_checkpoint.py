@@ -1,7 +1,7 @@
-"""Finds and opens a whole checkpoint: one file or the shards of an index, in any format read here.
+"""Finds and opens a whole checkpoint: one file, or the shards of an index, in any supported format.
 
-What is opened is a mapping of names to stored tensors; nothing is read but headers. A directory must hold one
-checkpoint: where two could be meant, neither is taken.
+A checkpoint is opened as a mapping of names to stored tensors; only headers are read. A directory must have
+one checkpoint: if two could be meant, both are refused.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from modelcore.weights.safetensors_file import read_safetensors
 from modelcore.weights.tensors import StoredTensor
 from modelcore.weights.torch_file import read_torch
 
-__all__ = ["NAMES", "READERS", "Checkpoint", "open_checkpoint", "open_file"]
+__all__ = ["CHECKPOINT_NAMES", "READERS", "Checkpoint", "open_checkpoint", "open_file"]
 
-NAMES = (*HF_WEIGHTS, "model.ckpt")
+CHECKPOINT_NAMES = (*HF_WEIGHTS, "model.ckpt")
 
 READERS: dict[str, Callable[[Path], dict[str, StoredTensor]]] = {
     ".safetensors": read_safetensors,
@@ -40,28 +40,28 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Open the checkpoint at `path`: a weights file, an index, or a directory that holds one of them.
+    """Open the checkpoint at `path`: a weights file, an index, or a directory with one of them.
 
     Raises:
-        MindrailError: there is none or more than one, a shard is missing, or a file is not sound.
+        MindrailError: there is none or more than one, a shard is missing, or a file is damaged.
     """
     if not path.is_dir():
         return _open_index(path) if path.name.endswith(INDEX_SUFFIX) else Checkpoint((path,), open_file(path))
-    candidates = [path / (name + suffix) for name in NAMES for suffix in ("", INDEX_SUFFIX)]
+    candidates = [path / (name + suffix) for name in CHECKPOINT_NAMES for suffix in ("", INDEX_SUFFIX)]
     present = [candidate for candidate in candidates if candidate.exists()]
     if clash := _clash([candidate.name for candidate in present]):
         raise MindrailError(f"holds {' and '.join(clash)}", where=path, fix="remove one of them")
     if present:
         return open_checkpoint(present[0])
     raise MindrailError(
-        f"no checkpoint here: none of {', '.join(NAMES)} and no index of shards",
+        f"no checkpoint here: none of {', '.join(CHECKPOINT_NAMES)} and no index of shards",
         where=path,
-        fix="give the directory or the file that holds the weights",
+        fix="give the directory or the file with the weights",
     )
 
 
 def _clash(names: list[str]) -> list[str]:
-    """Return two files that are both a checkpoint and may differ; safetensors beside .bin is customary."""
+    """Return two files that are both a checkpoint and may differ; safetensors beside .bin is usual."""
     for kind in (".safetensors", ".bin"):
         if len(same := [name for name in names if kind in name]) > 1:
             return same[:2]
@@ -72,7 +72,7 @@ def open_file(path: Path) -> dict[str, StoredTensor]:
     """Open one weights file by its suffix: .safetensors, .ckpt, .bin, .pth or .pt.
 
     Raises:
-        MindrailError: it is missing, of another kind, or not sound.
+        MindrailError: it is missing, of another kind, or damaged.
     """
     if not path.is_file():
         raise MindrailError("no such file", where=path)

@@ -1,7 +1,7 @@
-"""Writes a laid-out file tensor by tensor with a few threads, and continues one that was interrupted.
+"""Writes the tensors of one file with a few threads, and resumes a file that was interrupted.
 
-The file grows under `<name>.writing` and gets its own name only when it is whole. Beside it,
-`<name>.journal` lists the tensors written so far; a later call for the same file writes only the rest.
+The file is `<name>.writing` until it is complete. Beside it, `<name>.journal` lists the tensors written so
+far; a later call for the same file writes only the rest.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from modelcore.weights.tensors import LazyTensor
 __all__ = ["journal_path", "scratch_path", "write_file"]
 
 _THREADS = min(8, max(2, os.cpu_count() or 1))
-# Tensors from this size on are sent on to the disk as soon as they are written, while others are hashed.
-_SENT_ON = 16 << 20
+# Tensors from this size on go to the disk as soon as they are written, while others are hashed.
+_FLUSHED_FROM = 16 << 20
 
 
 def write_file(
@@ -37,18 +37,18 @@ def write_file(
     origin: str = "",
     wrote: Callable[[int], None] = lambda count: None,
 ) -> list[TensorRecord]:
-    """Write `tensors` to `path` as `layout` says.
+    """Write `tensors` to `path` in the given layout.
 
     Args:
-        path: the file; what is there of it already, whole or begun, is kept where its sha256 still fits.
-        layout: sizes and places; every tensor of it must be in `tensors`, with its dtype and shape.
+        path: the file; of what is there already, complete or not, tensors whose sha256 is right are kept.
+        layout: of the file; `tensors` must have every tensor of it, with the same dtype and shape.
         tensors: name -> tensor, read once, by any thread.
-        origin: what the tensors are made from; a file begun from something else is begun anew.
-        wrote: called, by one thread at a time, with each number of bytes that is done.
+        origin: what the tensors are made from; a file started from something else is started over.
+        wrote: called, by one thread at a time, with each number of bytes that is written.
 
     Returns:
-        The record of every tensor, in the layout's order. The journal stays: remove it (`journal_path`)
-        when nothing can interrupt any more.
+        The record of every tensor, in the layout's order. The journal (`journal_path`) stays, for a caller
+        that may still be interrupted; remove it in the end.
 
     Raises:
         StepFailed: the disk is full.
@@ -77,12 +77,12 @@ def write_file(
 
 
 def journal_path(path: Path) -> Path:
-    """Return where the journal of the file at `path` is."""
+    """Return the path of the journal of the file at `path`."""
     return path.with_name(path.name + ".journal")
 
 
 def scratch_path(path: Path) -> Path:
-    """Return the name that the file at `path` has until it is whole."""
+    """Return the path that the file at `path` has until it is complete."""
     return path.with_name(path.name + ".writing")
 
 
@@ -120,7 +120,7 @@ def _write_all(
             wrote(count)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        # The largest first, so that no thread is left alone with one at the end.
+        # The largest first, so that no thread works alone on one at the end.
         pending = {
             pool.submit(_write_tensor, descriptor, spec, layout.places[spec.name], tensors[spec.name], done)
             for spec in sorted(specs, key=lambda spec: -spec.nbytes)
@@ -136,7 +136,7 @@ def _write_all(
 
 
 class _Stopped(Exception):
-    """Another thread failed; this one's work is not wanted any more."""
+    """Another thread failed; this one's work is no longer needed."""
 
 
 def _write_tensor(
@@ -157,10 +157,10 @@ def _write_tensor(
         at += len(data)
         done(len(data))
     if at != spec.nbytes:
-        raise RuntimeError(f"{spec.name}: {at} bytes came for {spec.nbytes}")
-    if spec.nbytes >= _SENT_ON:
+        raise RuntimeError(f"{spec.name}: {at} bytes, {spec.nbytes} expected")
+    if spec.nbytes >= _FLUSHED_FROM:
         for place in places:
-            # Starts to write the dirty pages out and returns; nothing is lost by it.
+            # Starts writing the dirty pages to the disk and returns; no data are lost.
             os.posix_fadvise(descriptor, place.offset, place.length, os.POSIX_FADV_DONTNEED)
     return TensorRecord(spec.name, spec.shape, spec.dtype.name, sha.hexdigest(), nan, infinite)
 

@@ -72,5 +72,5 @@ def layer_widths(config: LlamaConfig) -> LayerWidths:
         inner=config.intermediate_size,
         inner_kept=4,
         vocabulary=config.vocab_size,
-        turn=config.head_dim**2,
+        rotation=config.head_dim**2,
     )

@@ -126,10 +126,10 @@ def test_a_compressed_answer_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content_range", "message"),
     [
-        (b"bytes 0-9/10", "asked for byte 4, the server sends from 0"),
+        (b"bytes 0-9/10", "requested from byte 4, the server sends from 0"),
         (b"bytes x-y/z", "Content-Range 'bytes x-y/z' is not understood"),
         (b"", "Content-Range '' is not understood"),
-        (b"bytes 7-9/10", "asked for byte 4, the server sends from 7"),
+        (b"bytes 7-9/10", "requested from byte 4, the server sends from 7"),
     ],
 )
 def test_a_range_other_than_asked_for_is_not_appended(

@@ -84,8 +84,8 @@ def test_a_damaged_strategy_is_refused_or_still_describes_the_same_shapes(
     [
         ((), r"rows: a device matrix of \(\)"),
         ((2, 0), r"rows: a device matrix of \(2, 0\)"),
-        ((1 << 31, 1 << 31), r"4 strategy files, 4611686018427387904 devices a stage: some are missing"),
-        ((3, 1), r"ckpt_strategy_rank_3\.ckpt: stage 0; 3 devices a stage make it 1"),
+        ((1 << 31, 1 << 31), r"4 strategy files, 4611686018427387904 devices per stage: some are missing"),
+        ((3, 1), r"ckpt_strategy_rank_3\.ckpt: stage 0; with 3 devices per stage it should be 1"),
     ],
 )
 def test_a_device_matrix_that_cannot_be_is_refused(

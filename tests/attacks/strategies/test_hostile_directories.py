@@ -140,22 +140,25 @@ def strategies_that_are_text(shards: Path) -> None:
 
 
 ATTACKS: list[tuple[Callable[[Path], None], str]] = [
-    (rank_with_a_zero_before, r"rank_1: is of rank 1, and so is rank_01"),
-    (two_strategies_of_a_rank, r"ckpt_strategy_rank_1\.ckpt: is of rank 1, and so is an_older_"),
-    (a_rank_swapped_with_its_neighbour_stage, r"rank_3\.ckpt: stage 1; 4 devices a stage make it 0"),
-    (the_last_rank_gone_altogether, r"strategy: 7 strategy files, 4 devices a stage: some are missing"),
+    (rank_with_a_zero_before, r"rank_1: is for rank 1, and so is rank_01"),
+    (two_strategies_of_a_rank, r"ckpt_strategy_rank_1\.ckpt: is for rank 1, and so is an_older_"),
+    (
+        a_rank_swapped_with_its_neighbour_stage,
+        r"rank_3\.ckpt: stage 1; with 4 devices .* it should be 0",
+    ),
+    (the_last_rank_gone_altogether, r"strategy: 7 strategy files, 4 devices per stage: some are missing"),
     (a_tensor_missing_from_one_rank, r"checkpoint_2\.ckpt: has no model\.layers\.0\.attention\.wq\.weight"),
-    (a_tensor_more_in_one_rank, r"checkpoint_3\.ckpt: extra: its strategy file does not know"),
+    (a_tensor_more_in_one_rank, r"checkpoint_3\.ckpt: extra: the parameter is not in its strategy file"),
     (
         a_state_that_is_whole_on_one_rank,
-        r"checkpoint_.\.ckpt: adam_m\..*wq\.weight: its slice makes",
+        r"checkpoint_.\.ckpt: adam_m\..*wq\.weight: by its slice the whole is",
     ),
     (another_dtype_on_one_rank, r"checkpoint_1\.ckpt: model\.layers\.0\.attention\.wq\.weight: is fp16"),
     (
         an_axis_less_on_one_rank,
-        r"checkpoint_1\.ckpt: .*wq\.weight: has the shape \[128\], its strat",
+        r"checkpoint_1\.ckpt: .*wq\.weight: has the shape \[128\], in its strat",
     ),
-    (a_parameter_that_no_strategy_knows, r"ffn_norm\.weight: its strategy file does not know the parameter"),
+    (a_parameter_that_no_strategy_knows, r"ffn_norm\.weight: the parameter is not in its strategy file"),
     (a_checkpoint_that_is_a_directory, r"rank_5: holds no \.ckpt"),
     (an_empty_checkpoint, r"checkpoint_5\.ckpt"),
     (strategies_that_are_text, r"ckpt_strategy_rank_0\.ckpt: is not a strategy file"),
@@ -176,7 +179,7 @@ def test_it_is_refused_by_name_and_nothing_is_written(
 
 def test_strategies_of_a_model_of_other_sizes_are_refused_by_its_config(shards: Path, tmp_path: Path) -> None:
     other = whole_llama(tmp_path / "wider", intermediate_size=64)
-    with pytest.raises(MindrailError, match=r"w1\.weight is \[32, 16\], config\.json makes it \[64, 16\]"):
+    with pytest.raises(MindrailError, match=r"w1\.weight is \[32, 16\], by config\.json it is \[64, 16\]"):
         merge_checkpoint(shards, tmp_path / "merged", description=other)
 
 
@@ -186,7 +189,7 @@ def test_strategies_of_another_layout_are_refused_by_the_models_config(shards: P
     shutil.rmtree(shards / "strategy")
     shutil.copytree(tmp_path / "turned" / "strategy", shards / "strategy")
     shutil.copy(whole / "config.json", shards)
-    with pytest.raises(MindrailError, match=r"config\.json makes it|its parameter"):
+    with pytest.raises(MindrailError, match=r"by config\.json it is|its parameter"):
         merge_checkpoint(shards, tmp_path / "merged")
 
 
@@ -203,7 +206,9 @@ def test_a_stage_gone_altogether_is_refused_where_there_is_a_config(shards: Path
         shutil.rmtree(shards / f"rank_{rank}")
         strategy_file(shards, rank).unlink()
     said = merge_checkpoint(shards, tmp_path / "half").notes
-    assert said == ("no config.json there: nothing says which parameters the model should have",)
+    assert said == ("there is no config.json: the parameters could not be checked against it",)
     shutil.copy(tmp_path / "whole" / "config.json", shards)
-    with pytest.raises(MindrailError, match=r"the checkpoint has no model\.layers\.2\..*, config\.json impl"):
+    with pytest.raises(
+        MindrailError, match=r"the checkpoint has no model\.layers\.2\..*, but config\.json's model"
+    ):
         merge_checkpoint(shards, tmp_path / "merged")

@@ -162,7 +162,7 @@ CKPT: dict[str, tuple[bytes, str]] = {
     ),
     "slices that disagree": (
         GOOD + value(b"a", tensor_proto([4], b"Float32", bytes(8))),
-        "a: its slices disagree",
+        "a: its slices differ",
     ),
     "an encrypted or foreign file": (b"MindSpore\x00" * 10, "damaged or truncated"),
 }
@@ -223,13 +223,13 @@ def pickles(trace: Path) -> dict[str, tuple[bytes, str]]:
     return {
         "os.system": (
             pickle.dumps({"a": Runs(os.system, f"touch {trace}")}, 2),
-            "wants to run or import posix.system",
+            "would import or run posix.system",
         ),
-        "eval": (pickle.dumps({"a": Runs(eval, harm)}, 2), "wants to run or import __builtin__.eval"),
+        "eval": (pickle.dumps({"a": Runs(eval, harm)}, 2), "would import or run __builtin__.eval"),
         "protocol 4": (pickle.dumps({"a": Runs(eval, harm)}, 4), "uses STACK_GLOBAL"),
         "torch.load in the file": (
             b"\x80\x02ctorch\nload\n(X\x01\x00\x00\x00xtR.",
-            "wants to run or import torch.load",
+            "would import or run torch.load",
         ),
         "an instance with a state": (b"\x80\x02ccollections\nOrderedDict\n)\x81.", "uses NEWOBJ"),
         "a call of a call's result": (
@@ -239,13 +239,13 @@ def pickles(trace: Path) -> dict[str, tuple[bytes, str]]:
         "an extension code": (b"\x80\x02\x82\x01.", "uses EXT1"),
         "a memo of four billion places": (b"\x80\x02}r\xff\xff\xff\xff.", ""),
         "nested pairs": (laughs(), "is a tuple, not a tensor"),
-        "an empty stack": (b"\x80\x02R.", "not a sound pickle"),
-        "no end": (b"\x80\x02}", "not a sound pickle"),
+        "an empty stack": (b"\x80\x02R.", "not a valid pickle"),
+        "no end": (b"\x80\x02}", "not a valid pickle"),
         "a storage that is not there": (tensor_pickle(key="7"), "its storage is not in the file"),
         "a shape beyond its storage": (tensor_pickle(shape="(3,)"), "takes bytes 0 to 12 of a storage of 8"),
         "an offset beyond its storage": (tensor_pickle(offset=1), "takes bytes 4 to 12 of a storage of 8"),
         "a negative offset": (tensor_pickle(offset=-1), "not whole numbers"),
-        "a storage of another size": (tensor_pickle(count=100), "another number than the pickle says"),
+        "a storage of another size": (tensor_pickle(count=100), "not what the pickle says"),
     }
 
 

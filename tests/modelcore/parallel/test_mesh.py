@@ -38,7 +38,7 @@ def test_ranks_are_counted_as_mindformers_counts_them() -> None:
 
 
 def test_a_world_of_another_size_is_refused_naming_the_factors() -> None:
-    with pytest.raises(MindrailError, match=r"dp2 mp4 pp1 takes 8 ranks, 6 are to be started"):
+    with pytest.raises(MindrailError, match=r"dp2 mp4 pp1 takes 8 ranks, 6 are started"):
         Layout(data_parallel=2, model_parallel=4).check_world_size(6)
 
 

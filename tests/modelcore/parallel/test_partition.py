@@ -17,7 +17,7 @@ def test_layers_are_shared_out_evenly_or_by_offsets() -> None:
     ("offsets", "message"),
     [
         ((), r"pipeline_stage: 7 layers do not divide into 2 stages; give offset, e\.g\. \[0, 1\]"),
-        ((1, 1), r"offset: \[1, 1\] makes stages of \[4, 4\] layers; wanted: 7 layers in 2 stages"),
+        ((1, 1), r"offset: \[1, 1\] makes stages of \[4, 4\] layers; the model has 7, in 2 stages"),
         ((1,), r"offset: \[1\] makes stages of \[4\]"),
         ((-3, 4), r"makes stages of \[0, 7\]"),
     ],
@@ -60,5 +60,7 @@ def test_heads_that_do_not_divide_are_refused_by_their_key() -> None:
 
 
 def test_a_parameter_without_a_rule_is_refused_by_name() -> None:
-    with pytest.raises(MindrailError, match=r"layers\.0\.bias: this family's partition table"):
+    with pytest.raises(
+        MindrailError, match=r"layers\.0\.bias: the parameter is not in this family's partition table"
+    ):
         partition_model({"layers.0.bias": (4,)}, RULES, {"heads": 2}, Layout(), num_layers=2)

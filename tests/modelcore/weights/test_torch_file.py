@@ -47,7 +47,7 @@ def test_the_types_have_torchs_names(tmp_path: Path) -> None:
 def test_types_that_torch_pickles_in_another_way_are_refused(kind: str, tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2, dtype=getattr(torch, kind))}, tmp_path / "x.bin")
     with pytest.raises(
-        MindrailError, match="refused: it wants to run or import torch._utils._rebuild_tensor_v3"
+        MindrailError, match="refused: it would import or run torch._utils._rebuild_tensor_v3"
     ):
         read_torch(tmp_path / "x.bin")
 
@@ -66,8 +66,8 @@ def test_a_modules_state_dict_is_read(tmp_path: Path) -> None:
         ({"a": torch.ones(2, 3).t()}, "a: is not stored row-major"),
         ({"a": {"b": torch.ones(1)}}, "a: is a dict, not a tensor"),
         ([torch.ones(1)], "holds a list"),
-        ({"a": torch.ones(2).to_sparse()}, "wants to run or import torch._utils._rebuild_sparse_tensor"),
-        (torch.nn.Linear(1, 1), "wants to run or import torch.nn.modules.linear.Linear"),
+        ({"a": torch.ones(2).to_sparse()}, "would import or run torch._utils._rebuild_sparse_tensor"),
+        (torch.nn.Linear(1, 1), "would import or run torch.nn.modules.linear.Linear"),
     ],
 )
 def test_what_is_not_a_dictionary_of_plain_tensors_is_refused(

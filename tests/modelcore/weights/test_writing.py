@@ -43,7 +43,7 @@ def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_a_tensor_of_another_length_than_it_says_is_a_bug_that_shows(tmp_path: Path) -> None:
     short = DerivedTensor(FP32, (4, 3), lambda: iter([np.zeros(3, np.float32)]))
-    with pytest.raises(RuntimeError, match="c: 12 bytes came for 48"):
+    with pytest.raises(RuntimeError, match="c: 12 bytes, 48 expected"):
         write_file(tmp_path / "x", LAYOUT, tensors() | {"c": short})
 
 

@@ -99,20 +99,20 @@ def mixed_formats(shards: Path) -> None:
 DAMAGES: list[tuple[Callable[[Path], None], str]] = [
     (remove_rank, r"shards: the shards of rank 5 of 8 are missing"),
     (empty_rank, r"rank_5: holds no \.ckpt .*missing"),
-    (second_checkpoint, r"rank_3: holds 2 checkpoints .*ask for the newest or leave only one"),
+    (second_checkpoint, r"rank_3: holds 2 checkpoints .*use --newest or leave only one"),
     (no_strategies, r"shards: there is no strategy/ in it or beside it"),
     (no_strategy_of_one, r"strategy: the strategy file of rank 2 is missing"),
     (too_many_ranks, r"shards: rank_8 has no strategy file; there are 8; .*another run"),
     (truncated, r"checkpoint_6\.ckpt: damaged or truncated after "),
     (truncated_strategy, r"ckpt_strategy_rank_6\.ckpt: is not a strategy file"),
-    (stages_swapped, r"ckpt_strategy_rank_0\.ckpt: stage 1; 4 devices a stage make it 0"),
-    (shards_swapped, r"checkpoint_4\.ckpt: model\..*: its strategy file does not know the parameter"),
+    (stages_swapped, r"ckpt_strategy_rank_0\.ckpt: stage 1; with 4 devices per stage it should be 0"),
+    (shards_swapped, r"checkpoint_4\.ckpt: model\..*: the parameter is not in its strategy file"),
     (
         parameter_unknown_to_strategy,
-        r"0\.ckpt: model\.layers\.1\.attention\.wo\.weight: its strategy",
+        r"0\.ckpt: model\.layers\.1\.attention\.wo\.weight: the parameter is not in its strategy",
     ),
-    (strategy_of_other_shapes, r"attention_norm\.weight .*\[64\].*config\.json makes it \[32\]"),
-    (config_of_another_model, r"the checkpoint has model\.layers\.3\..*, config\.json implies none"),
+    (strategy_of_other_shapes, r"attention_norm\.weight .*\[64\].*by config\.json it is \[32\]"),
+    (config_of_another_model, r"the checkpoint has model\.layers\.3\..*, but config\.json's model does not"),
     (mixed_formats, r"shards: some ranks have \.ckpt files, others \.safetensors"),
 ]
 
@@ -138,7 +138,7 @@ def test_a_counter_that_differs_between_ranks_is_refused(tiny: Any, tmp_path: Pa
         strategy_file(tmp_path, rank).parent.mkdir(exist_ok=True)
         layout = Strategy(0, {"w": TensorLayout((1, 2), ((0,),))})
         strategy_file(tmp_path, rank).write_bytes(encode_strategy(layout))
-    with pytest.raises(MindrailError, match=r"rank_1/x\.ckpt: step: has no strategy and differs"):
+    with pytest.raises(MindrailError, match=r"rank_1/x\.ckpt: step: is in no strategy and differs"):
         merge_checkpoint(tmp_path, tmp_path / "merged")
     merge_checkpoint(tmp_path, tmp_path / "merged", weights_only=True)
     assert list(tiny.read(tmp_path / "merged" / "model.ckpt")) == ["w"]
@@ -152,7 +152,7 @@ def test_slices_whose_shapes_disagree_are_refused(tiny: Any, tmp_path: Path) -> 
         strategy_file(tmp_path, rank).parent.mkdir(exist_ok=True)
         layout = Strategy(0, {"w": TensorLayout((1, 2), ((0,),))})
         strategy_file(tmp_path, rank).write_bytes(encode_strategy(layout))
-    with pytest.raises(MindrailError, match=r"1/x\.ckpt: w: its slice makes the whole \[10\], .* \[8\]"):
+    with pytest.raises(MindrailError, match=r"1/x\.ckpt: w: by its slice the whole is \[10\], .* \[8\]"):
         merge_checkpoint(tmp_path, tmp_path / "merged")
 
 
@@ -190,7 +190,7 @@ def test_a_source_with_two_whole_checkpoints_is_refused(tiny: Any, tmp_path: Pat
 
 
 def test_a_destination_that_is_the_source_is_refused(shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(MindrailError, match=r"whole: is the source too"):
+    with pytest.raises(MindrailError, match=r"whole: is also the source"):
         shard_checkpoint(tmp_path / "whole", tmp_path / "shards" / ".." / "whole", Cut(Layout(1, 2, 1)))
-    with pytest.raises(MindrailError, match=r"shards: is the source too"):
+    with pytest.raises(MindrailError, match=r"shards: is also the source"):
         merge_checkpoint(shards, shards)
