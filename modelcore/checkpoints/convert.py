@@ -25,6 +25,7 @@ from modelcore.progress import Progress, silent
 from modelcore.store.durable import replace_contents, sync_tree
 from modelcore.store.model_files import copy_companions
 from modelcore.weights.casting import cast
+from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 from modelcore.weights.outputs import (
     OutputFile,
@@ -36,7 +37,6 @@ from modelcore.weights.outputs import (
 )
 from modelcore.weights.tensor_record import TensorRecord
 from modelcore.weights.tensors import LazyTensor, nbytes
-from modelcore.weights.whole_checkpoint import open_checkpoint
 
 __all__ = ["CONVERSION", "ConversionReport", "conversion_warnings", "convert_checkpoint"]
 

@@ -16,8 +16,8 @@ from modelcore.checkpoints.shards import Shards
 from modelcore.checkpoints.slicing import device_box, whole_shape
 from modelcore.errors import MindrailError
 from modelcore.parallel.box import whole_box
+from modelcore.weights.checkpoint import open_checkpoint, open_file
 from modelcore.weights.tensors import StoredTensor, read
-from modelcore.weights.whole_checkpoint import open_checkpoint, open_file
 
 __all__ = ["Holdings", "holdings_of_shards", "holdings_of_whole", "is_state"]
 

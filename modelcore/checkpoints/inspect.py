@@ -23,7 +23,7 @@ from modelcore.models.llama.meta import meta_parts
 from modelcore.report.units import format_bytes
 from modelcore.store.manifest import MANIFEST, Manifest
 from modelcore.store.model_files import VOCABULARIES
-from modelcore.weights.whole_checkpoint import CHECKPOINT_NAMES, READERS
+from modelcore.weights.checkpoint import CHECKPOINT_NAMES, READERS
 
 __all__ = ["Found", "Row", "inspect_path"]
 

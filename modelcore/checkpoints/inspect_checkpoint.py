@@ -17,8 +17,8 @@ from modelcore.checkpoints.match import match_hf, match_mindspore
 from modelcore.errors import MindrailError
 from modelcore.models.families import Family, load_model_config
 from modelcore.models.llama.meta import meta_parts
+from modelcore.weights.checkpoint import Checkpoint, open_checkpoint, open_file
 from modelcore.weights.tensors import StoredTensor, nbytes
-from modelcore.weights.whole_checkpoint import Checkpoint, open_checkpoint, open_file
 
 __all__ = ["FoldedTensor", "InspectedTensor", "Inspection", "fold_layers", "inspect_checkpoint"]
 

@@ -11,9 +11,9 @@ from modelcore.checkpoints.match import match_hf, match_mindspore
 from modelcore.errors import MindrailError
 from modelcore.models.families import Family
 from modelcore.weights.casting import cast
+from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.dtypes import DType
 from modelcore.weights.tensors import LazyTensor, nbytes, sha256
-from modelcore.weights.whole_checkpoint import open_checkpoint
 
 __all__ = ["verify_conversion"]
 

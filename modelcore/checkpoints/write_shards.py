@@ -2,7 +2,7 @@
 
 Where a slice has the same bytes in its source and in the target, the kernel copies them (copy_file_range) and
 they never enter the process. So nothing is hashed and no values are counted here, unlike in
-`modelcore.weights.writing`; a file that was not finished is started over.
+`modelcore.weights.write_file`; a file that was not finished is started over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from modelcore.progress import Progress, silent
 from modelcore.store.disk import disk_errors, write_at
 from modelcore.weights.file_layout import FileLayout, Place
 from modelcore.weights.tensors import CHUNK, Extent, LazyTensor, StoredTensor
-from modelcore.weights.writing import scratch_path
+from modelcore.weights.write_file import scratch_path
 
 __all__ = ["Target", "write_targets"]
 

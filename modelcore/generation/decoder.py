@@ -22,9 +22,9 @@ from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.decoder import LlamaDecoder
 from modelcore.models.llama.network import Llama
 from modelcore.weights.casting import cast
+from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.dtypes import FP32
 from modelcore.weights.tensors import read
-from modelcore.weights.whole_checkpoint import open_checkpoint
 
 __all__ = ["CHUNK", "Decoder", "fill"]
 

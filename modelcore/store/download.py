@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
+from modelcore.store.checkpoint_index import index_shards, index_size, is_plain_name, parse_sums
 from modelcore.store.disk import check_room
 from modelcore.store.download_file import DirectorySource, Source, fetch_file, read_block
 from modelcore.store.download_http import HttpSource
-from modelcore.store.download_index import index_shards, index_size, is_plain_name, parse_sums
 from modelcore.store.hub import HubSource, cached_snapshot, hub_repository
 from modelcore.store.model_files import COMPANIONS, HF_WEIGHTS, INDEX_SUFFIX, WEIGHT_SUFFIXES
 

@@ -15,7 +15,7 @@ from modelcore.weights.file_layout import FileLayout, TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensor_record import TensorRecord
 from modelcore.weights.tensors import LazyTensor
-from modelcore.weights.writing import journal_path, scratch_path, write_file
+from modelcore.weights.write_file import journal_path, scratch_path, write_file
 
 __all__ = [
     "INDEX",

@@ -70,7 +70,7 @@ def prepare(directory: Path, gigabytes: float) -> int:
     from modelcore.weights.dtypes import FP16
     from modelcore.weights.file_layout import TensorSpec
     from modelcore.weights.tensors import from_array
-    from modelcore.weights.writing import journal_path, write_file
+    from modelcore.weights.write_file import journal_path, write_file
 
     raw = {**CONFIG, "num_hidden_layers": max(2, round(gigabytes * 1e9 / LAYER_BYTES) // 2 * 2)}
     whole = directory / "whole"

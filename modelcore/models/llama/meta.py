@@ -21,9 +21,9 @@ from modelcore.errors import MindrailError
 from modelcore.models.hf_fields import integer, optional_integer, positive_number
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.store.json_file import read_json_object
+from modelcore.weights.checkpoint import open_file
 from modelcore.weights.dtypes import BF16, FP16, FP32
 from modelcore.weights.tensors import DerivedTensor, LazyTensor, StoredTensor, joined, read
-from modelcore.weights.whole_checkpoint import open_file
 
 __all__ = ["meta_config", "meta_parts", "meta_tensors"]
 

@@ -16,10 +16,10 @@ from modelcore.checkpoints.reshard import merge_checkpoint
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.errors import MindrailError
 from modelcore.parallel.strategy import Strategy, TensorLayout, encode_strategy, strategy_file
+from modelcore.weights.checkpoint import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import from_array, read
-from modelcore.weights.whole_checkpoint import open_file
 
 WHOLE = np.arange(64, dtype=np.float32).reshape(8, 8)
 LAYOUTS = {

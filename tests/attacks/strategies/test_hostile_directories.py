@@ -17,11 +17,11 @@ from modelcore.models.llama.config import LlamaConfig
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.parallel.strategy import Strategy, encode_strategy, read_strategy, strategy_file
+from modelcore.weights.checkpoint import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.dtypes import FP16
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import LazyTensor, from_array, read
-from modelcore.weights.whole_checkpoint import open_file
 
 CONFIG = {
     "model_type": "llama",

@@ -19,11 +19,11 @@ from safetensors.numpy import save
 
 from modelcore.checkpoints.inspect import inspect_path
 from modelcore.errors import MindrailError
+from modelcore.weights.checkpoint import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.dtypes import FP16, FP32
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import nbytes, sha256
-from modelcore.weights.whole_checkpoint import open_file
 
 FUZZED = settings(
     max_examples=150,

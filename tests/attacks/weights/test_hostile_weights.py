@@ -14,8 +14,8 @@ import pytest
 
 from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.errors import MindrailError
+from modelcore.weights.checkpoint import open_checkpoint, open_file
 from modelcore.weights.protobuf import length_prefix, varint
-from modelcore.weights.whole_checkpoint import open_checkpoint, open_file
 
 CONFIG = {
     "model_type": "llama",

@@ -25,7 +25,7 @@ from modelcore.config.checkpoint import FileFormat
 from modelcore.errors import MindrailError
 from modelcore.models.families import load_model_config
 from modelcore.weights import outputs
-from modelcore.weights.whole_checkpoint import open_checkpoint
+from modelcore.weights.checkpoint import open_checkpoint
 from tests.modelcore.checkpoints import tiny_checkpoints as tiny
 from tests.paths import ROOT
 

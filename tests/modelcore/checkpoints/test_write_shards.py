@@ -12,10 +12,10 @@ import pytest
 from modelcore.checkpoints import write_shards as reshard_files
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.errors import MindrailError, StepFailed
+from modelcore.weights.checkpoint import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import LazyTensor, from_array, read
-from modelcore.weights.whole_checkpoint import open_file
 
 ARRAYS: dict[str, np.ndarray] = {
     "a": np.arange(100_000, dtype=np.int64),

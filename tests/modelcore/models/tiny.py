@@ -12,8 +12,8 @@ import torch
 import transformers
 
 from modelcore.checkpoints.convert import convert_checkpoint
+from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.tensors import read
-from modelcore.weights.whole_checkpoint import open_checkpoint
 
 VOCABULARY = 151
 

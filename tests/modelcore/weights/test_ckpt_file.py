@@ -15,7 +15,7 @@ from modelcore.weights.ckpt_file import ckpt_layout, read_ckpt
 from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import LazyTensor, from_array, read
-from modelcore.weights.writing import write_file
+from modelcore.weights.write_file import write_file
 
 
 def write(path: Path, tensors: dict[str, LazyTensor]) -> None:

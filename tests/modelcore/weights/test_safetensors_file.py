@@ -14,7 +14,7 @@ from modelcore.weights.dtypes import BF16, DTYPES, FP32, DType, by_safetensors
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import read_safetensors, safetensors_layout
 from modelcore.weights.tensors import from_array, read
-from modelcore.weights.writing import write_file
+from modelcore.weights.write_file import write_file
 
 TORCH = {
     dtype.safetensors: getattr(torch, name)

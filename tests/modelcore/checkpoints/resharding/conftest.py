@@ -13,12 +13,12 @@ import pytest
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
 from modelcore.models.llama.config import LlamaConfig
+from modelcore.weights.checkpoint import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.dtypes import DTYPES, DType
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensors import from_array, read
-from modelcore.weights.whole_checkpoint import open_file
 
 LLAMA = {
     "model_type": "llama",

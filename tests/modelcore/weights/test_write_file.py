@@ -15,7 +15,7 @@ from modelcore.weights.dtypes import FP32
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import read_safetensors, safetensors_layout
 from modelcore.weights.tensors import CHUNK, DerivedTensor, LazyTensor, from_array, read
-from modelcore.weights.writing import journal_path, scratch_path, write_file
+from modelcore.weights.write_file import journal_path, scratch_path, write_file
 
 ARRAYS = {name: np.full((4, 3), at, np.float32) for at, name in enumerate("abc")}
 LAYOUT = safetensors_layout([TensorSpec(name, FP32, (4, 3)) for name in ARRAYS], {})

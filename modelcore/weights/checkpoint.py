@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.errors import MindrailError
-from modelcore.store.download_index import index_shards
+from modelcore.store.checkpoint_index import index_shards
 from modelcore.store.model_files import HF_WEIGHTS, INDEX_SUFFIX
 from modelcore.weights.ckpt_file import read_ckpt
 from modelcore.weights.safetensors_file import read_safetensors
