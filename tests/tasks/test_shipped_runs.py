@@ -9,7 +9,7 @@ import pytest
 
 from modelcore.checkpoints.layout import DryRun
 from modelcore.config.reading import read_config, read_yaml
-from modelcore.config.runs import Pipeline, Predict
+from modelcore.config.runs import Pipeline, Predict, Pretrain, Training
 from modelcore.models.families import Family
 from tasks.layout import cut_of, dry_run_of, family_of
 from tests.paths import ROOT
@@ -20,9 +20,10 @@ DEVICE = 64 * 10**9
 
 # What the model cards say: data, model and pipeline parallel, micro-batches.
 CARDS = {
-    "finetune_wizardcoder_15b_8p": (1, 4, 2, 32),
+    "finetune_wizardcoder_15b_8p": (1, 4, 2, 8),
+    "pretrain_codellama_34b_16p": (1, 8, 2, 128),
     "finetune_codellama_34b_16p": (1, 8, 2, 128),
-    "finetune_codellama_34b_32p": (4, 4, 2, 32),
+    "finetune_codellama_34b_32p": (4, 4, 2, 96),
     "finetune_deepseek_coder_7b_8p": (2, 4, 1, 1),
     "predict_codellama_34b_2p": (1, 2, 1, 1),
     "predict_codellama_34b_4p": (1, 4, 1, 1),
@@ -31,12 +32,18 @@ CARDS = {
 }
 
 
-def run_of(name: str) -> Pipeline | Predict:
-    path = CONFIGS / f"{name}.yaml"
-    return read_config(path, Predict) if name.startswith("predict") else read_config(path, Pipeline)
+SCHEMAS: dict[str, type[Training] | type[Predict]] = {
+    "finetune": Pipeline,
+    "predict": Predict,
+    "pretrain": Pretrain,
+}
 
 
-def model_of(run: Pipeline | Predict, directory: Path) -> Family:
+def run_of(name: str) -> Training | Predict:
+    return read_config(CONFIGS / f"{name}.yaml", SCHEMAS[name.partition("_")[0]])
+
+
+def model_of(run: Training | Predict, directory: Path) -> Family:
     """Return the model that the run downloads, by the config.json published at its source."""
     (name,) = [
         path.stem
@@ -65,7 +72,22 @@ def test_a_run_has_the_layout_of_its_card_and_its_name(name: str) -> None:
     assert name == run.name == f"{name.rpartition('_')[0]}_{layout.world_size}p"
 
 
-def assert_every_element_has_its_place(family: Family, found: DryRun, run: Pipeline | Predict) -> None:
+@pytest.mark.parametrize("name", ["finetune_codellama_34b_16p", "finetune_codellama_34b_32p"])
+def test_codellama_is_trained_with_the_optimizer_of_its_card(name: str) -> None:
+    train = read_config(CONFIGS / f"{name}.yaml", Pipeline).train
+    assert (train.learning_rate, train.final_rate) == (5e-6, 0)
+    assert (train.beta1, train.beta2, train.epsilon) == (0.9, 0.999, 1e-8)
+    assert train.warmup_steps == round(0.03 * train.steps)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in CARDS if name.startswith("finetune") and "deepseek" not in name]
+)
+def test_embedding_and_head_stay_whole_as_in_the_card(name: str) -> None:
+    assert run_of(name).parallel.vocab_emb_dp
+
+
+def assert_every_element_has_its_place(family: Family, found: DryRun, run: Training | Predict) -> None:
     """A stage's slices make the whole tensors, and the stages the whole model."""
     partition, ways = family.divide(cut_of(run.parallel)), run.parallel.model_parallel
     elements = dict.fromkeys(partition.placements, 0)
@@ -97,7 +119,7 @@ def test_every_rank_has_its_shapes_and_fits_a_device_of_64_gb(name: str, tmp_pat
 def test_49153_rows_are_kept_whole_with_a_note(tmp_path: Path) -> None:
     run = run_of("finetune_wizardcoder_15b_8p")
     (note,) = dry_run_of(run, model_of(run, tmp_path)).notes
-    assert "49153 rows kept whole on every rank (no multiple of model_parallel 4)" in note
+    assert "49153 rows kept whole on every rank (vocab_emb_dp)" in note
 
 
 def test_the_34b_model_on_32_devices_needs_shared_optimizer_states(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_it_tells_ranks_layers_slices_groups_and_memory(model: str) -> None:
     said = layout(CARD, "--model", model)
     assert said.exit_code == 0
     assert "33.74 billion parameters on 16 ranks (dp1 mp8 pp2), 128 rows per step" in said.stdout
-    assert "8-15      1   24-47  2,109,349,888" in said.stdout
-    assert "model.layers.{}.attention.wo.weight     24      8192 × 1024  axis 1 in 8" in said.stdout
+    assert "8-15      1   24-47  2,338,725,888" in said.stdout
+    assert "model.layers.{}.attention.wo.weight     24      8192 × 1024   axis 1 in 8" in said.stdout
     assert "pipeline groups 0,8  1,9" in said.stdout
 
 
