@@ -111,6 +111,7 @@ class _Zygote:
         """Turn this process into a completion that serves its channel. Never returns."""
         try:
             kernel.name_process("completion")
+            os.setpgid(0, 0)  # a signal to a group reaches all of it, in other pid namespaces too
             _arrange_descriptors(channel, self._ruleset)
             self._confine(parent)
             os.dup2(1, 2)

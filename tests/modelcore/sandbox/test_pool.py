@@ -201,6 +201,14 @@ def test_a_worker_that_dies_is_replaced_and_its_sample_is_tried_again(pool: Pool
     assert len(outcomes) == 20 and all(outcome.passed for outcome in outcomes.values())
 
 
+def test_a_signal_to_its_group_reaches_no_other_sample(pool: Pool) -> None:
+    """The next sample's process is ready while one runs, with the same user id, and in the same group once."""
+    kill = "    import os\n    try: os.kill(0, 9)\n    except OSError: pass\n    return x - y"
+    rest = "    import time\n    time.sleep(0.1)\n    return x + y"
+    outcomes = dict(pool.run((i, sample(rest if i % 2 else kill)) for i in range(12)))
+    assert [outcomes[i].passed for i in range(12)] == [False, True] * 6
+
+
 def test_a_pool_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     before = psutil.Process().children(recursive=True)
     with Pool(workers=2, limits=QUICK, scratch_directory=tmp_path, level="landlock") as pool:
