@@ -7,7 +7,8 @@ from .escaping import ESCAPING
 from .exhausting import EXHAUSTING
 from .forging import FORGING
 from .honest import HONEST
+from .obvious import OBVIOUS
 
 __all__ = ["ATTACKS"]
 
-ATTACKS = (*FORGING, *CLOGGING, *ESCAPING, *EXHAUSTING, *HONEST)
+ATTACKS = (*OBVIOUS, *FORGING, *CLOGGING, *ESCAPING, *EXHAUSTING, *HONEST)

@@ -28,6 +28,7 @@ from tests.paths import ROOT
 from .attacks import ATTACKS
 from .escaping import ESCAPING
 from .forging import FORGING
+from .obvious import REACHING
 
 SHORT = Limits(seconds=0.7)
 VICTIM = Path("/tmp/hostile_victim")  # the path that one of the shared completions deletes
@@ -124,6 +125,13 @@ def strongest() -> str:
 @pytest.mark.parametrize("level", [strongest(), "landlock"])
 def test_our_own_attacks_get_their_verdict(level: str) -> None:
     run_all(own_cases(level, slow_honest=False), level, 6, SHORT)
+
+
+@pytest.mark.usefixtures("targets")
+@pytest.mark.parametrize("level", [strongest(), "landlock"])
+def test_nothing_outside_is_reached(level: str) -> None:
+    cases = [case_of(a.name, a.task_id, a.completion, a.passes) for a in REACHING]
+    run_all(cases, level, 6, SHORT)
 
 
 @pytest.mark.usefixtures("targets")
