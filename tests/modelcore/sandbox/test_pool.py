@@ -202,7 +202,7 @@ def test_a_worker_that_dies_is_replaced_and_its_sample_is_tried_again(pool: Pool
 
 
 def test_a_signal_to_its_group_reaches_no_other_sample(pool: Pool) -> None:
-    """The next sample's process is ready while one runs, with the same user id, and in the same group once."""
+    """The next sample's process is ready while one runs, under the same user id."""
     kill = "    import os\n    try: os.kill(0, 9)\n    except OSError: pass\n    return x - y"
     rest = "    import time\n    time.sleep(0.1)\n    return x + y"
     outcomes = dict(pool.run((i, sample(rest if i % 2 else kill)) for i in range(12)))
