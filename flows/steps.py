@@ -24,11 +24,14 @@ import tasks.reshard
 import tasks.shard
 from modelcore.config.checkpoint import Convert, Download, FileFormat
 from modelcore.config.data import Preprocess
+from modelcore.config.section import Section
 from modelcore.config.training import Parallel
 from modelcore.data.mindrecord.decode import Span
 from modelcore.data.report import PreprocessReport
 from modelcore.store.store import Store
 from tasks.inputs import input_step
+from tasks.log import log
+from tasks.preflight import preflight
 from tasks.step import Step
 from tasks.step_task import finished
 
@@ -55,6 +58,7 @@ def download(config: Download, store: str = "store") -> Step:
         config: the source and what to check.
         store: directory that holds every step's output.
     """
+    preflight(config, store=store)
     return finished(tasks.download.download(Store(Path(store)), config))
 
 
@@ -73,10 +77,11 @@ def convert(
         config: format and dtype to write, and whether to read everything back and compare.
         store: directory that holds every step's output.
     """
-    place = Store(Path(store))
+    place, config = Store(Path(store)), config or Convert()
+    _check(config, store, checkpoint)
     source = input_step(place, checkpoint, key="checkpoint")
     task = tasks.convert.convert if to == "mindspore" else tasks.export.export
-    return finished(task(place, source, config or Convert()))
+    return finished(task(place, source, config))
 
 
 @flow(name="inspect", flow_run_name="inspect {path}", persist_result=False)
@@ -110,6 +115,7 @@ def preprocess(tokenizer: str, config: Preprocess, store: str = "store") -> Step
         store: directory that holds every step's output.
     """
     place = Store(Path(store))
+    _check(config, store, tokenizer)
     source = input_step(place, tokenizer, key="tokenizer")
     return finished(tasks.preprocess.preprocess(place, source, config))
 
@@ -161,6 +167,7 @@ def shard(checkpoint: str, config: Parallel, format: FileFormat = "ckpt", store:
         store: directory that holds every step's output.
     """
     place = Store(Path(store))
+    _check(config, store, checkpoint)
     source = input_step(place, checkpoint, key="checkpoint")
     return finished(tasks.shard.shard(place, source, config, format))
 
@@ -179,6 +186,7 @@ def reshard(
         store: directory that holds every step's output.
     """
     place = Store(Path(store))
+    _check(config, store, shards)
     source = input_step(place, shards, key="shards")
     return finished(tasks.reshard.reshard(place, source, config, format, newest=newest))
 
@@ -204,3 +212,10 @@ def merge(
     source = input_step(place, shards, key="shards")
     merged = tasks.merge.merge(place, source, format, weights_only=weights_only, newest=newest)
     return finished(merged)
+
+
+def _check(config: Section, store: str, directory: str) -> None:
+    """Check a step's options before its input is read; what is no directory is for the step to refuse."""
+    if Path(directory).is_dir():
+        for note in preflight(config, store=store, model=Path(directory)):
+            log(f"note: {note}")

@@ -17,7 +17,6 @@ from tasks.download import download
 from tasks.export import export
 from tasks.initialize import initialize
 from tasks.launch import launch
-from tasks.layout import check_layout
 from tasks.log import log
 from tasks.merge import merge
 from tasks.preflight import preflight
@@ -53,8 +52,8 @@ def train(
         recorder: gets every step.
         random_weights: start from random weights; only the source's config.json and tokenizer are fetched.
     """
-    source = recorder.record(download(store, config.download, config.parallel, weights=not random_weights))
-    for note in check_layout(source.path, config.parallel).notes:
+    source = recorder.record(download(store, config.download, config, weights=not random_weights))
+    for note in preflight(config, model=source.path):
         log(f"note: {note}")
     start = recorder.record(
         initialize(store, source, config.seed) if random_weights else convert(store, source, config.convert)

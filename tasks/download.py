@@ -7,14 +7,14 @@ from pathlib import Path
 from modelcore.checkpoints.model_check import check_model
 from modelcore.config.checkpoint import Download
 from modelcore.config.models import address_of, model_of
-from modelcore.config.training import Parallel
+from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
 from modelcore.store.download import download as fetch
 from modelcore.store.retry_after import with_retry_after
 from modelcore.store.store import Store
 from tasks.inputs import local_path, model_digest
-from tasks.layout import check_layout
 from tasks.log import log_wait
+from tasks.preflight import preflight
 from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["download"]
@@ -23,15 +23,13 @@ _VERSION = 1
 
 
 @step_task("download", retries=3, delays=(2.0, 10.0, 30.0))
-def download(
-    store: Store, config: Download, parallel: Parallel | None = None, *, weights: bool = True
-) -> Outcome:
+def download(store: Store, config: Download, run: Training | None = None, *, weights: bool = True) -> Outcome:
     """Fetch config.json, weights and tokenizer files.
 
     Args:
         store: where artifacts lie.
         config: the source and what to check.
-        parallel: a layout that the model must divide by; checked before its weights are fetched.
+        run: what the model is for; whether it will do is checked before its weights are fetched.
         weights: whether the weights are wanted.
     """
     shipped = model_of(config.source)
@@ -40,8 +38,8 @@ def download(
 
     def check(directory: Path) -> None:
         check_model(directory, shipped)
-        if parallel is not None:
-            check_layout(directory, parallel)
+        if run is not None:
+            preflight(run, model=directory)
 
     return build_step(
         store,
@@ -91,10 +89,20 @@ def _origin(store: Store, address: str, *, weights: bool) -> tuple[str, dict[str
 
 
 def _token(secret: str | None) -> str | None:
+    """Return the hub's token from Prefect's secrets, which only its server knows.
+
+    Raises:
+        MindrailError: there is no secret of that name.
+    """
     if secret is None:
         return None
     from prefect.blocks.system import Secret
 
-    block = Secret.load(secret)
+    try:
+        block = Secret.load(secret)
+    except ValueError as error:  # as Prefect reports a block that does not exist
+        raise MindrailError(
+            "Prefect has no Secret of that name", where=f"download.token_secret: {secret}", fix="create it"
+        ) from error
     assert isinstance(block, Secret)
     return str(block.get())

@@ -18,7 +18,7 @@ from modelcore.store.model_files import INDEX_SUFFIX, WEIGHT_SUFFIXES
 from modelcore.store.store import Store
 from tasks.step import Step
 
-__all__ = ["check_file", "input_step", "local_directory", "local_path", "model_digest", "tokenizer_digest"]
+__all__ = ["check_file", "input_step", "local_path", "model_digest", "tokenizer_digest"]
 
 _WEIGHTS = (*WEIGHT_SUFFIXES, *(suffix + INDEX_SUFFIX for suffix in WEIGHT_SUFFIXES))
 
@@ -39,18 +39,6 @@ def local_path(source: str) -> Path | None:
     """Return the path of a file:// source, None for a source elsewhere."""
     parts = urlsplit(source)
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
-def local_directory(source: str, *, key: str) -> Path | None:
-    """Return the directory of a file:// source, None for a source elsewhere.
-
-    Raises:
-        MindrailError: the directory is not there.
-    """
-    path = local_path(source)
-    if path is not None and not path.is_dir():
-        raise MindrailError("there is no such directory", where=f"{key}: {path}", fix="check the path")
-    return path
 
 
 def input_step(store: Store, name: str, *, key: str) -> Step:

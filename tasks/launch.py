@@ -19,17 +19,16 @@ from modelcore.store.store import Store
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
-from tasks.layout import layout_of
 from tasks.log import log
 from tasks.preprocess import rows_file
 from tasks.step import Step
 from tasks.step_task import Outcome, build_step, step_task
+from tasks.train_plan import plan_of
 
 __all__ = ["launch"]
 
 _VERSION = 1
 PLAN = "plan.json"
-_NOT_IN_THE_KEY = {"checkpoint_every", "keep", "resume_from", "validate_every", "peak_tflops"}
 _CHECKPOINTS = "checkpoints/*/step_*"
 
 
@@ -42,19 +41,21 @@ def launch(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
         lambda directory, progress: _train(directory, shards, rows, config, progress),
         version=_VERSION,
         inputs={"shards": shards.digest, "rows": rows.digest},
-        parameters={
-            "train": config.train.model_dump(exclude=_NOT_IN_THE_KEY),
-            **({"validate_every": config.validate_every} if config.validate_every else {}),
-            "parallel": config.parallel.model_dump(exclude={"recompute"}),
-            "seed": config.seed,
-        },
+        parameters=config.key_parameters,
     )
 
 
 def _train(directory: Path, shards: Step, rows: Step, config: Training, progress: Progress) -> None:
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
-    plan, file = _plan(directory, shards, rows, config), logs / PLAN
+    plan = plan_of(
+        config,
+        model=str(shards.path),
+        data=str(rows_file(rows.path)),
+        output=str(directory),
+        validation=_validation_rows(rows, config),
+    )
+    file = logs / PLAN
     plan.write(file)
     if config.train.resume_from is not None:
         _resume(Path(config.train.resume_from), plan, progress)
@@ -67,23 +68,6 @@ def _train(directory: Path, shards: Step, rows: Step, config: Training, progress
         start_timeout=config.launch.start_timeout,
         hang_timeout=config.launch.hang_timeout,
         progress=progress,
-    )
-
-
-def _plan(directory: Path, shards: Step, rows: Step, config: Training) -> TrainPlan:
-    parallel = config.parallel
-    return TrainPlan(
-        model=str(shards.path),
-        data=str(rows_file(rows.path)),
-        output=str(directory),
-        layout=layout_of(parallel),
-        vocab_emb_dp=parallel.vocab_emb_dp,
-        offsets=tuple(parallel.offset),
-        shard_optimizer=parallel.shard_optimizer,
-        recompute=parallel.recompute,
-        seed=config.seed,
-        validation=_validation_rows(rows, config),
-        **config.train.model_dump(exclude={"resume_from"}) | {"accumulate": config.micro_batches},
     )
 
 

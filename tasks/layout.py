@@ -20,12 +20,11 @@ from modelcore.models.families import Family, load_model_config
 from modelcore.parallel.memory import Inference
 from modelcore.parallel.memory import Training as TrainingJob
 from modelcore.parallel.mesh import Layout
-from modelcore.parallel.partition import Cut, Partition
+from modelcore.parallel.partition import Cut
 from modelcore.store.download import download_config
 
 __all__ = [
     "changes_that_fit",
-    "check_layout",
     "cut_of",
     "dry_run_of",
     "family_of",
@@ -44,15 +43,6 @@ def layout_of(config: Sharding) -> Layout:
 def cut_of(config: Sharding) -> Cut:
     """Return everything in a configuration that decides where which tensor lies."""
     return Cut(layout_of(config), config.vocab_emb_dp, tuple(config.offset), config.shard_optimizer)
-
-
-def check_layout(checkpoint: Path, config: Sharding) -> Partition:
-    """Check that the model in a Hugging Face directory can be divided as `config` asks.
-
-    Raises:
-        MindrailError: it cannot; the keys of the layout and of config.json are named.
-    """
-    return load_model_config(checkpoint).divide(cut_of(config))
 
 
 def _job_of(config: Training | Predict) -> Job:

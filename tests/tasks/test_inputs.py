@@ -10,7 +10,7 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.store.store import Store
-from tasks.inputs import check_file, input_step, local_directory, model_digest, tokenizer_digest
+from tasks.inputs import check_file, input_step, local_path, model_digest, tokenizer_digest
 
 
 @pytest.fixture
@@ -72,17 +72,15 @@ def test_rows_depend_on_the_tokenizer_and_not_on_the_weights(store: Store, tmp_p
 def test_a_missing_input_is_named_with_its_key(store: Store, tmp_path: Path) -> None:
     with pytest.raises(MindrailError, match=r"preprocess\.input: .*nowhere: there is no such file"):
         check_file(str(tmp_path / "nowhere"), key="preprocess.input")
-    with pytest.raises(MindrailError, match=r"download\.source: .*there is no such directory"):
-        local_directory(f"file://{tmp_path}/nowhere", key="download.source")
     with pytest.raises(MindrailError, match=r"checkpoint: .*gone: there is no such file or directory"):
         input_step(store, str(tmp_path / "gone"), key="checkpoint")
 
 
 def test_a_remote_source_has_no_directory_here() -> None:
-    assert local_directory("hf://owner/name", key="download.source") is None
+    assert local_path("hf://owner/name") is None
 
 
 def test_an_address_may_hold_any_character_of_a_path(tmp_path: Path) -> None:
     odd = tmp_path / "100 %, #1?"
     odd.mkdir()
-    assert local_directory(odd.as_uri(), key="download.source") == odd
+    assert local_path(odd.as_uri()) == odd

@@ -15,7 +15,7 @@ from modelcore.config.runs import RUNS
 from modelcore.config.section import Section
 from modelcore.errors import MindrailError
 from tasks.preflight import preflight
-from tests.tasks.preflight.conftest import CONTEXT, Runs
+from tests.local_runs import CONTEXT, Runs
 
 KINDS = ("pipeline", "finetune", "pretrain", "evaluate")
 """Those that do work; `predict` only describes a layout, and its keys are checked when it is read."""

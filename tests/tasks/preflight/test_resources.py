@@ -19,7 +19,7 @@ from tasks.preflight import host_memory, preflight
 from tasks.preflight.built_steps import finished_steps
 from tasks.preflight.disk_space import disk_needs
 from tasks.preflight.place import Place
-from tests.tasks.preflight.conftest import Runs
+from tests.local_runs import Runs
 
 
 def training(runs: Runs, *changes: str, kind: str = "finetune") -> Training:
