@@ -6,9 +6,9 @@ from pathlib import Path
 
 from modelcore.checkpoints.model_check import check_model
 from modelcore.config.checkpoint import Download
-from modelcore.config.models import address_of, model_of
 from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
+from modelcore.models.shipped import address_of, model_of
 from modelcore.store.download import download as fetch
 from modelcore.store.retry_after import with_retry_after
 from modelcore.store.store import Store

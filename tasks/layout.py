@@ -12,11 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from modelcore.checkpoints.layout import DryRun, Job, dry_run, ways_to_fit
-from modelcore.config.models import address_of
 from modelcore.config.runs import Predict, Training
 from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError, StepFailed
-from modelcore.models.families import Family, load_model_config
+from modelcore.models.families import read_model
+from modelcore.models.model import Model
+from modelcore.models.shipped import address_of
 from modelcore.parallel.memory import Inference
 from modelcore.parallel.memory import Training as TrainingJob
 from modelcore.parallel.mesh import Layout
@@ -27,8 +28,8 @@ __all__ = [
     "changes_that_fit",
     "cut_of",
     "dry_run_of",
-    "family_of",
     "layout_of",
+    "model_of_run",
     "training_job",
 ]
 
@@ -65,30 +66,30 @@ def training_job(config: Training) -> TrainingJob:
     )
 
 
-def family_of(config: Training | Predict, model: Path | None = None) -> Family:
+def model_of_run(config: Training | Predict, directory: Path | None = None) -> Model:
     """Return the model of a run.
 
     Args:
-        config: the run's; its config.json is fetched from its source where `model` is not given.
-        model: directory of a config.json.
+        config: the run's; its config.json is fetched from its source where `directory` is not given.
+        directory: directory of a config.json.
 
     Raises:
         MindrailError: config.json is unavailable, or its family is unknown.
     """
-    if model is not None:
-        return load_model_config(model)
-    with _fetched(config) as directory:
-        return load_model_config(directory)
+    if directory is not None:
+        return read_model(directory)
+    with _fetched(config) as fetched:
+        return read_model(fetched)
 
 
-def dry_run_of(config: Training | Predict, family: Family) -> DryRun:
+def dry_run_of(config: Training | Predict, model: Model) -> DryRun:
     """Return what every rank of a run will hold and need; raise MindrailError where it cannot be cut."""
-    return dry_run(family, cut_of(config.parallel), _job_of(config))
+    return dry_run(model, cut_of(config.parallel), _job_of(config))
 
 
-def changes_that_fit(config: Training | Predict, family: Family, capacity: int) -> list[str]:
+def changes_that_fit(config: Training | Predict, model: Model, capacity: int) -> list[str]:
     """Return changes of a run's keys after which every rank fits a device of `capacity` bytes."""
-    return ways_to_fit(family, cut_of(config.parallel), _job_of(config), capacity)
+    return ways_to_fit(model, cut_of(config.parallel), _job_of(config), capacity)
 
 
 @contextmanager

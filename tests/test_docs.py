@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from flows.cli.main import command_line
 from modelcore.config.describe import describe_all
-from modelcore.config.models import Model
 from modelcore.config.reading import read_config
 from modelcore.config.runs import RUNS
+from modelcore.models.shipped import ShippedModel
 from tests.paths import ROOT
 from tests.test_layers import PACKAGES
 
@@ -29,7 +29,7 @@ IMAGES = ROOT / "docs" / "images"
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     **{f"{kind}.yaml": schema for kind, schema in RUNS.items()},
-    "configs/models/NAME.yaml": Model,
+    "configs/models/NAME.yaml": ShippedModel,
 }
 """What a YAML block is, by the file name in the comment on its first line."""
 

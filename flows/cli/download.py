@@ -41,7 +41,7 @@ def download(
     refused before its weights are fetched; an interrupted download resumes.
     """
     from modelcore.checkpoints.model_check import check_model
-    from modelcore.config.models import address_of, model_of
+    from modelcore.models.shipped import address_of, model_of
     from modelcore.store.download import download as fetch
     from modelcore.store.retry_after import with_retry_after
     from tasks.log import log_wait

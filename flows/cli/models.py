@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from flows.cli.command import as_json, command_line, emit
-from modelcore.config.models import shipped_models
 
 __all__ = ["models"]
 
@@ -16,6 +15,8 @@ __all__ = ["models"]
 @as_json
 def models(as_json: bool) -> None:
     """List the models that a download can name, with what their own config.json does not say."""
+    from modelcore.models.shipped import shipped_models
+
     found = [{"name": name, **model.model_dump()} for name, model in shipped_models().items()]
     emit({"models": found}, as_json, _show_models)
 

@@ -18,9 +18,8 @@ from modelcore.checkpoints.verify import verify_conversion
 from modelcore.checkpoints.vocabulary import check_vocabulary
 from modelcore.config.checkpoint import Dtype, FileFormat
 from modelcore.errors import MindrailError
-from modelcore.models.families import Family, load_model_config, read_config_json
-from modelcore.models.llama.config import LlamaConfig
-from modelcore.models.llama.meta import meta_parts, meta_tensors
+from modelcore.models.families import read_config_json, read_model
+from modelcore.models.model import Model
 from modelcore.progress import Progress, silent
 from modelcore.store.durable import replace_contents, sync_tree
 from modelcore.store.model_files import copy_companions
@@ -54,7 +53,7 @@ class ConversionReport:
     """What was converted.
 
     Attributes:
-        family: `llama` or `gpt_bigcode`.
+        family: config.json's model_type.
         files: the weight files written, by name.
         tensors: every tensor written, in file order.
         size: bytes of all of them.
@@ -111,11 +110,11 @@ def convert_checkpoint(
     """
     home = source if source.is_dir() else source.parent
     _check_apart(home, destination)
-    family = load_model_config(home)
-    warnings = check_vocabulary(home, family.config)
-    opened, origin = _open(source, family, to)
+    model = read_model(home)
+    warnings = check_vocabulary(home, model.config)
+    opened, origin = _open(source, model, to)
     match = match_hf if to == "mindspore" else match_mindspore
-    matched = match(family, opened, source)
+    matched = match(model, opened, source)
     target = _DTYPES[dtype]
     tensors = {name: cast(one, target or one.dtype, name) for name, one in matched.tensors.items()}
     outputs = _outputs(tensors, to, format)
@@ -125,10 +124,10 @@ def convert_checkpoint(
         destination, outputs, tensors, origin=f"{_VERSION} {origin} {dtype}", wrote=counter.add
     )
     if verify:
-        verify_conversion(family, opened, destination, to=to, dtype=target, compared=counter.add)
+        verify_conversion(model, opened, destination, to=to, dtype=target, compared=counter.add)
     _finish(home, destination, target)
     report = ConversionReport(
-        family=family.name,
+        family=model.family.name,
         files=tuple(written),
         tensors=tuple(record for records in written.values() for record in records),
         size=sum(map(nbytes, tensors.values())),
@@ -175,14 +174,15 @@ def _check_apart(home: Path, destination: Path) -> None:
         raise MindrailError("source and destination are the same directory", where=destination)
 
 
-def _open(source: Path, family: Family, to: str) -> tuple[Mapping[str, LazyTensor], str]:
+def _open(source: Path, model: Model, to: str) -> tuple[Mapping[str, LazyTensor], str]:
     """Return the source's tensors and what tells one source from another without reading it."""
     tensors: Mapping[str, LazyTensor]
-    if isinstance(family.config, LlamaConfig) and (parts := _only_meta(source)):
-        files, tensors = tuple(parts), meta_tensors(parts, family.config)
+    native = model.family.native
+    if native is not None and _has_no_other_weights(source) and (parts := native.files(source)):
+        files, tensors = tuple(parts), native.tensors(parts, model.config)
         if to == "hf":
             # They have Hugging Face's names already; the way back begins at MindSpore's.
-            tensors = match_hf(family, tensors, source).tensors
+            tensors = match_hf(model, tensors, source).tensors
     else:
         checkpoint = open_checkpoint(source)
         files, tensors = checkpoint.files, checkpoint.tensors
@@ -190,12 +190,10 @@ def _open(source: Path, family: Family, to: str) -> tuple[Mapping[str, LazyTenso
     return tensors, json.dumps([to, facts])
 
 
-def _only_meta(source: Path) -> list[Path]:
-    """Return Meta's files if the source is a directory with these and no other weights."""
+def _has_no_other_weights(source: Path) -> bool:
+    """Say whether a source is a directory without weights in Hugging Face's or MindSpore's formats."""
     others = ("*.safetensors", "pytorch_model*.bin", "model.ckpt")
-    if not source.is_dir() or any(found for pattern in others for found in source.glob(pattern)):
-        return []
-    return meta_parts(source)
+    return source.is_dir() and not any(found for pattern in others for found in source.glob(pattern))
 
 
 def _outputs(tensors: Mapping[str, LazyTensor], to: str, format: str) -> list[OutputFile]:

@@ -18,8 +18,7 @@ from modelcore.checkpoints.vocabulary import check_vocabulary
 from modelcore.data.mindrecord.file import inspect_mindrecord, read_mindrecord
 from modelcore.data.tokenizers import describe_tokenizer, tokenizer_files
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
-from modelcore.models.llama.meta import meta_parts
+from modelcore.models.families import native_files, read_model
 from modelcore.report.units import format_bytes
 from modelcore.store.manifest import MANIFEST, Manifest
 from modelcore.store.model_files import VOCABULARIES
@@ -120,7 +119,7 @@ def _contents(path: Path) -> Found:
 
 def _is_checkpoint(path: Path) -> bool:
     whole = (path / (name + end) for name in CHECKPOINT_NAMES for end in ("", ".index.json"))
-    return any(file.exists() for file in whole) or bool(meta_parts(path))
+    return any(file.exists() for file in whole) or native_files(path) is not None
 
 
 def _unknown(path: Path) -> MindrailError:
@@ -155,22 +154,22 @@ def _companion_notes(home: Path, has_config: bool) -> list[str]:
     if any((home / name).is_file() for name in VOCABULARIES):
         told = describe_tokenizer(home)
         notes.append(f"tokenizer beside it: {told.kind}, {told.vocab_size} tokens")
-    return notes + (check_vocabulary(home, load_model_config(home).config) if has_config else [])
+    return notes + (check_vocabulary(home, read_model(home).config) if has_config else [])
 
 
 def _config(directory: Path) -> Found:
-    family = load_model_config(directory)
-    shapes = family.config.parameter_shapes()
-    width = 4 if family.config.dtype == "float32" else 2
+    model = read_model(directory)
+    shapes = model.config.parameter_shapes()
+    width = 4 if model.config.dtype == "float32" else 2
     tensors = [
-        InspectedTensor(name, family.config.dtype, shape, math.prod(shape) * width, "config.json")
+        InspectedTensor(name, model.config.dtype, shape, math.prod(shape) * width, "config.json")
         for name, shape in shapes.items()
     ]
     size = sum(tensor.size for tensor in tensors)
-    totals = {"tensors": len(shapes), "elements": size // width, "bytes": size} | asdict(family.config)
+    totals = {"tensors": len(shapes), "elements": size // width, "bytes": size} | asdict(model.config)
     rows = tuple(asdict(tensor) for tensor in tensors)
     brief = tuple(asdict(line) for line in fold_layers(tensors))
-    return Found(f"configuration of a {family.name} model, without weights", rows, brief, totals, ())
+    return Found(f"configuration of a {model.family.name} model, without weights", rows, brief, totals, ())
 
 
 def _mindrecord(path: Path) -> Found:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from modelcore.checkpoints.match import match_hf, match_mindspore
 from modelcore.errors import MindrailError
-from modelcore.models.families import Family, load_model_config
-from modelcore.models.llama.meta import meta_parts
+from modelcore.models.families import NativeFiles, native_files, read_model
+from modelcore.models.model import Model
 from modelcore.weights.checkpoint import Checkpoint, open_checkpoint, open_file
 from modelcore.weights.tensors import StoredTensor, nbytes
 
@@ -103,21 +103,21 @@ def inspect_checkpoint(path: Path) -> Inspection:
     """
     if path.is_dir() and (ranks := _ranks(path)):
         return _sharded(path, ranks)
-    if path.is_dir() and not any(path.glob("*.safetensors*")) and (parts := meta_parts(path)):
-        return _meta(path, parts)
+    if path.is_dir() and not any(path.glob("*.safetensors*")) and (native := native_files(path)):
+        return _native(path, native)
     checkpoint = open_checkpoint(path)
     home = path if path.is_dir() else path.parent
     kind, notes = _whole(checkpoint, home)
     return Inspection(kind, _family_name(home), tuple(_rows(checkpoint.tensors, home)), notes)
 
 
-def _meta(directory: Path, parts: list[Path]) -> Inspection:
-    tensors = tuple(row for part in parts for row in _rows(open_file(part), directory))
-    kind = f"Meta's checkpoint in {len(parts)} part{'s' if len(parts) > 1 else ''}"
+def _native(directory: Path, native: NativeFiles) -> Inspection:
+    tensors = tuple(row for file in native.files for row in _rows(open_file(file), directory))
+    count = len(native.files)
+    kind = f"{native.format.publisher}'s checkpoint in {count} part{'s' if count > 1 else ''}"
     if not any((directory / name).is_file() for name in ("config.json", "params.json")):
         return Inspection(kind, None, tensors, ("no params.json beside it: it cannot be converted",))
-    family = load_model_config(directory)
-    return Inspection(kind, family.name, tensors, ())
+    return Inspection(kind, read_model(directory).family.name, tensors, ())
 
 
 def _whole(checkpoint: Checkpoint, home: Path) -> tuple[str, tuple[str, ...]]:
@@ -126,22 +126,22 @@ def _whole(checkpoint: Checkpoint, home: Path) -> tuple[str, tuple[str, ...]]:
     form = checkpoint.files[0].suffix.removeprefix(".") + ("" if count == 1 else f" in {count} shards")
     if not (home / "config.json").is_file():
         return f"weights ({form})", ("no config.json beside it: not compared with a model",)
-    family = load_model_config(home)
-    side = _side(family, checkpoint.tensors)
+    model = read_model(home)
+    side = _side(model, checkpoint.tensors)
     match = match_mindspore if side == "MindSpore" else match_hf
     try:
-        matched = match(family, checkpoint.tensors, home)
+        matched = match(model, checkpoint.tensors, home)
     except MindrailError as error:
         return f"{side} checkpoint ({form})", (f"does not fit config.json: {error}",)
-    notes = [f"fits config.json: {len(family.config.parameter_shapes())} parameters of {family.name}"]
+    notes = [f"fits config.json: {len(model.config.parameter_shapes())} parameters of {model.family.name}"]
     if matched.dropped:
         notes.append(f"{len(matched.dropped)} tensors are no weights, such as {matched.dropped[0]}")
     return f"{side} checkpoint ({form})", tuple(notes)
 
 
-def _side(family: Family, tensors: Mapping[str, StoredTensor]) -> str:
+def _side(model: Model, tensors: Mapping[str, StoredTensor]) -> str:
     """Return whose names most of the tensors have."""
-    mindspore = sum(name in tensors for name in family.config.parameter_shapes())
+    mindspore = sum(name in tensors for name in model.config.parameter_shapes())
     return "MindSpore" if mindspore > len(tensors) / 2 else "Hugging Face"
 
 
@@ -178,4 +178,4 @@ def _rows(tensors: Mapping[str, StoredTensor], home: Path) -> list[InspectedTens
 
 
 def _family_name(home: Path) -> str | None:
-    return load_model_config(home).name if (home / "config.json").is_file() else None
+    return read_model(home).family.name if (home / "config.json").is_file() else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from modelcore.checkpoints.inspect_strategy import describe_cut
 from modelcore.checkpoints.slicing import strategy_of
-from modelcore.models.families import Family
+from modelcore.models.model import Model
 from modelcore.parallel.memory import (
     Inference,
     RankMemory,
@@ -82,24 +82,24 @@ class DryRun:
     notes: tuple[str, ...]
 
 
-def dry_run(family: Family, cut: Cut, job: Job) -> DryRun:
+def dry_run(model: Model, cut: Cut, job: Job) -> DryRun:
     """Lay a model out.
 
     Args:
-        family: the model.
+        model: the model.
         cut: the layout.
         job: what the ranks are to do.
 
     Raises:
         MindrailError: the model cannot be cut so; the keys of layout and config.json are named.
     """
-    partition = family.divide(cut)
+    partition = model.divide(cut)
     mesh = Mesh(cut.layout)
     devices = cut.layout.data_parallel * cut.layout.model_parallel
     # Every rank of a stage needs the same.
-    needs = [_need(family, partition, rank, job) for rank in mesh.ranks[::devices]]
+    needs = [_need(model, partition, rank, job) for rank in mesh.ranks[::devices]]
     return DryRun(
-        parameters=sum(map(math.prod, family.config.parameter_shapes().values())),
+        parameters=sum(map(math.prod, model.config.parameter_shapes().values())),
         ranks=tuple(
             replace(needs[rank // devices], rank=rank, at=mesh.coordinates(rank)) for rank in mesh.ranks
         ),
@@ -113,51 +113,51 @@ def dry_run(family: Family, cut: Cut, job: Job) -> DryRun:
     )
 
 
-def ways_to_fit(family: Family, cut: Cut, job: Job, capacity: int) -> list[str]:
+def ways_to_fit(model: Model, cut: Cut, job: Job, capacity: int) -> list[str]:
     """Return changes of keys after which the fullest rank needs no more than `capacity` bytes, best first.
 
     Recomputing and sharing the optimizer's states are tried first, one and then both; after that, with the
     job as it is, other layouts of as many ranks.
     """
-    changes = _cheaper_jobs(family, cut, job, capacity) if isinstance(job, Training) else []
+    changes = _cheaper_jobs(model, cut, job, capacity) if isinstance(job, Training) else []
     fits = what_fits(
         cut.layout.world_size,
         capacity,
-        lambda layout: family.partition(layout, vocab_emb_dp=cut.vocab_emb_dp),
-        lambda partition, rank: _memory(family, partition, rank, job),
+        lambda layout: model.partition(layout, vocab_emb_dp=cut.vocab_emb_dp),
+        lambda partition, rank: _memory(model, partition, rank, job),
     )
     layouts = [fit.layout for fit in fits if fit.fits and fit.layout != cut.layout]
     return changes + [_as_keys(layout) for layout in layouts[:_LAYOUTS_TOLD]]
 
 
-def _cheaper_jobs(family: Family, cut: Cut, job: Training, capacity: int) -> list[str]:
+def _cheaper_jobs(model: Model, cut: Cut, job: Training, capacity: int) -> list[str]:
     """Return the keys to set so that the job fits this layout: one of the two, else both, else none."""
     missing = [] if job.recompute else ["recompute"]
     if cut.layout.data_parallel > 1 and not job.shard_optimizer:
         missing.append("shard_optimizer")
     for keys in (*([key] for key in missing), missing):
-        if keys and _fullest(family, cut, replace(job, **dict.fromkeys(keys, True))) <= capacity:
+        if keys and _fullest(model, cut, replace(job, **dict.fromkeys(keys, True))) <= capacity:
             return [" ".join(f"parallel.{key}=true" for key in keys)]
     return []
 
 
-def _need(family: Family, partition: Partition, rank: int, job: Job) -> RankNeed:
+def _need(model: Model, partition: Partition, rank: int, job: Job) -> RankNeed:
     at = Mesh(partition.layout).coordinates(rank)
     elements = sum(map(math.prod, partition.shapes(rank).values()))
-    return RankNeed(rank, at, partition.layers[at.stage], elements, _memory(family, partition, rank, job))
+    return RankNeed(rank, at, partition.layers[at.stage], elements, _memory(model, partition, rank, job))
 
 
-def _memory(family: Family, partition: Partition, rank: int, job: Job) -> RankMemory:
+def _memory(model: Model, partition: Partition, rank: int, job: Job) -> RankMemory:
     if isinstance(job, Training):
-        return training_memory(partition, rank, family.layer_widths(), job)
-    return inference_memory(partition, rank, family.layer_widths(), job)
+        return training_memory(partition, rank, model.layer_widths(), job)
+    return inference_memory(partition, rank, model.layer_widths(), job)
 
 
-def _fullest(family: Family, cut: Cut, job: Job) -> int:
-    partition = family.divide(cut)
+def _fullest(model: Model, cut: Cut, job: Job) -> int:
+    partition = model.divide(cut)
     devices = cut.layout.data_parallel * cut.layout.model_parallel
     ranks = Mesh(cut.layout).ranks[::devices]
-    return max(_memory(family, partition, rank, job).total for rank in ranks)
+    return max(_memory(model, partition, rank, job).total for rank in ranks)
 
 
 def _slices(partition: Partition, rank: int) -> list[SliceLine]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelcore.errors import MindrailError
-from modelcore.models.families import Family
+from modelcore.models.model import Model
 from modelcore.weights.dtypes import BF16, FP16, FP32
 from modelcore.weights.tensors import LazyTensor, StoredTensor, sha256
 
@@ -28,24 +28,24 @@ class Matched:
     dropped: tuple[str, ...]
 
 
-def match_hf(family: Family, source: Mapping[str, LazyTensor], where: object) -> Matched:
+def match_hf(model: Model, source: Mapping[str, LazyTensor], where: object) -> Matched:
     """Return MindSpore's tensors, made lazily of Hugging Face's.
 
     Args:
-        family: the model.
+        model: the model.
         source: the checkpoint's tensors under Hugging Face's names.
         where: the checkpoint, for errors.
 
     Raises:
         MindrailError: a tensor is missing, unexpected, misshapen or not fp16, bf16 or fp32.
     """
-    shapes = family.config.parameter_shapes()
-    layers = family.config.num_layers
-    rows = family.names.expand(layers, shapes)
+    shapes = model.config.parameter_shapes()
+    layers = model.config.num_layers
+    rows = model.family.names.expand(layers, shapes)
     expected = {row.hf: row.hf_shape([shapes[part] for part in row.parts]) for row in rows}
-    buffers = family.names.buffer_names(layers)
+    buffers = model.family.names.buffer_names(layers)
     dropped = [name for name in source if name in buffers]
-    dropped += _tied_head(family.names.tied, expected, source, where)
+    dropped += _tied_head(model.family.names.tied, expected, source, where)
     _check(expected, source, dropped, where, other=shapes, to="hf")
     tensors: dict[str, LazyTensor] = {}
     for row in rows:
@@ -54,16 +54,16 @@ def match_hf(family: Family, source: Mapping[str, LazyTensor], where: object) ->
     return Matched({name: tensors[name] for name in shapes}, tuple(dropped))
 
 
-def match_mindspore(family: Family, source: Mapping[str, LazyTensor], where: object) -> Matched:
+def match_mindspore(model: Model, source: Mapping[str, LazyTensor], where: object) -> Matched:
     """Return Hugging Face's tensors, made lazily of MindSpore's; see `match_hf`.
 
     Optimizer states (`<kind>.<parameter>`) and single numbers (step counters) of a training checkpoint are
     left out.
     """
-    shapes = family.config.parameter_shapes()
-    rows = family.names.expand(family.config.num_layers, shapes)
+    shapes = model.config.parameter_shapes()
+    rows = model.family.names.expand(model.config.num_layers, shapes)
     dropped = [name for name in source if _is_training_state(name, source[name], shapes)]
-    dropped += _tied_head(family.names.tied_mindspore, shapes, source, where)
+    dropped += _tied_head(model.family.names.tied_mindspore, shapes, source, where)
     hf_names = {row.hf: () for row in rows}
     _check(shapes, source, dropped, where, other=hf_names, to="mindspore")
     row_of = {part: row for row in rows for part in row.parts}

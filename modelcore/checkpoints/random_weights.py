@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from modelcore.progress import Progress, silent
 from modelcore.store.model_files import copy_companions
 from modelcore.weights.ckpt_file import ckpt_layout
@@ -37,12 +37,12 @@ def write_random_weights(
         description: directory of config.json and tokenizer files.
         destination: an existing directory.
         seed: of the weights.
-        progress: told the bytes done.
+        progress: bytes written.
 
     Raises:
         MindrailError: there is no config.json, or it is of no family known here.
     """
-    config = load_model_config(description).config
+    config = read_model(description).config
     shapes = config.parameter_shapes()
     layout = ckpt_layout([TensorSpec(name, FP32, shape) for name, shape in shapes.items()])
     with (destination / "model.ckpt").open("wb") as stream:

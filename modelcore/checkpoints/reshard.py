@@ -20,7 +20,7 @@ from modelcore.checkpoints.slicing import device_box, strategy_of, with_states
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.config.checkpoint import FileFormat
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from modelcore.parallel.box import whole_box
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.parallel.partition import Cut, Partition
@@ -135,7 +135,7 @@ def merge_checkpoint(
     notes = ["there is no config.json: the parameters could not be checked against it"]
     if (described / "config.json").exists():
         notes = []
-        partition = load_model_config(described).partition(Layout())
+        partition = read_model(described).partition(Layout())
         _check_model(held, partition, described)
         names = dict.fromkeys([*_stages(partition, held.shapes)[0].layouts, *names])
     tensors = {name: assemble(name, whole_box(held.shapes[name]), held.pieces[name]) for name in names}
@@ -190,7 +190,7 @@ def _write_shards(
     format: FileFormat,
     progress: Progress,
 ) -> ReshardReport:
-    partition = load_model_config(described).divide(cut)
+    partition = read_model(described).divide(cut)
     _check_model(held, partition, described)
     stages = _stages(partition, held.shapes, shard_optimizer=cut.shard_optimizer)
     targets = _targets(destination, held, stages, partition.layout, ranks, format)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from modelcore.checkpoints.match import match_hf, match_mindspore
 from modelcore.errors import MindrailError
-from modelcore.models.families import Family
+from modelcore.models.model import Model
 from modelcore.weights.casting import cast
 from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.dtypes import DType
@@ -19,7 +19,7 @@ __all__ = ["verify_conversion"]
 
 
 def verify_conversion(
-    family: Family,
+    model: Model,
     source: Mapping[str, LazyTensor],
     destination: Path,
     *,
@@ -30,7 +30,7 @@ def verify_conversion(
     """Convert `destination` back and compare every tensor with the source's, cast to `dtype`.
 
     Args:
-        family: the model.
+        model: the model.
         source: the tensors the conversion began with.
         destination: what it wrote.
         to: the side that was written, `mindspore` or `hf`.
@@ -41,7 +41,7 @@ def verify_conversion(
         MindrailError: a tensor differs; the line names it.
     """
     written = open_checkpoint(destination).tensors
-    back = (match_mindspore if to == "mindspore" else match_hf)(family, written, destination).tensors
+    back = (match_mindspore if to == "mindspore" else match_hf)(model, written, destination).tensors
 
     def check(name: str) -> int:
         expected = cast(source[name], dtype or source[name].dtype, name)

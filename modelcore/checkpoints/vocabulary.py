@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelcore.models.families import ModelConfig
+from modelcore.models.config import ModelConfig
 from modelcore.store.model_files import VOCABULARIES
 
 __all__ = ["check_vocabulary"]

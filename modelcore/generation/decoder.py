@@ -1,6 +1,6 @@
 """One model with its KV cache behind plain numpy: fill slots with prompts, then extend all slots by a token.
 
-Two graphs are compiled, one for each. Which family a network is of is decided here and nowhere above.
+Two graphs are compiled, one for each.
 """
 
 from __future__ import annotations
@@ -10,23 +10,16 @@ from pathlib import Path
 
 import mindspore
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor
 from numpy.typing import NDArray
 
-from modelcore.errors import MindrailError
 from modelcore.models.cache import LayerCache
-from modelcore.models.families import Family
-from modelcore.models.gpt_bigcode.decoder import GPTBigCodeDecoder
-from modelcore.models.gpt_bigcode.network import GPTBigCode
-from modelcore.models.llama.config import LlamaConfig
-from modelcore.models.llama.decoder import LlamaDecoder
-from modelcore.models.llama.network import Llama
-from modelcore.weights.casting import cast
+from modelcore.models.fill import fill
+from modelcore.models.model import Model
+from modelcore.models.network import WHOLE_NETWORK
 from modelcore.weights.checkpoint import open_checkpoint
-from modelcore.weights.dtypes import FP32
-from modelcore.weights.tensors import read
 
-__all__ = ["CHUNK", "Decoder", "fill"]
+__all__ = ["CHUNK", "Decoder"]
 
 CHUNK = 64
 """Tokens of a prompt that are read at a time; all prompts are read in chunks of this shape."""
@@ -36,22 +29,25 @@ class Decoder:
     """A model that remembers `slots` sequences of up to `length` tokens.
 
     Args:
-        family: the model.
+        model: of the checkpoint's config.json.
         checkpoint: directory of its weights.
         slots: sequences side by side.
         length: tokens a sequence may have; rounded up to whole chunks.
         prompts: how many sequences are begun by one call.
     """
 
-    def __init__(self, family: Family, checkpoint: Path, *, slots: int, length: int, prompts: int) -> None:
-        config = family.config
+    def __init__(self, model: Model, checkpoint: Path, *, slots: int, length: int, prompts: int) -> None:
+        config, family = model.config, model.family
         columns = -(-length // CHUNK) * CHUNK
         caches = [
             LayerCache.empty(layer, slots, config.num_kv_heads, columns, config.head_dim)
             for layer in range(config.num_layers)
         ]
-        network, (self._prefill, self._decode) = _network(family, caches)
-        fill(network, checkpoint)
+        network = family.network(config, WHOLE_NETWORK)
+        self._prefill = family.decoder(network, caches, every_slot=False)
+        self._decode = family.decoder(network, caches, every_slot=True)
+        parameters = {parameter.name: parameter for parameter in network.get_parameters()}
+        fill(parameters, open_checkpoint(checkpoint).tensors, checkpoint)
         self.slots, self.prompts, self.length = slots, prompts, length
         self._every_slot = _int32(range(slots))
 
@@ -96,35 +92,6 @@ class Decoder:
         ids = _int32(tokens.reshape(-1, 1))
         output: Tensor = self._decode(ids, self._every_slot, _int32(lengths), self._every_slot)
         return np.asarray(output.asnumpy())
-
-
-def _network(family: Family, caches: Sequence[LayerCache]) -> tuple[nn.Cell, tuple[nn.Cell, nn.Cell]]:
-    """Return the network of a family with (the cell that begins sequences, the one that extends them)."""
-    if isinstance(family.config, LlamaConfig):
-        llama = Llama(family.config)
-        return llama, (LlamaDecoder(llama, caches, False), LlamaDecoder(llama, caches, True))
-    code = GPTBigCode(family.config)
-    return code, (GPTBigCodeDecoder(code, caches, False), GPTBigCodeDecoder(code, caches, True))
-
-
-def fill(network: nn.Cell, checkpoint: Path) -> None:
-    """Load a whole MindSpore checkpoint, any of fp16, bf16 and fp32, into a network's float32 parameters.
-
-    Raises:
-        MindrailError: a tensor is missing, unexpected or misshapen, or the file is not sound.
-    """
-    tensors = open_checkpoint(checkpoint).tensors
-    parameters = {parameter.name: parameter for parameter in network.get_parameters()}
-    for name in (*parameters, *tensors):
-        if name not in tensors:
-            raise MindrailError(f"has no tensor {name}, which its config.json demands", where=checkpoint)
-        if name not in parameters:
-            raise MindrailError(f"holds {name}, which the model of its config.json has not", where=checkpoint)
-        found, wanted = list(tensors[name].shape), list(parameters[name].shape)
-        if found != wanted:
-            raise MindrailError(f"{name} is {found}, its config.json demands {wanted}", where=checkpoint)
-    for name, parameter in parameters.items():
-        parameter.set_data(Tensor(read(cast(tensors[name], FP32))))
 
 
 def _int32(values: Sequence[int] | NDArray | range) -> Tensor:

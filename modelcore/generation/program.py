@@ -21,7 +21,8 @@ from modelcore.generation.engine import Drawing, Engine, Request
 from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
 from modelcore.generation.responses import Response, write_responses
 from modelcore.generation.stopping import Ending
-from modelcore.models.families import Family, load_model_config
+from modelcore.models.families import read_model
+from modelcore.models.model import Model
 from modelcore.progress import FileProgress, Progress, silent
 from modelcore.store.journal import Journal, read_journal
 
@@ -45,19 +46,18 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
     """
     checkpoint, output = Path(plan.checkpoint), Path(plan.output)
     prompts = read_prompts(Path(plan.prompts))
-    family, tokenizer = load_model_config(checkpoint), load_tokenizer(checkpoint)
-    requests = _requests(plan, prompts, tokenizer, family)
-    length = min(
-        max(len(request.ids) for request in requests) + plan.max_new_tokens, family.config.max_positions
-    )
+    model, tokenizer = read_model(checkpoint), load_tokenizer(checkpoint)
+    requests = _requests(plan, prompts, tokenizer, model)
+    longest = max(len(request.ids) for request in requests) + plan.max_new_tokens
+    length = min(longest, model.config.max_positions)
     journal_path = output.with_name(output.name + ".journal")
     subject = {"fingerprint": plan.fingerprint()}
     finished = _by_request(Response(**row) for row in read_journal(journal_path, subject))
     missing = [request for request in requests if (request.task_id, request.sample) not in finished]
     if missing:
         progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
-        model = _load(family, checkpoint, min(plan.batch_size, len(requests)), length)
-        engine = Engine(model, _ending(plan, tokenizer, family), _drawing(plan))
+        decoder = _load(model, checkpoint, min(plan.batch_size, len(requests)), length)
+        engine = Engine(decoder, _ending(plan, tokenizer, model), _drawing(plan))
         with Journal(journal_path, map(asdict, finished.values()), subject=subject) as journal:
             finished |= _by_request(_answer(engine, missing, plan, journal, progress))
     write_responses(output, [finished[request.task_id, request.sample] for request in requests])
@@ -69,11 +69,11 @@ def _by_request(responses: Iterable[Response]) -> dict[tuple[str, int], Response
 
 
 def _requests(
-    plan: GenerationPlan, prompts: Sequence[Prompt], tokenizer: Tokenizer, family: Family
+    plan: GenerationPlan, prompts: Sequence[Prompt], tokenizer: Tokenizer, model: Model
 ) -> list[Request]:
     encoded = tokenizer.encode_batch([prompt.text for prompt in prompts], bos=plan.bos)
     for prompt, ids in zip(prompts, encoded, strict=True):
-        check_prompt(ids, family, where=f"{plan.prompts}: {prompt.task_id}")
+        check_prompt(ids, model, where=f"{plan.prompts}: {prompt.task_id}")
     return [
         Request(prompt.task_id, sample, ids)
         for prompt, ids in zip(prompts, encoded, strict=True)
@@ -81,18 +81,18 @@ def _requests(
     ]
 
 
-def check_prompt(ids: Sequence[int], family: Family, *, where: str) -> None:
+def check_prompt(ids: Sequence[int], model: Model, *, where: str) -> None:
     """Check that a model can continue a prompt.
 
     Args:
         ids: its tokens.
-        family: the model.
+        model: of the checkpoint.
         where: names the prompt in the error.
 
     Raises:
         MindrailError: it is empty, as long as the model's context, or has a token the model does not know.
     """
-    config = family.config
+    config = model.config
     if not ids:
         raise MindrailError("the prompt is empty", where=where)
     if len(ids) >= config.max_positions:
@@ -107,18 +107,18 @@ def check_prompt(ids: Sequence[int], family: Family, *, where: str) -> None:
         )
 
 
-def _load(family: Family, checkpoint: Path, slots: int, length: int) -> Decoder:
+def _load(model: Model, checkpoint: Path, slots: int, length: int) -> Decoder:
     # Imported here: input is checked before the seconds that MindSpore takes to start.
     import mindspore
 
     from modelcore.generation.decoder import Decoder
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    return Decoder(family, checkpoint, slots=slots, length=length, prompts=-(-slots // 4))
+    return Decoder(model, checkpoint, slots=slots, length=length, prompts=-(-slots // 4))
 
 
-def _ending(plan: GenerationPlan, tokenizer: Tokenizer, family: Family) -> Ending:
-    ends = {family.config.eos_id, tokenizer.eos_id} - {None}
+def _ending(plan: GenerationPlan, tokenizer: Tokenizer, model: Model) -> Ending:
+    ends = {model.config.eos_id, tokenizer.eos_id} - {None}
     return Ending(tokenizer, frozenset(end for end in ends if end is not None), plan.stops)
 
 

@@ -14,7 +14,7 @@ from mindspore.ops.primitive import constexpr
 
 from modelcore.models.outer import halves
 
-__all__ = ["MASKED", "CausalAttention", "causal_masks", "own_segment_masks", "places"]
+__all__ = ["MASKED", "CausalAttention", "causal_masks", "own_segment_masks", "segment_positions"]
 
 MASKED = -1e9
 """Added to a score it hides it; finite, because a row of nothing but -inf would be NaN."""
@@ -60,8 +60,8 @@ def own_segment_masks(masks: tuple[Tensor, ...], segments: Tensor, heads: int) -
     return both
 
 
-def places(segments: Tensor) -> Tensor:
-    """Return each token's place in its own sample, from 0: int32 [batch, seq], as the segments."""
+def segment_positions(segments: Tensor) -> Tensor:
+    """Return each token's position in its own sample, from 0: int32 [batch, seq], as the segments."""
     same = ops.cast(segments.expand_dims(2) == segments.expand_dims(1), mindspore.float32)
     so_far = ops.reduce_sum(same * _not_after(segments.shape[1]), -1)
     return ops.cast(so_far, mindspore.int32) - 1

@@ -36,8 +36,11 @@ def _zeros(name: str, shape: tuple[int, ...]) -> Parameter:
     return Parameter(Tensor(np.zeros(shape, np.float32)), name=name, requires_grad=False)
 
 
-Places = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Where the tokens of one call go and what they may look at, for all layers; as `places` returns it."""
+Places = tuple[Tensor, ...]
+"""Where the tokens of one call go and what they may attend to, for all layers: what `places` returns.
+
+A family's decoder may append what its attention needs to know of the tokens' positions.
+"""
 # A plain tuple: a named one makes MindSpore fall back to the Python interpreter inside its graph.
 
 

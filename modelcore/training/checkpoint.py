@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
-from modelcore.training.checkpoint_file import read_part, read_tensors, write_part
+from modelcore.training.checkpoint_file import read_part, write_part
 from modelcore.training.plan import TrainPlan
 
 __all__ = ["Checkpoints", "checkpoints_of", "step_directory"]
@@ -95,10 +95,6 @@ class Checkpoints:
             bound = max(0, step - 1)
         self._remove_after(0)
         return None
-
-    def tensors(self, step: int) -> dict[str, NDArray]:
-        """Return this rank's tensors of a checkpoint."""
-        return read_tensors(self.file(step))
 
     def file(self, step: int) -> Path:
         """Return the file of this rank's tensors of a checkpoint."""

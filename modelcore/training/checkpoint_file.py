@@ -20,15 +20,12 @@ from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.store.durable import rename_durably, replace_contents
 from modelcore.store.manifest import file_sha256
-from modelcore.weights.casting import cast
-from modelcore.weights.ckpt_file import ckpt_layout, read_ckpt
-from modelcore.weights.dtypes import BF16, FP16, FP32, of_array
+from modelcore.weights.ckpt_file import ckpt_layout
+from modelcore.weights.dtypes import of_array
 from modelcore.weights.file_layout import TensorSpec
-from modelcore.weights.tensors import read
 
 __all__ = [
     "read_part",
-    "read_tensors",
     "vouch",
     "write_part",
     "write_tensors",
@@ -75,19 +72,6 @@ def read_part(directory: Path, rank: int) -> dict[str, Any]:
     if file_sha256(file) != expected:
         raise MindrailError("is damaged: its sha256 is not the one written", where=file)
     return dict(state)
-
-
-def read_tensors(file: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the tensors of a `.ckpt` of weights or states, whole, as float32.
-
-    Raises:
-        MindrailError: the file is damaged, or holds something that is not floating point.
-    """
-    tensors = read_ckpt(file)
-    for name, tensor in tensors.items():
-        if tensor.dtype not in (FP16, BF16, FP32):
-            raise MindrailError(f"is {tensor.dtype}, not a floating-point type", where=f"{file}: {name}")
-    return {name: read(cast(tensor, FP32)) for name, tensor in tensors.items()}
 
 
 def write_tensors(file: Path, tensors: Mapping[str, NDArray]) -> str:

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
+from modelcore.models.fill import fill
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Mesh
 from modelcore.progress import Progress
 from modelcore.training.agreement import Agreement
 from modelcore.training.checkpoint import Checkpoints, checkpoints_of
-from modelcore.training.checkpoint_file import read_tensors, write_tensors
+from modelcore.training.checkpoint_file import write_tensors
 from modelcore.training.description import copy_description, describe_part
 from modelcore.training.gradients import MicroBatch
 from modelcore.training.health import FAULTS, Health, LossScale, check_finite, not_finite
-from modelcore.training.network import build_network, fill
+from modelcore.training.network import build_network
 from modelcore.training.order import rows_of_step
 from modelcore.training.peak_memory import peak_memory
 from modelcore.training.plan import TrainPlan
@@ -30,6 +31,7 @@ from modelcore.training.rows import micro_batches, read_rows
 from modelcore.training.same_job import check_same_job
 from modelcore.training.step import Step, StepResult
 from modelcore.training.validation import Validation
+from modelcore.weights.checkpoint import open_file
 
 __all__ = ["Job"]
 
@@ -53,12 +55,13 @@ class Job:
         self.agreement.barrier()
         progress(0, plan.steps, "steps", "reading")
         network = build_network(plan, groups)
-        self.rows = read_rows(Path(plan.data), network.vocab_size)
+        vocab_size = network.model.config.vocab_size
+        self.rows = read_rows(Path(plan.data), vocab_size)
         self.step = Step(plan, network, groups)
-        self.validation = Validation(plan, network.vocab_size, self.replica, self.step.evaluate, progress)
-        self.flops = network.family.flops_per_token
+        self.validation = Validation(plan, vocab_size, self.replica, self.step.evaluate, progress)
+        self.flops = network.model.flops_per_token
         self._tell_what_is_whole()
-        self.scale, self.health = LossScale(plan.precision == "fp16"), Health(network.vocab_size)
+        self.scale, self.health = LossScale(plan.precision == "fp16"), Health(vocab_size)
         self.output = Path(plan.output)
         self.saved = self.output / "checkpoints"
         self.checkpoints = Checkpoints(
@@ -114,15 +117,12 @@ class Job:
             source = rank_file(Path(self.plan.model), self.rank)
             if not source.is_file():
                 raise MindrailError("is missing", where=source, fix="shard the model for this layout first")
-            fill(weights, read_tensors(source), source)
+            fill(weights, open_file(source), source)
             return 0
         step, state = found
         check_same_job(state["plan"], self.plan, self.output, new_layout=False)
-        fill(
-            {**weights, **self.step.optimizer.states()},
-            self.checkpoints.tensors(step),
-            self.checkpoints.file(step),
-        )
+        source = self.checkpoints.file(step)
+        fill({**weights, **self.step.optimizer.states()}, open_file(source), source)
         self.scale.restore(state)
         self.step.updates, self.health.first_loss = state["updates"], state["first_loss"]
         self._say(f"resumed from the checkpoint of step {step}")

@@ -15,7 +15,8 @@ from modelcore.config.runs import Pretrain, Training
 from modelcore.config.section import Section
 from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError
-from modelcore.models.families import Family, load_model_config
+from modelcore.models.families import read_model
+from modelcore.models.model import Model
 from modelcore.parallel.mesh import Mesh
 from modelcore.report.units import format_bytes
 from tasks.layout import cut_of, training_job
@@ -60,12 +61,12 @@ def disk_needs(config: Section, place: Place) -> dict[str, int]:
     if isinstance(config, Training):
         return _training_needs(config, place.model)
     if isinstance(config, Convert):
-        family = load_model_config(place.model)
-        return {"convert": _elements(family) * _element_bytes(family, config.dtype)}
+        model = read_model(place.model)
+        return {"convert": _elements(model) * _element_bytes(model, config.dtype)}
     if isinstance(config, Sharding):
-        family = load_model_config(place.model)
-        held = _elements_of_ranks(family, config)
-        return {"shard": held * _element_bytes(family)}
+        model = read_model(place.model)
+        held = _elements_of_ranks(model, config)
+        return {"shard": held * _element_bytes(model)}
     return {}
 
 
@@ -74,25 +75,25 @@ def existing(directory: Path) -> Path:
     return next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
 
 
-def _training_needs(config: Training, model: Path) -> dict[str, int]:
-    family = load_model_config(model)
-    whole, held = _elements(family), _elements_of_ranks(family, config.parallel)
-    source = _element_bytes(family)
+def _training_needs(config: Training, directory: Path) -> dict[str, int]:
+    model = read_model(directory)
+    whole, held = _elements(model), _elements_of_ranks(model, config.parallel)
+    source = _element_bytes(model)
     random_weights = isinstance(config, Pretrain) and config.random_weights
-    start = _FP32 if random_weights else _element_bytes(family, config.convert.dtype)
+    start = _FP32 if random_weights else _element_bytes(model, config.convert.dtype)
     return {
         "download": 0 if random_weights else whole * source,
         "initialize" if random_weights else "convert": whole * start,
         "shard": held * start,
-        "launch": _launch_need(config, family, held * _FP32),
+        "launch": _launch_need(config, model, held * _FP32),
         "merge": whole * _FP32,
         "export": whole * _FP32,
     }
 
 
-def _launch_need(config: Training, family: Family, weights: int) -> int:
+def _launch_need(config: Training, model: Model, weights: int) -> int:
     """Return the bytes of checkpoints and trained weights: a new checkpoint is written before one goes."""
-    ranks = dry_run(family, cut_of(config.parallel), training_job(config)).ranks
+    ranks = dry_run(model, cut_of(config.parallel), training_job(config)).ranks
     checkpoint = weights + sum(rank.memory.optimizer for rank in ranks)
     written = (config.train.steps - 1) // config.train.checkpoint_every
     while_training = min(written, config.train.keep + 1) * checkpoint
@@ -100,19 +101,19 @@ def _launch_need(config: Training, family: Family, weights: int) -> int:
     return max(while_training, at_the_end)
 
 
-def _elements(family: Family) -> int:
-    return sum(map(math.prod, family.config.parameter_shapes().values()))
+def _elements(model: Model) -> int:
+    return sum(map(math.prod, model.config.parameter_shapes().values()))
 
 
-def _elements_of_ranks(family: Family, config: Sharding) -> int:
+def _elements_of_ranks(model: Model, config: Sharding) -> int:
     """Return the elements that all ranks hold together; every rank of a stage holds as many."""
-    partition, mesh = family.divide(cut_of(config)), Mesh(cut_of(config).layout)
+    partition, mesh = model.divide(cut_of(config)), Mesh(cut_of(config).layout)
     devices = config.data_parallel * config.model_parallel
     return sum(
         devices * sum(map(math.prod, partition.shapes(rank).values())) for rank in mesh.ranks[::devices]
     )
 
 
-def _element_bytes(family: Family, dtype: Dtype = "keep") -> int:
+def _element_bytes(model: Model, dtype: Dtype = "keep") -> int:
     """Return the bytes of an element cast to `dtype`; to keep, that of the weights as config.json says."""
-    return _BYTES[family.config.dtype if dtype == "keep" else dtype]
+    return _BYTES[model.config.dtype if dtype == "keep" else dtype]

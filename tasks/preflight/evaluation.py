@@ -9,7 +9,7 @@ from modelcore.data.tokenizers import load_tokenizer
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
 from modelcore.generation.program import check_prompt
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from modelcore.sandbox.pool import Pool
 from modelcore.store.store import Store
 from tasks.named_checkpoint import check_whole, named_checkpoint
@@ -30,10 +30,10 @@ def check_questions(config: Generate, place: Place) -> None:
     with named("generate.benchmark"):
         problems = load_benchmark(config.benchmark).problems
         if place.model is not None:
-            family, tokenizer = load_model_config(place.model), load_tokenizer(place.model)
+            model, tokenizer = read_model(place.model), load_tokenizer(place.model)
             prompts = tokenizer.encode_batch([form.prompt(problem) for problem in problems])
             for problem, ids in zip(problems, prompts, strict=True):
-                check_prompt(ids, family, where=f"{config.benchmark}: {problem.task_id}")
+                check_prompt(ids, model, where=f"{config.benchmark}: {problem.task_id}")
 
 
 def check_isolation(config: Score, _: Place) -> None:

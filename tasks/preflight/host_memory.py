@@ -10,7 +10,7 @@ import psutil
 from modelcore.checkpoints.layout import dry_run
 from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from modelcore.report.units import format_bytes
 from tasks.layout import cut_of, training_job
 from tasks.preflight.place import Place
@@ -31,7 +31,7 @@ def check_host_memory(config: Training, place: Place) -> None:
     if place.model is None or _ASCEND.exists():
         return
     job = replace(training_job(config), compute_bytes=4)  # a CPU keeps no 16-bit copy of the weights
-    ranks = dry_run(load_model_config(place.model), cut_of(config.parallel), job).ranks
+    ranks = dry_run(read_model(place.model), cut_of(config.parallel), job).ranks
     needed = sum(rank.memory.total - rank.memory.activations for rank in ranks)
     memory = psutil.virtual_memory().total + psutil.swap_memory().total
     if needed > memory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelcore.config.runs import Training
 from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from tasks.layout import cut_of
 from tasks.preflight.place import Place, named
 
@@ -20,9 +20,9 @@ def layout_notes(config: Sharding, place: Place) -> tuple[str, ...]:
     """
     if place.model is None:
         return ()
-    family = load_model_config(place.model)
+    model = read_model(place.model)
     with named("parallel"):
-        return family.divide(cut_of(config)).notes
+        return model.divide(cut_of(config)).notes
 
 
 def check_context(config: Training, place: Place) -> None:
@@ -33,7 +33,7 @@ def check_context(config: Training, place: Place) -> None:
     """
     if place.model is None:
         return
-    length, context = config.preprocess.seq_length, load_model_config(place.model).config.max_positions
+    length, context = config.preprocess.seq_length, read_model(place.model).config.max_positions
     if length > context:
         raise MindrailError(
             f"{length} tokens, but the model's context is {context}",

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from modelcore.checkpoints.model_check import check_model
 from modelcore.config.checkpoint import Download
-from modelcore.config.models import address_of, model_of
 from modelcore.errors import MindrailError
+from modelcore.models.shipped import address_of, model_of
 from modelcore.store.checkpoint_index import is_plain_name
 from modelcore.store.hub import cached_snapshot
 from modelcore.store.model_files import WEIGHT_SUFFIXES

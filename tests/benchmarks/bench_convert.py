@@ -24,7 +24,7 @@ from statistics import mean
 import numpy as np
 import pytest
 
-from modelcore.models.families import model_config
+from modelcore.models.families import model_from_config
 from modelcore.store.durable import sync_tree
 from modelcore.weights.dtypes import BF16
 from modelcore.weights.outputs import hf_outputs, write_outputs
@@ -89,9 +89,9 @@ print(json.dumps([seconds, cpu, report.size, len(report.tensors), memory, peak()
 def make_checkpoint(directory: Path, config: dict[str, object], layers: int) -> None:
     """Write a Hugging Face checkpoint of this config with so many layers, its weights random finite bits."""
     key = "num_hidden_layers" if "num_hidden_layers" in config else "n_layer"
-    family = model_config(config | {key: layers}, "bench")
-    shapes = family.config.parameter_shapes()
-    rows = family.names.expand(layers, shapes)
+    model = model_from_config(config | {key: layers}, "bench")
+    shapes = model.config.parameter_shapes()
+    rows = model.family.names.expand(layers, shapes)
     # Exponents below 0x3f80: no NaN, no infinity, as in real weights.
     bits = np.random.default_rng(0).integers(0, 1 << 16, CHUNK // 2, dtype=np.uint16) & np.uint16(0xBF7F)
 

@@ -33,11 +33,12 @@ def ours(checkpoint: Path, count: int) -> Callable[[], list[list[int]]]:
     import mindspore
 
     from modelcore.generation.decoder import Decoder
-    from modelcore.models.families import load_model_config
+    from modelcore.models.families import read_model
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    family = load_model_config(checkpoint)
-    model = Decoder(family, checkpoint, slots=count, length=PROMPT + NEW, prompts=-(-count // 4))
+    model = Decoder(
+        read_model(checkpoint), checkpoint, slots=count, length=PROMPT + NEW, prompts=-(-count // 4)
+    )
     asked = prompts(count)
 
     def run() -> list[list[int]]:

@@ -48,16 +48,17 @@ def rank_program(plan_file: Path) -> None:
 
         init()
     from modelcore.checkpoints.shards import rank_file
+    from modelcore.models.fill import fill
     from modelcore.parallel.groups import create_groups
-    from modelcore.training.checkpoint_file import read_tensors
-    from modelcore.training.network import build_network, fill
+    from modelcore.training.network import build_network
     from modelcore.training.step import Step
+    from modelcore.weights.checkpoint import open_file
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     groups = create_groups(Mesh(plan.layout), rank)
     taker = Step(plan, build_network(plan, groups), groups)
     file = rank_file(Path(plan.model), rank)
-    fill({p.name: p for p in taker.parameters}, read_tensors(file), file)
+    fill({p.name: p for p in taker.parameters}, open_file(file), file)
     mine = slice(groups.data.index * plan.batch_size, (groups.data.index + 1) * plan.batch_size)
     batches = [(rows[mine, :-1].copy(), rows[mine, 1:].copy()) for rows in some_batches()]
     seconds = []

@@ -76,12 +76,13 @@ class Ours:
         import mindspore
 
         from modelcore.checkpoints.shards import rank_file
+        from modelcore.models.fill import fill
         from modelcore.parallel.groups import create_groups
         from modelcore.parallel.mesh import Layout, Mesh
-        from modelcore.training.checkpoint_file import read_tensors
-        from modelcore.training.network import build_network, fill
+        from modelcore.training.network import build_network
         from modelcore.training.plan import TrainPlan
         from modelcore.training.step import Step
+        from modelcore.weights.checkpoint import open_file
 
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         plan = TrainPlan(
@@ -100,7 +101,7 @@ class Ours:
         groups = create_groups(Mesh(Layout()), 0)
         self.taker = Step(plan, build_network(plan, groups), groups)
         file = rank_file(directory / "shards", 0)
-        fill({p.name: p for p in self.taker.parameters}, read_tensors(file), file)
+        fill({p.name: p for p in self.taker.parameters}, open_file(file), file)
         self.batches = [(rows[:, :-1].copy(), rows[:, 1:].copy()) for rows in some_batches()]
 
     def step(self, number: int) -> float:

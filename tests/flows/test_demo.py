@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from modelcore.generation.decoder import Decoder
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from tests.flows.reduced_demo import Demo, run_demo
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
@@ -58,7 +58,7 @@ def test_the_exported_model_gives_transformers_the_logits_of_the_trained_weights
     trained = artifact(demo, "merge")
     tokens = [5, 6, 7, 8, 42, 3, 600]
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    ours = Decoder(load_model_config(trained), trained, slots=1, length=64, prompts=1)
+    ours = Decoder(read_model(trained), trained, slots=1, length=64, prompts=1)
     logits = [ours.begin([0], [tokens[:length]])[0] for length in (1, 4, len(tokens))]
     start, exported = (
         transformers.AutoModelForCausalLM.from_pretrained(artifact(demo, step), dtype=torch.float32)

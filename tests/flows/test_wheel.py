@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from modelcore.config.models import shipped_models
+from modelcore.models.shipped import shipped_models
 from tests.flows.reduced_demo import Demo, demo_arguments
 from tests.paths import ROOT
 

@@ -10,8 +10,8 @@ import pytest
 from modelcore.checkpoints.layout import DryRun
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.runs import Pipeline, Predict, Pretrain, Training
-from modelcore.models.families import Family
-from tasks.layout import cut_of, dry_run_of, family_of
+from modelcore.models.model import Model
+from tasks.layout import cut_of, dry_run_of, model_of_run
 from tests.paths import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -43,7 +43,7 @@ def run_of(name: str) -> Training | Predict:
     return read_config(CONFIGS / f"{name}.yaml", SCHEMAS[name.partition("_")[0]])
 
 
-def model_of(run: Training | Predict, directory: Path) -> Family:
+def model_of(run: Training | Predict, directory: Path) -> Model:
     """Return the model that the run downloads, by the config.json published at its source."""
     (name,) = [
         path.stem
@@ -51,7 +51,7 @@ def model_of(run: Training | Predict, directory: Path) -> Family:
         if read_yaml(path)["source"] == run.download.source
     ]
     (directory / "config.json").write_bytes((HF / f"{name}.json").read_bytes())
-    return family_of(run, directory)
+    return model_of_run(run, directory)
 
 
 def test_every_run_of_a_card_is_shipped() -> None:
@@ -87,9 +87,9 @@ def test_embedding_and_head_stay_whole_as_in_the_card(name: str) -> None:
     assert run_of(name).parallel.vocab_emb_dp
 
 
-def assert_every_element_has_its_place(family: Family, found: DryRun, run: Training | Predict) -> None:
+def assert_every_element_has_its_place(model: Model, found: DryRun, run: Training | Predict) -> None:
     """A stage's slices make the whole tensors, and the stages the whole model."""
-    partition, ways = family.divide(cut_of(run.parallel)), run.parallel.model_parallel
+    partition, ways = model.divide(cut_of(run.parallel)), run.parallel.model_parallel
     elements = dict.fromkeys(partition.placements, 0)
     for group in found.groups.tensor[:: run.parallel.data_parallel]:
         for rank in group:
@@ -103,17 +103,17 @@ def assert_every_element_has_its_place(family: Family, found: DryRun, run: Train
 @pytest.mark.parametrize("name", CARDS)
 def test_every_rank_has_its_shapes_and_fits_a_device_of_64_gb(name: str, tmp_path: Path) -> None:
     run = run_of(name)
-    family = model_of(run, tmp_path)
-    found = dry_run_of(run, family)
+    model = model_of(run, tmp_path)
+    found = dry_run_of(run, model)
     assert [one.rank for one in found.ranks] == list(range(run.parallel.world_size))
-    assert_every_element_has_its_place(family, found, run)
+    assert_every_element_has_its_place(model, found, run)
     for one in found.ranks:
-        held = family.divide(cut_of(run.parallel)).shapes(one.rank)
+        held = model.divide(cut_of(run.parallel)).shapes(one.rank)
         assert one.parameters == sum(map(math.prod, held.values()))
         assert one.memory.total < DEVICE
         assert one.memory.weights >= 2 * one.parameters
     stages = {tuple(one.layers) for one in found.ranks}
-    assert sorted(layer for layers in stages for layer in layers) == list(range(family.config.num_layers))
+    assert sorted(layer for layers in stages for layer in layers) == list(range(model.config.num_layers))
 
 
 def test_49153_rows_are_kept_whole_with_a_note(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelcore.errors import MindrailError
+from modelcore.models.config import ModelConfig
 from modelcore.models.hf_fields import (
     dtype_field,
     flag,
@@ -27,36 +28,15 @@ __all__ = ["GPTBigCodeConfig"]
 _TANH_GELU = ("gelu_pytorch_tanh", "gelu_new", "gelu_fast")
 
 
-@dataclass(frozen=True)
-class GPTBigCodeConfig:
-    """A GPTBigCode model's sizes and constants.
+@dataclass(frozen=True, kw_only=True)
+class GPTBigCodeConfig(ModelConfig):
+    """A GPTBigCode model's sizes and constants; its one key and value head serves every query head.
 
-    `gelu_tanh` is gelu's tanh form; False is the exact one. `dtype` is that of the published weights.
+    Attributes:
+        gelu_tanh: whether gelu is its tanh form; False is the exact one.
     """
 
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_layers: int
-    num_heads: int
-    max_positions: int
-    norm_eps: float = 1e-5
     gelu_tanh: bool = True
-    tie_embeddings: bool = True
-    bos_id: int | None = None
-    eos_id: int | None = None
-    pad_id: int | None = None
-    dtype: str = "float32"
-
-    @property
-    def num_kv_heads(self) -> int:
-        """One key and value head serves every query head."""
-        return 1
-
-    @property
-    def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.hidden_size // self.num_heads
 
     @classmethod
     def from_hf(cls, raw: Mapping[str, Any], where: object) -> GPTBigCodeConfig:
@@ -79,6 +59,7 @@ class GPTBigCodeConfig:
             intermediate_size=optional_integer(raw, "n_inner", 4 * hidden, where),
             num_layers=integer(raw, "n_layer", where),
             num_heads=heads,
+            num_kv_heads=1,
             max_positions=integer(raw, "n_positions", where),
             norm_eps=positive_number(raw, "layer_norm_epsilon", 1e-5, where),
             gelu_tanh=raw.get("activation_function", "gelu_pytorch_tanh") in _TANH_GELU,
@@ -90,10 +71,7 @@ class GPTBigCodeConfig:
         )
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of every parameter of the whole model under MindFormers' names, in network order.
-
-        A tied head is not a parameter of its own.
-        """
+        """Return every parameter's shape; see `ModelConfig`."""
         shapes: dict[str, tuple[int, ...]] = {
             "backbone.embedding.word_embedding.embedding_table": (self.vocab_size, self.hidden_size),
             "backbone.embedding.position_embedding.embedding_table": (self.max_positions, self.hidden_size),
@@ -108,8 +86,8 @@ class GPTBigCodeConfig:
         return shapes
 
     @property
-    def looked_up(self) -> int:
-        """Elements of the parameters that no product reads: positions, and the embedding if not tied."""
+    def lookup_elements(self) -> int:
+        """Elements of the positions' table and, unless it is the head, too, of the embedding."""
         rows = self.max_positions + (0 if self.tie_embeddings else self.vocab_size)
         return rows * self.hidden_size
 

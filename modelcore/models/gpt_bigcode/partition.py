@@ -7,20 +7,14 @@ the two projections back to the residual stream by rows, their biases whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
 from modelcore.parallel.memory import LayerWidths
-from modelcore.parallel.mesh import Layout
-from modelcore.parallel.partition import Partition, Rule, partition_model
+from modelcore.parallel.partition import Rule
 
-__all__ = ["RULES", "layer_widths", "partition"]
-
-_EMBEDDING = "backbone.embedding.word_embedding.embedding_table"
+__all__ = ["RULES", "counts", "layer_widths"]
 
 RULES: dict[str, Rule] = {
-    _EMBEDDING: Rule(axis=0, place="first", vocabulary=True),
+    "backbone.embedding.word_embedding.embedding_table": Rule(axis=0, place="first", vocabulary=True),
     "backbone.embedding.position_embedding.embedding_table": Rule(place="first"),
     "backbone.blocks.{}.layernorm1.gamma": Rule(),
     "backbone.blocks.{}.layernorm1.beta": Rule(),
@@ -44,26 +38,9 @@ RULES: dict[str, Rule] = {
 }
 
 
-def partition(
-    config: GPTBigCodeConfig, layout: Layout, *, vocab_emb_dp: bool = False, offsets: Sequence[int] = ()
-) -> Partition:
-    """Return what each rank of `layout` holds of the model.
-
-    Raises:
-        MindrailError: heads, inner size or layers do not divide; the config.json key is named.
-    """
-    rules = RULES
-    if config.tie_embeddings:
-        rules = {**RULES, _EMBEDDING: replace(RULES[_EMBEDDING], place="ends")}
-    return partition_model(
-        config.parameter_shapes(),
-        rules,
-        {"n_head": config.num_heads, "n_inner": config.intermediate_size},
-        layout,
-        num_layers=config.num_layers,
-        vocab_emb_dp=vocab_emb_dp,
-        offsets=offsets,
-    )
+def counts(config: GPTBigCodeConfig) -> dict[str, int]:
+    """Return what must divide by model_parallel, by its key in config.json."""
+    return {"n_head": config.num_heads, "n_inner": config.intermediate_size}
 
 
 def layer_widths(config: GPTBigCodeConfig) -> LayerWidths:

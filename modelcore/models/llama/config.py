@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelcore.errors import MindrailError
+from modelcore.models.config import ModelConfig
 from modelcore.models.hf_fields import (
     dtype_field,
     flag,
@@ -25,34 +26,17 @@ from modelcore.models.hf_fields import (
 __all__ = ["LlamaConfig"]
 
 
-@dataclass(frozen=True)
-class LlamaConfig:
+@dataclass(frozen=True, kw_only=True)
+class LlamaConfig(ModelConfig):
     """A llama model's sizes and constants.
 
-    `rope_scaling` divides the positions (1.0: none). `dtype` is that of the published weights.
-    `pad_id` is None for models without a padding token.
+    Attributes:
+        rope_theta: base of the rotary angles.
+        rope_scaling: divides the positions (1.0: none).
     """
 
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_layers: int
-    num_heads: int
-    num_kv_heads: int
-    max_positions: int
-    norm_eps: float
     rope_theta: float = 10000.0
     rope_scaling: float = 1.0
-    tie_embeddings: bool = False
-    bos_id: int | None = None
-    eos_id: int | None = None
-    pad_id: int | None = None
-    dtype: str = "float32"
-
-    @property
-    def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.hidden_size // self.num_heads
 
     @classmethod
     def from_hf(cls, raw: Mapping[str, Any], where: object) -> LlamaConfig:
@@ -89,10 +73,7 @@ class LlamaConfig:
         return config
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of every parameter of the whole model under MindFormers' names, in network order.
-
-        A tied head is not a parameter of its own.
-        """
+        """Return every parameter's shape; see `ModelConfig`."""
         shapes: dict[str, tuple[int, ...]] = {
             "model.tok_embeddings.embedding_weight": (self.vocab_size, self.hidden_size)
         }
@@ -105,8 +86,8 @@ class LlamaConfig:
         return shapes
 
     @property
-    def looked_up(self) -> int:
-        """Elements of the parameters that no product reads: the embedding, if it is not the head too."""
+    def lookup_elements(self) -> int:
+        """The embedding's elements, unless it is the head, too."""
         return 0 if self.tie_embeddings else self.vocab_size * self.hidden_size
 
     def _layer_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -7,20 +7,14 @@ et al. 2019). A head is never cut: it is the heads that must divide.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.parallel.memory import LayerWidths
-from modelcore.parallel.mesh import Layout
-from modelcore.parallel.partition import Partition, Rule, partition_model
+from modelcore.parallel.partition import Rule
 
-__all__ = ["RULES", "layer_widths", "partition"]
-
-_EMBEDDING = "model.tok_embeddings.embedding_weight"
+__all__ = ["RULES", "counts", "layer_widths"]
 
 RULES: dict[str, Rule] = {
-    _EMBEDDING: Rule(axis=0, place="first", vocabulary=True),
+    "model.tok_embeddings.embedding_weight": Rule(axis=0, place="first", vocabulary=True),
     "model.layers.{}.attention_norm.weight": Rule(),
     "model.layers.{}.attention.wq.weight": Rule(axis=0, counts="num_attention_heads"),
     "model.layers.{}.attention.wk.weight": Rule(axis=0, counts="num_key_value_heads"),
@@ -35,31 +29,13 @@ RULES: dict[str, Rule] = {
 }
 
 
-def partition(
-    config: LlamaConfig, layout: Layout, *, vocab_emb_dp: bool = False, offsets: Sequence[int] = ()
-) -> Partition:
-    """Return what each rank of `layout` holds of the model.
-
-    Raises:
-        MindrailError: heads, key/value heads, intermediate size or layers do not divide; the key is named.
-    """
-    rules = RULES
-    if config.tie_embeddings:
-        rules = {**RULES, _EMBEDDING: replace(RULES[_EMBEDDING], place="ends")}
-    counts = {
+def counts(config: LlamaConfig) -> dict[str, int]:
+    """Return what must divide by model_parallel, by its key in config.json."""
+    return {
         "num_attention_heads": config.num_heads,
         "num_key_value_heads": config.num_kv_heads,
         "intermediate_size": config.intermediate_size,
     }
-    return partition_model(
-        config.parameter_shapes(),
-        rules,
-        counts,
-        layout,
-        num_layers=config.num_layers,
-        vocab_emb_dp=vocab_emb_dp,
-        offsets=offsets,
-    )
 
 
 def layer_widths(config: LlamaConfig) -> LayerWidths:

@@ -15,10 +15,11 @@ from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import read_part, read_tensors, write_tensors
+from modelcore.training.checkpoint_file import read_part, write_tensors
 from modelcore.training.job import Job
 from modelcore.training.order import rows_of_step
 from modelcore.training.plan import TrainPlan
+from tests.tensors import read_tensors
 
 VOCABULARY, SEQUENCE = 64, 16
 NO_TOKEN = 99

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from modelcore.training.checkpoint_file import read_tensors
 from tests.flows.reduced_demo import Demo
 from tests.paths import ROOT
+from tests.tensors import read_tensors
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
 

@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from modelcore.checkpoints.convert import CONVERSION, convert_checkpoint
 from modelcore.config.checkpoint import FileFormat
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from modelcore.weights import outputs
 from modelcore.weights.checkpoint import open_checkpoint
 from tests.modelcore.checkpoints import tiny_checkpoints as tiny
@@ -73,7 +73,7 @@ def test_mindspore_loads_the_result_with_the_names_and_shapes_of_the_config(
 ) -> None:
     convert_checkpoint(source, tmp_path, to="mindspore", format=format)
     loaded = ms.load_checkpoint(str(tmp_path / f"model.{format}"), format=format)
-    shapes = load_model_config(tmp_path).config.parameter_shapes()
+    shapes = read_model(tmp_path).config.parameter_shapes()
     assert {name: tuple(one.shape) for name, one in loaded.items()} == shapes
 
 
@@ -140,9 +140,7 @@ def test_a_large_model_goes_back_in_shards_that_transformers_loads(
 def test_the_report_lists_every_tensor_with_its_sha256(llama: Path, tmp_path: Path) -> None:
     report = convert_checkpoint(llama, tmp_path / "ms", to="mindspore")
     listed = json.loads((tmp_path / "ms" / CONVERSION).read_text())
-    assert [one["name"] for one in listed["tensors"]] == list(
-        load_model_config(llama).config.parameter_shapes()
-    )
+    assert [one["name"] for one in listed["tensors"]] == list(read_model(llama).config.parameter_shapes())
     assert (
         listed["size"]
         == report.size

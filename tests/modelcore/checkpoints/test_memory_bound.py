@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.models.families import model_config
+from modelcore.models.families import model_from_config
 from modelcore.weights import outputs
 from modelcore.weights.dtypes import BF16
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
 from tests.paths import ROOT
 
-CONFIGS = Path(__file__).parent / "hf_configs"
+CONFIGS = ROOT / "tests/modelcore/models/hf_configs"
 BOUND = 1_500_000_000
 
 # Its own process, so that the peak is the conversion's; before it, what the interpreter takes by itself.
@@ -40,9 +40,9 @@ print(json.dumps([len(report.tensors), report.size, peak() - before, time.perf_c
 
 def sparse_checkpoint(directory: Path, config: dict[str, object]) -> Path:
     """Write a config and shards whose tensors are holes: no disk is used, every byte is read."""
-    family = model_config(config, directory)
-    shapes = family.config.parameter_shapes()
-    rows = family.names.expand(family.config.num_layers, shapes)
+    model = model_from_config(config, directory)
+    shapes = model.config.parameter_shapes()
+    rows = model.family.names.expand(model.config.num_layers, shapes)
     specs = [TensorSpec(row.hf, BF16, row.hf_shape([shapes[part] for part in row.parts])) for row in rows]
     directory.mkdir()
     (directory / "config.json").write_text(json.dumps(config))

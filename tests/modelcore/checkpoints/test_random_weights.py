@@ -2,40 +2,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from modelcore.checkpoints.random_weights import write_random_weights
-from modelcore.models.families import model_config
-from modelcore.training.checkpoint_file import read_tensors
-
-CONFIGS: dict[str, dict[str, Any]] = {
-    "llama": {
-        "vocab_size": 64,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "max_position_embeddings": 32,
-        "rms_norm_eps": 1e-5,
-    },
-    "gpt_bigcode": {
-        "vocab_size": 64,
-        "n_embd": 32,
-        "n_layer": 2,
-        "n_head": 4,
-        "n_positions": 32,
-        "multi_query": True,
-    },
-}
+from tests.families import NAMES, small, small_model
+from tests.tensors import read_tensors
 
 
-@pytest.mark.parametrize("family", list(CONFIGS))
+@pytest.mark.parametrize("family", NAMES)
 def test_every_parameter_is_drawn_by_its_kind(family: str, tmp_path: Path):
-    raw = {"model_type": family, **CONFIGS[family]}
-    (tmp_path / "config.json").write_text(json.dumps(raw))
+    (tmp_path / "config.json").write_text(json.dumps(small(family)))
     made, again = tmp_path / "made", tmp_path / "again"
     for directory in (made, again):
         directory.mkdir()
@@ -43,7 +21,7 @@ def test_every_parameter_is_drawn_by_its_kind(family: str, tmp_path: Path):
     assert (made / "model.ckpt").read_bytes() == (again / "model.ckpt").read_bytes()
     assert (made / "config.json").is_file()
     tensors = read_tensors(made / "model.ckpt")
-    shapes = model_config(raw, tmp_path).config.parameter_shapes()
+    shapes = small_model(family).config.parameter_shapes()
     assert {name: tensor.shape for name, tensor in tensors.items()} == shapes
     for name, tensor in tensors.items():
         if tensor.ndim > 1:
@@ -54,7 +32,7 @@ def test_every_parameter_is_drawn_by_its_kind(family: str, tmp_path: Path):
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **CONFIGS["llama"]}))
+    (tmp_path / "config.json").write_text(json.dumps(small("llama")))
     drawn = []
     for seed in (1, 2):
         directory = tmp_path / str(seed)

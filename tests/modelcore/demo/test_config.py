@@ -11,7 +11,7 @@ from modelcore.config.runs import Pipeline
 from modelcore.demo.config import Demo
 from modelcore.demo.described_model import described_model
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from tests.modelcore.demo.conftest import Written
 from tests.paths import ROOT
 
@@ -42,7 +42,7 @@ def test_the_described_model_has_the_sizes_of_the_configuration() -> None:
     demo = read_config(DEMO, Demo, ["first_programs.model.num_layers=3"])
     with described_model(demo.first_programs) as directory:
         assert [path.name for path in directory.iterdir()] == ["config.json"]
-        config = load_model_config(directory).config
+        config = read_model(directory).config
     assert (config.num_layers, config.hidden_size, config.vocab_size) == (3, 128, 1024)
     assert not directory.exists()
 

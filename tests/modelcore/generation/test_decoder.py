@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import mindspore
 import numpy as np
@@ -11,16 +10,15 @@ import pytest
 import torch
 
 from modelcore.errors import MindrailError
-from modelcore.generation.decoder import CHUNK, Decoder, fill
-from modelcore.models.families import load_model_config
-from modelcore.models.llama.network import Llama
+from modelcore.generation.decoder import CHUNK, Decoder
+from modelcore.models.families import read_model
 
 from ..models import tiny
 
 
 def decoder(directory: Path, *, slots: int, length: int, prompts: int) -> Decoder:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    return Decoder(load_model_config(directory), directory, slots=slots, length=length, prompts=prompts)
+    return Decoder(read_model(directory), directory, slots=slots, length=length, prompts=prompts)
 
 
 def prompt(length: int, seed: int) -> list[int]:
@@ -29,7 +27,7 @@ def prompt(length: int, seed: int) -> list[int]:
 
 @pytest.mark.parametrize("variant", tiny.VARIANTS)
 def test_greedy_decoding_is_that_of_transformers_token_for_token(variant: str, tmp_path: Path) -> None:
-    theirs = tiny.VARIANTS[variant]()
+    theirs = tiny.model(tiny.VARIANTS[variant])
     ours = decoder(tiny.convert(theirs, tmp_path), slots=3, length=CHUNK + 30, prompts=2)
     prompts = {2: prompt(5, 1), 0: prompt(CHUNK + 9, 2)}
     logits = ours.begin(list(prompts), list(prompts.values()))
@@ -54,16 +52,15 @@ def _transformers_greedy(model: torch.nn.Module, ids: list[int], count: int) -> 
 
 
 def test_a_checkpoint_that_does_not_fit_its_config_is_refused_by_tensor(tmp_path: Path) -> None:
-    directory = tiny.convert(tiny.llama(), tmp_path)
+    directory = tiny.convert(tiny.model(tiny.config("llama")), tmp_path)
     config = directory / "config.json"
     text = config.read_text()
     for wrong, message in (
         (text.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'), "has no tensor model.layers.2."),
         (text.replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'), "holds model.layers.1."),
-        (text.replace('"vocab_size": 151', '"vocab_size": 150'), r"embedding_weight is \[151, 48\]"),
+        (text.replace('"vocab_size": 151', '"vocab_size": 150'), r"embedding_weight is \[151, 32\]"),
     ):
         assert wrong != text
         config.write_text(wrong)
         with pytest.raises(MindrailError, match=message):
-            found: Any = load_model_config(directory).config
-            fill(Llama(found), directory)
+            tiny.load(directory)

@@ -11,41 +11,33 @@ import mindspore
 import numpy as np
 from mindspore import Tensor
 
-from modelcore.models.families import Family, model_config
-from modelcore.models.gpt_bigcode import network as gpt_bigcode
-from modelcore.models.llama import network as llama
+from modelcore.models.families import model_from_config
+from modelcore.models.loss import NextTokenLoss
+from modelcore.models.model import Model
+from modelcore.models.network import NetworkPart
 from modelcore.parallel.box import Box
 from modelcore.parallel.collectives import WHOLE, TensorGroup
 from modelcore.parallel.mesh import Layout
+from tests.families import NAMES, small
 
-LLAMA = {
-    "model_type": "llama",
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 32,
-}
-GPT_BIGCODE = {"model_type": "gpt_bigcode", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 32}
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
-    "llama": ({**LLAMA, "vocab_size": 50}, False),
-    "llama, tied, vocab_emb_dp": ({**LLAMA, "vocab_size": 50, "tie_word_embeddings": True}, True),
-    "gpt_bigcode": ({**GPT_BIGCODE, "vocab_size": 50}, False),
-    "gpt_bigcode, 51 rows do not divide": ({**GPT_BIGCODE, "vocab_size": 51}, False),
+    **{name: (small(name, vocab=50), False) for name in NAMES},
+    "llama, tied, vocab_emb_dp": (small("llama", vocab=50, tied=True), True),
+    "gpt_bigcode, 51 rows do not divide": (small("gpt_bigcode", vocab=51), False),
 }
+"""config.json and vocab_emb_dp."""
 
 Result = dict[str, np.ndarray]
 
 
-def weights(family: Family) -> Result:
+def weights(model: Model) -> Result:
     random = np.random.default_rng(3)
-    shapes = family.config.parameter_shapes()
+    shapes = model.config.parameter_shapes()
     return {name: (random.standard_normal(shape) * 0.2).astype(np.float32) for name, shape in shapes.items()}
 
 
-def boxes(family: Family, size: int, rank: int, vocab_emb_dp: bool) -> dict[str, Box]:
-    return family.partition(Layout(model_parallel=size), vocab_emb_dp=vocab_emb_dp).boxes(rank)
+def boxes(model: Model, size: int, rank: int, vocab_emb_dp: bool) -> dict[str, Box]:
+    return model.partition(Layout(model_parallel=size), vocab_emb_dp=vocab_emb_dp).boxes(rank)
 
 
 def cut(tensor: np.ndarray, box: Box) -> np.ndarray:
@@ -62,10 +54,10 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
 def step(case: str, tensor: TensorGroup = WHOLE) -> Result:
     """Return the loss and every gradient of this rank's slice of the case's model."""
     raw, vocab_emb_dp = CASES[case]
-    family = model_config(raw, case)
-    build = {"llama": llama, "gpt_bigcode": gpt_bigcode}[family.name].build_loss
-    loss = build(family.config, tensor, vocab_emb_dp=vocab_emb_dp)
-    whole, mine = weights(family), boxes(family, tensor.size, tensor.index, vocab_emb_dp)
+    model = model_from_config(raw, case)
+    part = NetworkPart(tensor=tensor, vocab_emb_dp=vocab_emb_dp)
+    loss = NextTokenLoss(model.family.network(model.config, part))
+    whole, mine = weights(model), boxes(model, tensor.size, tensor.index, vocab_emb_dp)
     parameters = mindspore.ParameterTuple(loss.trainable_params())
     for parameter in parameters:
         parameter.set_data(Tensor(cut(whole[parameter.name], mine[parameter.name])))

@@ -11,16 +11,23 @@ from pathlib import Path
 import pytest
 
 from modelcore.errors import MindrailError
-from modelcore.models.families import Family, load_model_config, model_config
+from modelcore.models.families import FAMILIES, model_from_config, read_model
+from modelcore.models.model import Model
+from tests.families import SMALL
 from tests.paths import ROOT
 
 HF = Path(__file__).parent / "hf_configs"
 
 
+def test_every_family_has_a_small_model_for_the_tests() -> None:
+    assert list(SMALL) == list(FAMILIES)
+    assert all(raw["model_type"] == name for name, raw in SMALL.items())
+
+
 def test_a_directory_is_of_the_family_its_config_names(tmp_path: Path) -> None:
     for name, family in (("codellama-34b", "llama"), ("wizardcoder-15b", "gpt_bigcode")):
         (tmp_path / "config.json").write_bytes((HF / f"{name}.json").read_bytes())
-        assert load_model_config(tmp_path).name == family
+        assert read_model(tmp_path).family.name == family
 
 
 @pytest.mark.parametrize(
@@ -37,13 +44,13 @@ def test_what_is_no_known_model_is_refused(tmp_path: Path, content: str | None, 
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(MindrailError, match=message):
-        load_model_config(tmp_path)
+        read_model(tmp_path)
 
 
 def test_a_feature_that_is_not_implemented_is_refused_by_its_key() -> None:
     raw = json.loads((HF / "codellama-7b.json").read_text())
     with pytest.raises(MindrailError, match=r"x: hidden_act is 'gelu'"):
-        model_config(raw | {"hidden_act": "gelu"}, "x")
+        model_from_config(raw | {"hidden_act": "gelu"}, "x")
 
 
 @pytest.mark.parametrize(
@@ -54,14 +61,14 @@ def test_a_feature_that_is_not_implemented_is_refused_by_its_key() -> None:
     ],
 )
 def test_what_is_only_looked_up_costs_no_operations(name: str, read_only: int, attention: int) -> None:
-    family = load_model_config_of(name)
-    elements = sum(math.prod(shape) for shape in family.config.parameter_shapes().values())
-    assert family.flops_per_token(2048) == 6 * (elements - read_only) + 12 * attention * 2048
+    model = published_model(name)
+    elements = sum(math.prod(shape) for shape in model.config.parameter_shapes().values())
+    assert model.flops_per_token(2048) == 6 * (elements - read_only) + 12 * attention * 2048
 
 
-def load_model_config_of(name: str) -> Family:
+def published_model(name: str) -> Model:
     path = HF / f"{name}.json"
-    return model_config(json.loads(path.read_text()), path)
+    return model_from_config(json.loads(path.read_text()), path)
 
 
 def test_neither_mindspore_nor_torch_is_imported() -> None:

@@ -11,12 +11,11 @@ import torch
 import transformers
 
 from modelcore.checkpoints.model_check import check_model
-from modelcore.config.models import shipped_models
 from modelcore.errors import MindrailError
 from modelcore.evaluation.templates import template
-from modelcore.models.families import model_config
-from modelcore.models.gpt_bigcode.network import GPTBigCode
-from modelcore.models.llama.network import Llama
+from modelcore.models.families import model_from_config
+from modelcore.models.network import WHOLE_NETWORK
+from modelcore.models.shipped import shipped_models
 from modelcore.parallel.mesh import Layout
 
 HF = Path(__file__).parent / "hf_configs"
@@ -42,12 +41,12 @@ def test_all_models_are_shipped() -> None:
 def test_a_shipped_model_is_one_that_is_implemented(name: str, tmp_path: Path) -> None:
     shipped = shipped_models()[name]
     (tmp_path / "config.json").write_bytes((HF / f"{name}.json").read_bytes())
-    family = check_model(tmp_path, shipped)
+    model = check_model(tmp_path, shipped)
     assert template(shipped.template).name == shipped.template
-    shapes = family.config.parameter_shapes()
-    rows = family.names.expand(family.config.num_layers, shapes)
+    shapes = model.config.parameter_shapes()
+    rows = model.family.names.expand(model.config.num_layers, shapes)
     assert {part for row in rows for part in row.parts} == set(shapes)
-    assert set(family.partition(Layout(model_parallel=8)).placements) == set(shapes)
+    assert set(model.partition(Layout(model_parallel=8)).placements) == set(shapes)
     if name in PARAMETERS:
         assert sum(map(math.prod, shapes.values())) == PARAMETERS[name]
 
@@ -62,11 +61,11 @@ def test_the_networks_parameters_are_those_of_the_table_and_the_partition(name: 
         one_layer |= {"num_attention_heads": 8, "num_key_value_heads": 8 // min(8, ratio)}
     else:
         one_layer |= {"n_head": 8}
-    family = model_config(one_layer | {"pad_token_id": None, "vocab_size": 64}, name)
-    network = {"llama": Llama, "gpt_bigcode": GPTBigCode}[family.name](family.config)
+    model = model_from_config(one_layer | {"pad_token_id": None, "vocab_size": 64}, name)
+    network = model.family.network(model.config, WHOLE_NETWORK)
     found = {parameter.name: tuple(parameter.shape) for parameter in network.get_parameters()}
-    assert found == family.config.parameter_shapes()
-    assert set(family.partition(Layout()).placements) == set(found)
+    assert found == model.config.parameter_shapes()
+    assert set(model.partition(Layout()).placements) == set(found)
 
 
 WIDTHS = ("hidden_size", "intermediate_size", "n_embd", "n_inner", "n_positions", "max_position_embeddings")
@@ -88,9 +87,9 @@ def test_the_tensors_of_a_config_are_those_of_transformers(name: str) -> None:
     config = transformers.AutoConfig.from_pretrained(HF / f"{name}.json")
     with torch.device("meta"):  # no memory for the weights
         theirs = transformers.AutoModelForCausalLM.from_config(config)
-    family = model_config(json.loads((HF / f"{name}.json").read_text()), name)
-    shapes = family.config.parameter_shapes()
-    rows = family.names.expand(family.config.num_layers, shapes)
+    model = model_from_config(json.loads((HF / f"{name}.json").read_text()), name)
+    shapes = model.config.parameter_shapes()
+    rows = model.family.names.expand(model.config.num_layers, shapes)
     assert {row.hf for row in rows} == {name for name, _ in theirs.named_parameters()}
     assert sum(map(math.prod, shapes.values())) == theirs.num_parameters()
 
@@ -98,9 +97,9 @@ def test_the_tensors_of_a_config_are_those_of_transformers(name: str) -> None:
 def test_codellamas_true_index_holds_exactly_the_tensors_of_its_config(shared_data: Path) -> None:
     directory = shared_data / "codellama_7b_metadata"
     index = json.loads((directory / "model.safetensors.index.json").read_text())
-    family = model_config(json.loads((directory / "config.json").read_text()), directory)
-    shapes = family.config.parameter_shapes()
-    rows = family.names.expand(family.config.num_layers, shapes)
-    buffers = family.names.buffer_names(family.config.num_layers)
+    model = model_from_config(json.loads((directory / "config.json").read_text()), directory)
+    shapes = model.config.parameter_shapes()
+    rows = model.family.names.expand(model.config.num_layers, shapes)
+    buffers = model.family.names.buffer_names(model.config.num_layers)
     assert {row.hf for row in rows} == set(index["weight_map"]) - buffers
     assert 2 * sum(map(math.prod, shapes.values())) == index["metadata"]["total_size"]

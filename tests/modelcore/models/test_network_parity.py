@@ -10,21 +10,11 @@ import pytest
 import torch
 from mindspore import Tensor
 
-from modelcore.generation.decoder import fill
-from modelcore.models.families import Family, load_model_config
-from modelcore.models.gpt_bigcode.network import GPTBigCode
-from modelcore.models.llama.network import Llama
+from modelcore.models.families import read_model
 from modelcore.models.loss import NextTokenLoss
+from tests import families
 
 from . import tiny
-
-
-def load(directory: Path) -> tuple[Family, Llama | GPTBigCode]:
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    family = load_model_config(directory)
-    network = {"llama": Llama, "gpt_bigcode": GPTBigCode}[family.name](family.config)
-    fill(network, directory)
-    return family, network
 
 
 def some_ids(rows: int, length: int) -> np.ndarray:
@@ -33,19 +23,17 @@ def some_ids(rows: int, length: int) -> np.ndarray:
 
 @pytest.mark.parametrize("variant", tiny.VARIANTS)
 def test_logits_are_those_of_transformers(variant: str, tmp_path: Path) -> None:
-    theirs = tiny.VARIANTS[variant]()
-    _, ours = load(tiny.convert(theirs, tmp_path))
+    theirs = tiny.model(tiny.VARIANTS[variant])
+    ours = tiny.load(tiny.convert(theirs, tmp_path))
     ids = some_ids(3, 27)
     expected = theirs(torch.tensor(ids, dtype=torch.long)).logits.detach().numpy()
     np.testing.assert_allclose(ours(Tensor(ids)).asnumpy(), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "variant", ["llama, grouped-query, theta 1e6", "llama, linear scaling, tied", "gpt_bigcode"]
-)
+@pytest.mark.parametrize("variant", [*families.NAMES, "llama, linear scaling, tied"])
 def test_loss_and_gradients_are_those_of_transformers(variant: str, tmp_path: Path) -> None:
-    theirs = tiny.VARIANTS[variant]()
-    _, ours = load(tiny.convert(theirs, tmp_path))
+    theirs = tiny.model(tiny.VARIANTS[variant])
+    ours = tiny.load(tiny.convert(theirs, tmp_path))
     ids = some_ids(3, 26)
     labels = np.roll(ids, -1, 1)
     labels[0, :9] = labels[2] = -100
@@ -73,6 +61,7 @@ def test_loss_and_gradients_are_those_of_transformers(variant: str, tmp_path: Pa
 
 @pytest.mark.parametrize("variant", tiny.VARIANTS)
 def test_parameters_are_those_of_the_config_in_its_order(variant: str, tmp_path: Path) -> None:
-    _, ours = load(tiny.convert(tiny.VARIANTS[variant](), tmp_path))
-    found = {parameter.name: parameter.shape for parameter in NextTokenLoss(ours).trainable_params()}
-    assert list(found.items()) == list(ours.config.parameter_shapes().items())
+    directory = tiny.convert(tiny.model(tiny.VARIANTS[variant]), tmp_path)
+    trained = NextTokenLoss(tiny.load(directory)).trainable_params()
+    found = {parameter.name: parameter.shape for parameter in trained}
+    assert list(found.items()) == list(read_model(directory).config.parameter_shapes().items())

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from modelcore.models.families import model_config
-from modelcore.models.gpt_bigcode.network import GPTBigCode
-from modelcore.models.llama.network import Llama
+from modelcore.models.families import model_from_config
 from modelcore.models.loss import IGNORED, NextTokenLoss
+from modelcore.models.network import WHOLE_NETWORK, Transformer
+from tests.families import NAMES
 
 from . import one_step
 
@@ -20,11 +20,11 @@ LENGTHS = ((5, 4, 3), (7, 1, 2), (12,))
 Sums = dict[str, np.ndarray]
 
 
-def build(name: str) -> tuple[Llama | GPTBigCode, NextTokenLoss, list[Parameter]]:
+def build(name: str) -> tuple[Transformer, NextTokenLoss, list[Parameter]]:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    family = model_config(one_step.CASES[name][0], name)
-    network = {"llama": Llama, "gpt_bigcode": GPTBigCode}[family.name](family.config)
-    loss, weights = NextTokenLoss(network), one_step.weights(family)
+    model = model_from_config(one_step.CASES[name][0], name)
+    network = model.family.network(model.config, WHOLE_NETWORK)
+    loss, weights = NextTokenLoss(network), one_step.weights(model)
     for parameter in loss.trainable_params():
         parameter.set_data(Tensor(weights[parameter.name]))
     return network, loss, loss.trainable_params()
@@ -59,7 +59,7 @@ def samples(seq: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 
 @pytest.mark.parametrize("seq", [12, 13])
-@pytest.mark.parametrize("name", ["llama", "gpt_bigcode"])
+@pytest.mark.parametrize("name", NAMES)
 def test_loss_and_gradients_are_the_sums_of_the_samples_by_themselves(name: str, seq: int) -> None:
     _, loss, parameters = build(name)
     (ids, labels, _), packed = samples(seq)
@@ -75,7 +75,7 @@ def test_loss_and_gradients_are_the_sums_of_the_samples_by_themselves(name: str,
         )
 
 
-@pytest.mark.parametrize("name", ["llama", "gpt_bigcode"])
+@pytest.mark.parametrize("name", NAMES)
 def test_without_segments_samples_see_the_ones_before_them(name: str) -> None:
     network, _, _ = build(name)
     _, (ids, _, segments) = samples(12)

@@ -11,10 +11,9 @@ import pytest
 from mindspore import Tensor
 
 from modelcore.launching.gang import run_gang
-from modelcore.models.families import model_config
-from modelcore.models.gpt_bigcode.network import GPTBigCode
-from modelcore.models.llama.network import Llama
+from modelcore.models.families import model_from_config
 from modelcore.models.loss import NextTokenLoss
+from modelcore.models.network import NetworkPart
 from tests.paths import ROOT
 
 from . import one_step
@@ -28,11 +27,11 @@ def test_two_tensor_parallel_ranks_give_the_loss_and_gradients_of_one(tmp_path: 
     run_gang(program, world_size=2, log_dir=tmp_path / "logs", environment={"PYTHONPATH": root})
     for number, (case, (raw, vocab_emb_dp)) in enumerate(one_step.CASES.items()):
         whole = one_step.step(case)
-        family = model_config(raw, case)
+        model = model_from_config(raw, case)
         for rank in range(2):
             part = np.load(tmp_path / f"{number}_{rank}.npz")
             assert float(part["loss"]) == pytest.approx(float(whole["loss"]), rel=1e-5)
-            mine = one_step.boxes(family, 2, rank, vocab_emb_dp)
+            mine = one_step.boxes(model, 2, rank, vocab_emb_dp)
             assert set(part) == {"loss", *mine}
             for name, box in mine.items():
                 expected = one_step.cut(whole[name], box)
@@ -42,22 +41,20 @@ def test_two_tensor_parallel_ranks_give_the_loss_and_gradients_of_one(tmp_path: 
                 )
 
 
-@pytest.mark.parametrize("case", ["llama, tied, vocab_emb_dp", "gpt_bigcode"])
+@pytest.mark.parametrize("case", one_step.CASES)
 def test_pipeline_stages_compose_to_the_whole_network(case: str) -> None:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    family = model_config(one_step.CASES[case][0], case)
-    make = {"llama": Llama, "gpt_bigcode": GPTBigCode}[family.name]
-    stages = (
-        make(family.config, layers=range(1), last=False),
-        make(family.config, layers=range(1, 2), first=False),
-    )
-    weights = one_step.weights(family)
+    model = model_from_config(one_step.CASES[case][0], case)
+    parts = (NetworkPart(layers=range(1), last=False), NetworkPart(layers=range(1, 2), first=False))
+    stages = [model.family.network(model.config, part) for part in parts]
+    weights = one_step.weights(model)
     for stage in stages:
         for parameter in stage.get_parameters():
             parameter.set_data(Tensor(weights[parameter.name]))
     ids, labels = one_step.batch()
     total, _ = NextTokenLoss(stages[1])(stages[0](Tensor(ids)), Tensor(labels))
     assert float(total.asnumpy()) == pytest.approx(float(one_step.step(case)["loss"]), rel=1e-6)
-    names = [{parameter.name for parameter in stage.get_parameters()} for stage in stages]
-    assert names[0] | names[1] == set(weights)
-    assert len(names[0] & names[1]) == 1  # the tied embedding
+    first, last = ({parameter.name for parameter in stage.get_parameters()} for stage in stages)
+    assert first | last == set(weights)
+    embedding = model.family.names.tied_mindspore[0]
+    assert first & last == ({embedding} if model.config.tie_embeddings else set())

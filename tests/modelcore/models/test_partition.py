@@ -1,4 +1,4 @@
-"""Both families' tables on the layouts of the model cards: shapes follow without weights or devices."""
+"""The families' tables on the layouts of the model cards: shapes follow without weights or devices."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import math
 import pytest
 
 from modelcore.errors import MindrailError
-from modelcore.models.families import model_config
-from modelcore.models.gpt_bigcode import partition as gpt_bigcode
-from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
-from modelcore.models.llama import partition as llama
-from modelcore.parallel.memory import LayerWidths
+from modelcore.models.families import model_from_config
 from modelcore.parallel.mesh import Layout
-from modelcore.parallel.partition import Partition, Rule
+from modelcore.parallel.partition import Partition
+from tests.families import NAMES, small, small_model
 
 CODELLAMA_34B = {
     "model_type": "llama",
@@ -54,14 +51,7 @@ CARDS = [
 
 
 def partition(raw: dict[str, object], layout: Layout) -> Partition:
-    return model_config(raw, "config.json").partition(layout)
-
-
-def layer_widths(raw: dict[str, object]) -> LayerWidths:
-    config = model_config(raw, "config.json").config
-    if isinstance(config, GPTBigCodeConfig):
-        return gpt_bigcode.layer_widths(config)
-    return llama.layer_widths(config)
+    return model_from_config(raw, "config.json").partition(layout)
 
 
 @pytest.mark.parametrize(("raw", "layout"), CARDS, ids=[f"{raw['model_type']} {lay}" for raw, lay in CARDS])
@@ -117,12 +107,16 @@ def test_what_cannot_divide_is_refused_by_its_key(
         partition(raw, layout)
 
 
-UNTIED = {**WIZARDCODER_15B, "tie_word_embeddings": False}
+@pytest.mark.parametrize("family", NAMES)
+def test_the_table_has_a_rule_for_every_parameter_and_no_other(family: str) -> None:
+    model = small_model(family, tied=False)
+    names = [name.split(".") for name in model.config.parameter_shapes()]
+    forms = {".".join("{}" if part.isdigit() else part for part in name) for name in names}
+    assert forms == set(model.family.rules)
 
 
-@pytest.mark.parametrize(("raw", "rules"), [(CODELLAMA_34B, llama.RULES), (UNTIED, gpt_bigcode.RULES)])
-def test_the_table_has_a_rule_for_every_parameter_and_no_other(
-    raw: dict[str, object], rules: dict[str, Rule]
-) -> None:
-    names = [name.split(".") for name in partition(raw, Layout()).placements]
-    assert {".".join("{}" if part.isdigit() else part for part in name) for name in names} == set(rules)
+@pytest.mark.parametrize("family", NAMES)
+def test_what_the_rules_count_is_in_the_config_json_under_that_key(family: str) -> None:
+    model = small_model(family)
+    counted = {rule.counts for rule in model.family.rules.values() if rule.counts}
+    assert set(model.family.counts(model.config)) == counted <= set(small(family))

@@ -1,4 +1,4 @@
-"""One layer at the true width of every model of the two families gives transformers' logits."""
+"""One layer at the true width of every shipped model gives transformers' logits."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import gc
 from pathlib import Path
 from typing import Any
 
-import mindspore
 import numpy as np
 import pytest
 import torch
 from mindspore import Tensor
-
-from modelcore.generation.decoder import fill
-from modelcore.models.families import load_model_config
-from modelcore.models.gpt_bigcode.network import GPTBigCode
-from modelcore.models.llama.network import Llama
 
 from . import tiny
 
@@ -23,43 +17,38 @@ CODE_LLAMA = {"rms_norm_eps": 1e-5, "rope_parameters": {"rope_type": "default", 
 DEEPSEEK = {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e5, "factor": 4.0}}
 
 
-def sizes(hidden: int, heads: int, kv_heads: int, inner: int) -> dict[str, Any]:
-    return {
-        "hidden_size": hidden,
-        "num_attention_heads": heads,
-        "num_key_value_heads": kv_heads,
-        "intermediate_size": inner,
-        "num_hidden_layers": 1,
-    }
+def llama(hidden: int, heads: int, kv_heads: int, inner: int, **changes: Any) -> dict[str, Any]:
+    return tiny.config(
+        "llama",
+        hidden_size=hidden,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        intermediate_size=inner,
+        num_hidden_layers=1,
+        **changes,
+    )
 
 
 MODELS: dict[str, dict[str, Any]] = {
-    "CodeLlama-7B": sizes(4096, 32, 32, 11008) | CODE_LLAMA,
-    "CodeLlama-13B": sizes(5120, 40, 40, 13824) | CODE_LLAMA,
-    "CodeLlama-34B": sizes(8192, 64, 8, 22016) | CODE_LLAMA,
-    "DeepSeek-Coder-1.3B": sizes(2048, 16, 16, 5504) | DEEPSEEK,
-    "DeepSeek-Coder-6.7B": sizes(4096, 32, 32, 11008) | DEEPSEEK,
-    "DeepSeek-Coder-33B": sizes(7168, 56, 8, 19200) | DEEPSEEK,
-    "DeepSeek-Coder-7B-v1.5": sizes(4096, 32, 32, 11008),
-    "WizardCoder-15B": {"n_embd": 6144, "n_head": 48, "n_inner": 24576, "n_layer": 1},
+    "CodeLlama-7B": llama(4096, 32, 32, 11008, **CODE_LLAMA),
+    "CodeLlama-13B": llama(5120, 40, 40, 13824, **CODE_LLAMA),
+    "CodeLlama-34B": llama(8192, 64, 8, 22016, **CODE_LLAMA),
+    "DeepSeek-Coder-1.3B": llama(2048, 16, 16, 5504, **DEEPSEEK),
+    "DeepSeek-Coder-6.7B": llama(4096, 32, 32, 11008, **DEEPSEEK),
+    "DeepSeek-Coder-33B": llama(7168, 56, 8, 19200, **DEEPSEEK),
+    "DeepSeek-Coder-7B-v1.5": llama(4096, 32, 32, 11008),
+    "WizardCoder-15B": tiny.config("gpt_bigcode", n_embd=6144, n_head=48, n_inner=24576, n_layer=1),
 }
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 def test_logits_at_true_width_are_those_of_transformers(model: str, tmp_path: Path) -> None:
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    numbers = MODELS[model]
-    make: Any
-    network: Any
-    make, network = (tiny.gpt_bigcode, GPTBigCode) if "n_embd" in numbers else (tiny.llama, Llama)
-    theirs = make(deviation=0.02, **numbers)
+    theirs = tiny.model(MODELS[model], deviation=0.02)
     ids = np.random.default_rng(1).integers(0, tiny.VOCABULARY, (1, 48)).astype(np.int32)
     with torch.no_grad():
         expected = theirs(torch.tensor(ids, dtype=torch.long)).logits.numpy()
     directory = tiny.convert(theirs, tmp_path)
     del theirs
     gc.collect()
-    ours = network(load_model_config(directory).config)
-    fill(ours, directory)
-    np.testing.assert_allclose(ours(Tensor(ids)).asnumpy(), expected, atol=1e-3)
+    np.testing.assert_allclose(tiny.load(directory)(Tensor(ids)).asnumpy(), expected, atol=1e-3)

@@ -6,32 +6,39 @@ from functools import partial
 import pytest
 
 from modelcore.models.llama.config import LlamaConfig
-from modelcore.models.llama.partition import layer_widths, partition
+from modelcore.models.llama.family import LLAMA
+from modelcore.models.model import Model
 from modelcore.parallel.memory import Inference, Training, inference_memory, training_memory, what_fits
 from modelcore.parallel.mesh import Layout
 
 GIB = 1 << 30
-CODELLAMA_34B = LlamaConfig(
-    vocab_size=32000,
-    hidden_size=8192,
-    intermediate_size=22016,
-    num_layers=48,
-    num_heads=64,
-    num_kv_heads=8,
-    max_positions=16384,
-    norm_eps=1e-5,
+CODELLAMA_34B = Model(
+    LLAMA,
+    LlamaConfig(
+        vocab_size=32000,
+        hidden_size=8192,
+        intermediate_size=22016,
+        num_layers=48,
+        num_heads=64,
+        num_kv_heads=8,
+        max_positions=16384,
+        norm_eps=1e-5,
+    ),
 )
-SMALL = LlamaConfig(
-    vocab_size=64,
-    hidden_size=32,
-    intermediate_size=96,
-    num_layers=4,
-    num_heads=4,
-    num_kv_heads=2,
-    max_positions=128,
-    norm_eps=1e-5,
+SMALL = Model(
+    LLAMA,
+    LlamaConfig(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=96,
+        num_layers=4,
+        num_heads=4,
+        num_kv_heads=2,
+        max_positions=128,
+        norm_eps=1e-5,
+    ),
 )
-WIDTHS = layer_widths(SMALL)
+WIDTHS = SMALL.layer_widths()
 TURNS = 4 * 16 * 8 * 8
 """Bytes of the constant that turns queries and keys of 16 positions."""
 JOB = Training(batch_size=2, seq_length=16, compute_bytes=4)
@@ -39,30 +46,30 @@ PARAMETERS = 4 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 96 * 32 + 2 * 32) + 2 * 64 * 3
 
 
 def test_weights_gradients_and_states_are_those_of_the_slices() -> None:
-    need = training_memory(partition(SMALL, Layout()), 0, WIDTHS, JOB)
+    need = training_memory(SMALL.partition(Layout()), 0, WIDTHS, JOB)
     assert (need.weights, need.gradients, need.optimizer) == (4 * PARAMETERS, 4 * PARAMETERS, 8 * PARAMETERS)
     assert need.total == 16 * PARAMETERS + need.activations
 
 
 def test_sharded_states_are_divided_among_the_replicas_and_nothing_else_is() -> None:
-    cut = partition(SMALL, Layout(data_parallel=4))
+    cut = SMALL.partition(Layout(data_parallel=4))
     plain = training_memory(cut, 0, WIDTHS, JOB)
     zero = training_memory(cut, 0, WIDTHS, replace(JOB, shard_optimizer=True))
     assert zero == replace(plain, optimizer=plain.optimizer // 4)
 
 
 def test_what_a_layer_keeps_counted_by_hand() -> None:
-    need = training_memory(partition(SMALL, Layout()), 0, WIDTHS, JOB)
+    need = training_memory(SMALL.partition(Layout()), 0, WIDTHS, JOB)
     norms, attention, inner, logits = 4 * 32, 32 + 16 + 16 + 32, 4 * 96, 2 * 64
     assert need.activations - TURNS == 4 * 2 * 16 * (4 * (norms + attention + inner) + logits)
     recomputed = training_memory(
-        partition(SMALL, Layout()), 0, WIDTHS, Training(2, 16, recompute=True, compute_bytes=4)
+        SMALL.partition(Layout()), 0, WIDTHS, Training(2, 16, recompute=True, compute_bytes=4)
     )
     assert recomputed.activations - TURNS == 4 * 2 * 16 * (4 * 32 + (norms + attention + inner) + logits)
 
 
 def test_the_first_stage_keeps_as_many_micro_batches_as_there_are_stages() -> None:
-    cut = partition(SMALL, Layout(pipeline_stage=4))
+    cut = SMALL.partition(Layout(pipeline_stage=4))
     one, many = Training(2, 16, micro_batches=1), Training(2, 16, micro_batches=8)
     need = [training_memory(cut, rank, WIDTHS, many).activations - TURNS for rank in range(4)]
     first = training_memory(cut, 0, WIDTHS, one).activations - TURNS
@@ -70,7 +77,7 @@ def test_the_first_stage_keeps_as_many_micro_batches_as_there_are_stages() -> No
 
 
 def test_generation_needs_weights_and_keys_and_values() -> None:
-    need = inference_memory(partition(SMALL, Layout(model_parallel=2)), 1, WIDTHS, Inference(3, 10))
+    need = inference_memory(SMALL.partition(Layout(model_parallel=2)), 1, WIDTHS, Inference(3, 10))
     assert need.cache == 2 * 4 * 3 * 10 * 8 * 2
     assert need.total == need.weights + need.cache
 
@@ -86,16 +93,16 @@ def test_generation_needs_weights_and_keys_and_values() -> None:
 def test_codellama_34b_trains_on_16_devices_of_64_gib_and_not_on_8(
     layout: Layout, job: Training, fits: bool
 ) -> None:
-    cut = partition(CODELLAMA_34B, layout)
-    widths = layer_widths(CODELLAMA_34B)
+    cut = CODELLAMA_34B.partition(layout)
+    widths = CODELLAMA_34B.layer_widths()
     fullest = max(training_memory(cut, rank, widths, job).total for rank in range(layout.world_size))
     assert (fullest < 64 * GIB) is fits
 
 
 def test_every_layout_of_a_world_is_tried_and_the_impossible_are_explained() -> None:
     job = Training(1, 2048, 128, recompute=True)
-    need = partial(training_memory, widths=layer_widths(CODELLAMA_34B), job=job)
-    found = what_fits(16, 64 * GIB, partial(partition, CODELLAMA_34B), lambda cut, rank: need(cut, rank))
+    need = partial(training_memory, widths=CODELLAMA_34B.layer_widths(), job=job)
+    found = what_fits(16, 64 * GIB, CODELLAMA_34B.partition, lambda cut, rank: need(cut, rank))
     assert {fit.layout.world_size for fit in found} == {16} and len(found) == 15
     assert found[0].fits and found[0].memory is not None
     impossible = {fit.layout: fit.reason for fit in found if fit.memory is None}

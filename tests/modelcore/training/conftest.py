@@ -21,41 +21,16 @@ from modelcore.data.encoding.encode import Encoded
 from modelcore.data.encoding.rows import Packer, Rows
 from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.launching.gang import run_gang
-from modelcore.models.families import model_config
+from modelcore.models.families import model_from_config
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.progress import Progress, silent
 from modelcore.training.checkpoint_file import write_tensors
 from modelcore.training.plan import TrainPlan
+from tests.families import SMALL
 
-VOCABULARY, SEQUENCE = 64, 16
+VOCABULARY, SEQUENCE = SMALL["llama"]["vocab_size"], 16
 ONE = Layout()
-
-LLAMA = {
-    "model_type": "llama",
-    "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 32,
-    "rms_norm_eps": 1e-5,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
-GPT_BIGCODE = {
-    "model_type": "gpt_bigcode",
-    "vocab_size": VOCABULARY,
-    "n_embd": 32,
-    "n_inner": 64,
-    "n_layer": 2,
-    "n_head": 4,
-    "n_positions": 32,
-    "multi_query": True,
-    "activation_function": "gelu_pytorch_tanh",
-    "layer_norm_epsilon": 1e-5,
-}
 
 MakePlan = Callable[..., TrainPlan]
 
@@ -88,7 +63,7 @@ def write_model(directory: Path, raw: dict) -> None:
     (directory / "config.json").write_text(json.dumps(raw))
     draw = np.random.default_rng(0)
     weights = {}
-    for name, shape in model_config(raw, directory).config.parameter_shapes().items():
+    for name, shape in model_from_config(raw, directory).config.parameter_shapes().items():
         noise = draw.standard_normal(shape).astype(np.float32) * np.float32(0.1)
         scales = name.endswith(("norm.weight", "norm_out.weight", "gamma"))
         weights[name] = noise + np.float32(1) if scales else noise
@@ -115,7 +90,7 @@ def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> Ma
 
     tmp_path = tmp_path_factory.mktemp("jobs")
 
-    def make(name: str, layout: Layout = ONE, *, family: dict = LLAMA, **given: Any) -> TrainPlan:
+    def make(name: str, layout: Layout = ONE, *, family: dict = SMALL["llama"], **given: Any) -> TrainPlan:
         whole, shards = tmp_path / f"{family['model_type']}", tmp_path / f"{name}_shards"
         if not whole.exists():
             write_model(whole, family)
@@ -144,7 +119,7 @@ class Helpers:
     @staticmethod
     def family(name: str) -> dict:
         """Return the config.json of a small model."""
-        return {"llama": LLAMA, "gpt_bigcode": GPT_BIGCODE}[name]
+        return SMALL[name]
 
     @staticmethod
     def run_ranks(plan: TrainPlan, progress: Progress = silent, until: int | None = None) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from modelcore.checkpoints.shards import rank_file
 from modelcore.training.checkpoint import Checkpoints
+from tests.tensors import read_tensors
 
 
 class TwoRanks:
@@ -70,7 +71,7 @@ def test_the_newest_is_found_with_its_tensors_and_state(ranks: TwoRanks):
     ranks.save(10)
     ranks.save(20)
     assert ranks.newest() == 20
-    assert ranks.ranks[1].tensors(20)["w"][0] == 21
+    assert read_tensors(ranks.ranks[1].file(20))["w"][0] == 21
     assert ranks.each(lambda one, rank: one.newest())[1][1]["rank"] == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from modelcore.launching.gang import run_gang
 from modelcore.parallel.mesh import Layout
 from modelcore.training.plan import TrainPlan
+from tests.families import NAMES
 
 pytestmark = [pytest.mark.ranks, pytest.mark.long]
 
@@ -29,7 +30,7 @@ def evaluated(plan: TrainPlan) -> list[list[list[float]]]:
     return [json.loads((output / f"evaluated_{rank}.json").read_text()) for rank in range(ranks)]
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt_bigcode"])
+@pytest.mark.parametrize("family", NAMES)
 def test_every_rank_of_every_layout_judges_alike(make_plan: Callable, helpers, family: str):
     raw = helpers.family(family)
     (alone,) = evaluated(make_plan(f"{family} judged alone", family=raw))

@@ -15,9 +15,10 @@ from modelcore.checkpoints.shards import rank_file
 from modelcore.errors import MindrailError
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import read_part, read_tensors, write_tensors
+from modelcore.training.checkpoint_file import read_part, write_tensors
 from modelcore.training.job import Job
 from modelcore.training.plan import TrainPlan
+from tests.tensors import read_tensors
 
 
 def run(plan: TrainPlan) -> None:

@@ -12,14 +12,14 @@ from modelcore.checkpoints.reshard import merge_checkpoint
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import read_tensors
 from modelcore.training.job import Job
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
+from tests.families import NAMES
+from tests.tensors import read_tensors
 
 pytestmark = pytest.mark.ranks
 
-FAMILIES = ("llama", "gpt_bigcode")
 IN_FOUR: dict[str, object] = {"batch_size": 2, "accumulate": 4}
 LAYOUTS: dict[str, tuple[Layout, dict[str, object]]] = {
     "alone": (Layout(), {}),
@@ -107,7 +107,7 @@ def test_a_layout_trains_to_the_numbers_and_gradients_of_one_process(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize("layout", list(LAYOUTS)[1:])
 def test_every_layout_trains_to_the_numbers_and_gradients_of_one_process(
     after_twenty: Callable, helpers, family: str, layout: str
@@ -128,9 +128,9 @@ def assert_packed_rows_train_alike(plan_of: Callable, helpers, data: Path, famil
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize("layout", ["ZeRO dp2", "tp2", "pp2", "tp2 pp2"])
-def test_packed_rows_of_both_families_train_to_the_numbers_of_one_process(
+def test_packed_rows_of_every_family_train_to_the_numbers_of_one_process(
     plan_of: Callable, helpers, packed_rows: Path, family: str, layout: str
 ):
     assert_packed_rows_train_alike(plan_of, helpers, packed_rows, family, layout)
@@ -176,7 +176,7 @@ def test_a_job_goes_on_at_another_layout(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize(("before", "after"), ALL_RESUMED)
 def test_jobs_go_on_between_any_two_layouts(
     plan_of: Callable, after_twenty: Callable, helpers, family: str, before: str, after: str

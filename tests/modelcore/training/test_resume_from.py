@@ -14,10 +14,11 @@ from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.progress import silent
 from modelcore.training.checkpoint import checkpoints_of, step_directory
-from modelcore.training.checkpoint_file import read_part, read_tensors
+from modelcore.training.checkpoint_file import read_part
 from modelcore.training.job import Job
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
+from tests.tensors import read_tensors
 
 TP2 = Layout(model_parallel=2)
 

@@ -14,14 +14,15 @@ from mindspore import Tensor
 from modelcore.checkpoints.shards import rank_file
 from modelcore.data.mindrecord.file import read_mindrecord
 from modelcore.errors import MindrailError
+from modelcore.models.fill import fill
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.progress import silent
-from modelcore.training.checkpoint_file import read_tensors
 from modelcore.training.gradients import MicroBatch
-from modelcore.training.network import build_network, fill
+from modelcore.training.network import build_network
 from modelcore.training.plan import TrainPlan
 from modelcore.training.validation import Validation
+from modelcore.weights.checkpoint import open_file
 from tests.modelcore.training.conftest import VOCABULARY, write_rows
 
 ROWS = 11  # no multiple of the 8 rows of a step
@@ -56,7 +57,7 @@ def loss_by_hand(plan: TrainPlan, rows: Path) -> float:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     cell = build_network(plan, create_groups(Mesh(plan.layout), 0)).cell
     source = rank_file(Path(plan.output), 0)
-    fill({p.name: p for p in cell.trainable_params()}, read_tensors(source), source)
+    fill({p.name: p for p in cell.trainable_params()}, open_file(source), source)
     losses = [
         [float(x) for x in cell(Tensor(row["input_ids"][None, :-1]), Tensor(row["labels"][None, 1:]))]
         for row in read_mindrecord(rows)
@@ -100,7 +101,7 @@ def test_it_is_the_same_on_two_ranks_whose_memory_and_speed_are_told(
 
 
 def matrices_of_the_llama() -> int:
-    """Return the elements of conftest.LLAMA but for the embedding's: 2 layers, norms, head."""
+    """Return the elements of the small llama but for the embedding's: 2 layers, norms, head."""
     attention = 2 * 32 * 32 + 2 * 16 * 32
     return 2 * (attention + 3 * 32 * 48 + 2 * 32) + 32 + VOCABULARY * 32
 

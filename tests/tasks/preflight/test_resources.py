@@ -13,7 +13,7 @@ from modelcore.config.checkpoint import Convert
 from modelcore.config.runs import Pretrain, Training
 from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from modelcore.store.store import Artifact, Store
 from tasks.preflight import host_memory, preflight
 from tasks.preflight.built_steps import finished_steps
@@ -33,7 +33,7 @@ def place(runs: Runs) -> Place:
 
 
 def elements(runs: Runs) -> int:
-    shapes = load_model_config(runs.model).config.parameter_shapes().values()
+    shapes = read_model(runs.model).config.parameter_shapes().values()
     count = 0
     for shape in shapes:
         size = 1

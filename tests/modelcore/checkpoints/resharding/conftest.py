@@ -1,4 +1,4 @@
-"""Tiny models of both families as whole checkpoint directories, for the tests of sharding."""
+"""Tiny models of every family as whole checkpoint directories, for the tests of sharding."""
 
 from __future__ import annotations
 
@@ -11,40 +11,24 @@ import numpy as np
 import pytest
 
 from modelcore.checkpoints.write_shards import Target, write_targets
-from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
-from modelcore.models.llama.config import LlamaConfig
+from modelcore.models.families import model_from_config
 from modelcore.weights.checkpoint import open_file
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.dtypes import DTYPES, DType
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensors import from_array, read
+from tests.families import NAMES, small
 
-LLAMA = {
-    "model_type": "llama",
-    "vocab_size": 32,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-    "hidden_act": "silu",
-}
-GPT = {
-    "model_type": "gpt_bigcode",
-    "vocab_size": 33,
-    "n_embd": 32,
-    "n_inner": 64,
-    "n_layer": 4,
-    "n_head": 4,
-    "n_positions": 16,
-    "activation_function": "gelu_pytorch_tanh",
+CONFIGS = {
+    **{family: small(family, layers=4, heads=8, vocab=32) for family in NAMES},
+    "llama, tied": small("llama", layers=4, heads=8, vocab=32, tied=True),
+    "gpt_bigcode, 33 rows do not divide": small("gpt_bigcode", layers=4, heads=8, vocab=33),
 }
 
 
 def shapes(raw: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
-    family = LlamaConfig if raw["model_type"] == "llama" else GPTBigCodeConfig
-    return family.from_hf(raw, "config.json").parameter_shapes()
+    return model_from_config(raw, "config.json").config.parameter_shapes()
 
 
 def dtype_named(name: str) -> DType:
@@ -103,6 +87,6 @@ def tiny() -> SimpleNamespace:
         read=read_arrays,
         assert_same=assert_same,
         dtype=dtype_named,
-        llama=LLAMA,
-        gpt=GPT,
+        llama=CONFIGS["llama"],
+        configs=CONFIGS,
     )

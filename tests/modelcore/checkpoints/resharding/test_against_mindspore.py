@@ -12,6 +12,7 @@ from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint, 
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.parallel.strategy import Strategy, TensorLayout, encode_strategy, strategy_file
+from tests.families import NAMES
 
 LAYOUTS = [Layout(1, 4, 1), Layout(2, 2, 1), Layout(1, 1, 2), Layout(2, 2, 2)]
 
@@ -39,10 +40,12 @@ def as_rank_directory(whole: Path) -> Path:
     return directory
 
 
-@pytest.mark.parametrize(("layout", "family"), [*((one, "llama") for one in LAYOUTS), (LAYOUTS[3], "gpt")])
+@pytest.mark.parametrize(
+    ("layout", "family"),
+    [*((one, "llama") for one in LAYOUTS), *((LAYOUTS[3], one) for one in NAMES if one != "llama")],
+)
 def test_mindspore_merges_our_shards(layout: Layout, family: str, ms: Any, tiny: Any, tmp_path: Path) -> None:
-    raw = tiny.llama if family == "llama" else tiny.gpt
-    wanted = tiny.whole(tmp_path / "whole", raw, dtype="fp16", states=True)
+    wanted = tiny.whole(tmp_path / "whole", tiny.configs[family], dtype="fp16", states=True)
     shards = tmp_path / "shards"
     shard_checkpoint(tmp_path / "whole", shards, Cut(layout))
     ranks = ms.rank_list_for_transform(0, merged_strategy(ms, shards), None)
@@ -79,13 +82,12 @@ def test_mindspore_reshards_to_the_same(
         )
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt"])
+@pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize("layout", [Layout(2, 2, 1), Layout(4, 1, 2)], ids=str)
 def test_states_that_replicas_share_are_cut_and_merged_alike(
     layout: Layout, family: str, ms: Any, tiny: Any, tmp_path: Path
 ) -> None:
-    raw = tiny.llama if family == "llama" else tiny.gpt
-    wanted = tiny.whole(tmp_path / "whole", raw, states=True)
+    wanted = tiny.whole(tmp_path / "whole", tiny.configs[family], states=True)
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     shard_checkpoint(tmp_path / "whole", ours, Cut(layout, shard_optimizer=True))
     transform(ms, as_rank_directory(tmp_path / "whole"), theirs, None, merged_strategy(ms, ours))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint
-from modelcore.models.families import load_model_config
+from modelcore.models.families import read_model
 from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.parallel.partition import Cut, Placement
 
@@ -57,7 +57,7 @@ def strategies(directory: Path, whole: Path, layout: Layout, share: str) -> Path
     """Write every rank's strategy for weights and Adam's states; return MindSpore's merged file."""
     import mindspore
 
-    partition = load_model_config(whole).partition(layout)
+    partition = read_model(whole).partition(layout)
     for rank in Mesh(layout).ranks:
         stage = Mesh(layout).coordinates(rank).stage
         mine = {name: one for name, one in partition.placements.items() if stage in one.stages}

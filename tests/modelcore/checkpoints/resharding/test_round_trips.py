@@ -8,17 +8,17 @@ import pytest
 from modelcore.checkpoints.reshard import merge_checkpoint, reshard_checkpoint, shard_checkpoint
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
+from tests.modelcore.checkpoints.resharding.conftest import CONFIGS
 
 LAYOUTS = [Layout(1, 2, 1), Layout(2, 2, 1), Layout(1, 4, 2), Layout(1, 1, 4), Layout(2, 2, 2)]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-@pytest.mark.parametrize("family", ["llama", "tied", "gpt"])
+@pytest.mark.parametrize("case", CONFIGS)
 def test_a_checkpoint_cut_and_put_together_is_the_same(
-    family: str, layout: Layout, tiny: Any, tmp_path: Path
+    case: str, layout: Layout, tiny: Any, tmp_path: Path
 ) -> None:
-    raw = tiny.gpt if family == "gpt" else {**tiny.llama, "tie_word_embeddings": family == "tied"}
-    wanted = tiny.whole(tmp_path / "whole", raw, states=True)
+    wanted = tiny.whole(tmp_path / "whole", CONFIGS[case], states=True)
     shard_checkpoint(tmp_path / "whole", tmp_path / "shards", Cut(layout))
     merge_checkpoint(tmp_path / "shards", tmp_path / "merged")
     tiny.assert_same(tiny.read(tmp_path / "merged" / "model.ckpt"), wanted)

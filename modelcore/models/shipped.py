@@ -1,42 +1,49 @@
 """The models that have a name: one YAML each in configs/models.
 
-A YAML says what a model's own config.json cannot: where it is, its family, its prompt template and what
-pads its rows. Numbers are config.json's. Nothing here looks at a model's files.
+A YAML says what a model's own config.json cannot: where the model is, its family, its prompt template and
+what pads its rows. Numbers are config.json's. Nothing here reads a model's files.
 """
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from modelcore.config.reading import read_config
 from modelcore.config.section import NonNegativeInt, Section
 from modelcore.errors import MindrailError
+from modelcore.models.families import FAMILIES
 
-__all__ = ["MODELS", "Model", "address_of", "model_of", "shipped_models"]
+__all__ = ["MODELS", "ShippedModel", "address_of", "model_of", "shipped_models"]
 
 MODELS = Path(__file__).parents[2] / "configs" / "models"
 
 
-class Model(Section):
+class ShippedModel(Section):
     """One model as it is published."""
 
-    family: Literal["llama", "gpt_bigcode"] = Field(description="model_type of its config.json")
+    family: str = Field(description="model_type of its config.json")
     source: str = Field(pattern=r"^hf://[^/]+/[^/]+$", description="Where its weights and tokenizer are")
     template: str = Field(description="Prompt template it was trained for")
     pad_id: NonNegativeInt = Field(description="Token that fills rows up")
 
+    @field_validator("family")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in FAMILIES:
+            raise ValueError(f"not one of {', '.join(FAMILIES)}")
+        return name
 
-def shipped_models() -> dict[str, Model]:
+
+def shipped_models() -> dict[str, ShippedModel]:
     """Return every shipped model by its name.
 
     Raises:
         MindrailError: a YAML is wrong; the line names file and key.
     """
-    return {path.stem: read_config(path, Model) for path in sorted(MODELS.glob("*.yaml"))}
+    return {path.stem: read_config(path, ShippedModel) for path in sorted(MODELS.glob("*.yaml"))}
 
 
 def address_of(source: str) -> str:
@@ -45,7 +52,7 @@ def address_of(source: str) -> str:
     return source if shipped is None else shipped.source
 
 
-def model_of(source: str) -> Model | None:
+def model_of(source: str) -> ShippedModel | None:
     """Return the shipped model that a download's source names, None if the source is an address.
 
     Raises:
@@ -55,7 +62,7 @@ def model_of(source: str) -> Model | None:
         return None
     names = [path.stem for path in MODELS.glob("*.yaml")]
     if source in names:
-        return read_config(MODELS / f"{source}.yaml", Model)
+        return read_config(MODELS / f"{source}.yaml", ShippedModel)
     near = difflib.get_close_matches(source, names, n=1)
     fix = f"did you mean {near[0]}?" if near else "give hf://owner/name, https://…/, file:///… or a model"
     raise MindrailError("not a source, and no model of that name", where=source, fix=fix)
