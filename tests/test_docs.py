@@ -130,6 +130,14 @@ def test_files_named_in_contributing_exist() -> None:
     assert [path for path in real if not (ROOT / path).exists()] == []
 
 
+def test_names_are_in_the_files_where_contributing_says() -> None:
+    places = re.findall(
+        r"`(\w+)`\s+in\s+`((?:modelcore|tasks|flows|tests)/[\w/]+\.py)`", CONTRIBUTING.read_text()
+    )
+    assert len(places) > 3
+    assert [name for name, path in places if not re.search(rf"\b{name}\b", (ROOT / path).read_text())] == []
+
+
 def test_contributing_lists_every_package_of_modelcore_in_the_order_of_imports() -> None:
     table = CONTRIBUTING.read_text().partition("| package | what it holds |")[2].partition("\n\n")[0]
     there = [name for name in PACKAGES if (ROOT / "modelcore" / name).is_dir()]
