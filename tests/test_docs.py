@@ -147,3 +147,11 @@ def test_contributing_lists_every_package_of_modelcore_in_the_order_of_imports()
 def test_the_configuration_page_is_what_the_command_prints() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     assert page.endswith(describe_all(RUNS)), "run: make docs"
+
+
+def test_the_changelog_has_each_heading_once_per_version() -> None:
+    versions = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)[1:]
+    assert [version.partition("\n")[0].partition(" ")[0] for version in versions] == ["Unreleased", "0.1.0"]
+    for version in versions:
+        headings = re.findall(r"^### (.*)$", version, re.M)
+        assert len(headings) == len(set(headings)), headings
