@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from modelcore.config.evaluation import Generate
+from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
 from modelcore.generation.plan import GenerationPlan
@@ -32,7 +33,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
     """Write one response per problem and sample, from a whole MindSpore checkpoint.
 
     A response depends on the text of its prompt and on the stops: a template that differs in its extractor
-    alone does not generate again.
+    alone does not generate again. Whether BOS goes before each prompt is the tokenizer's to say.
 
     Args:
         store: where artifacts lie.
@@ -45,9 +46,11 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
     form = template(config.template)
     prompts = [{"task_id": problem.task_id, "prompt": form.prompt(problem)} for problem in benchmark.problems]
 
+    bos = begins_with_bos(checkpoint.path)
+
     def build(directory: Path, progress: Progress) -> None:
         (directory / _PROMPTS).write_text("".join(json.dumps(row) + "\n" for row in prompts))
-        _run(directory, _plan(directory, checkpoint, config, seed, form.stops), progress)
+        _run(directory, _plan(directory, checkpoint, config, seed, form.stops, bos=bos), progress)
 
     return build_step(
         store,
@@ -59,13 +62,14 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
             "prompts": hashlib.sha256(json.dumps([prompts, form.stops]).encode()).hexdigest(),
             **config.model_dump(exclude={"benchmark", "template", "batch_size"}),
             "seed": seed,
+            **({"bos": True} if bos else {}),  # absent without BOS, as in keys from before it was sent
         },
         label=label,
     )
 
 
 def _plan(
-    directory: Path, checkpoint: Step, config: Generate, seed: int, stops: tuple[str, ...]
+    directory: Path, checkpoint: Step, config: Generate, seed: int, stops: tuple[str, ...], *, bos: bool
 ) -> GenerationPlan:
     return GenerationPlan(
         checkpoint=str(checkpoint.path),
@@ -78,6 +82,7 @@ def _plan(
         top_p=config.top_p,
         seed=seed,
         batch_size=config.batch_size,
+        bos=bos,
     )
 
 

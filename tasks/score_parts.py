@@ -107,11 +107,9 @@ def _conditions(scored: Scored, config: Generate) -> Iterator[tuple[str, str]]:
     if conditions.template is not None:
         form = conditions.template
         yield "template", f"{form.name} version {form.version}, extractor {form.extractor}"
-    yield (
-        "decoding",
-        f"{_counted(config.samples, 'completion')} per problem, {decoding_in_words(config)}, "
-        f"at most {config.max_new_tokens} tokens",
-    )
+    decoding = decoding_in_words(config, scored.checkpoint)
+    completions = _counted(config.samples, "completion")
+    yield "decoding", f"{completions} per problem, {decoding}, at most {config.max_new_tokens} tokens"
     yield (
         "limits",
         f"{limits.seconds:g} s of processor time, {limits.memory >> 20} MiB, "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.config.evaluation import Generate, Score
+from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.history import HISTORY, Run, append_run, run_of
 from modelcore.evaluation.report import ScoreReport, read_report
 from modelcore.store.manifest import Manifest
@@ -91,9 +92,10 @@ def score_checkpoint(
     return Scored(name, checkpoint, results, report, run, generation.benchmark, contamination)
 
 
-def decoding_in_words(config: Generate) -> str:
-    """Return how tokens were chosen."""
-    return "greedy" if config.temperature == 0 else f"temperature {config.temperature}, top_p {config.top_p}"
+def decoding_in_words(config: Generate, checkpoint: Step) -> str:
+    """Return how tokens were chosen, and whether prompts began with BOS."""
+    way = "greedy" if config.temperature == 0 else f"temperature {config.temperature}, top_p {config.top_p}"
+    return f"{way}, BOS first" if begins_with_bos(checkpoint.path) else way
 
 
 def _conditions(
@@ -101,7 +103,7 @@ def _conditions(
 ) -> dict[str, str | int | None]:
     limits = report.conditions.limits
     return {
-        "decoding": f"{decoding_in_words(generation)}, {generation.max_new_tokens} tokens",
+        "decoding": f"{decoding_in_words(generation, checkpoint)}, {generation.max_new_tokens} tokens",
         "samples": generation.samples,
         "limits": f"{limits.seconds:g} s, {limits.memory >> 20} MiB",
         "contamination": None if contamination is None else contamination.figure,

@@ -27,7 +27,7 @@ class GenerationPlan(Decoding):
         output: JSON lines {"task_id", "sample", "response", "finish"} in the order of prompts and samples.
         stops: texts before which a response ends (finish "stop").
         seed: of the sampling.
-        bos: put the beginning-of-sequence token before each prompt.
+        bos: put the beginning-of-sequence token before each prompt that does not begin with it.
     """
 
     checkpoint: str

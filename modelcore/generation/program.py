@@ -29,7 +29,7 @@ from modelcore.store.journal import Journal, read_journal
 if TYPE_CHECKING:
     from modelcore.generation.decoder import Decoder
 
-__all__ = ["check_prompt", "generate"]
+__all__ = ["check_prompt", "encode_prompts", "generate"]
 
 _REPORT_EVERY = 0.5  # seconds between two reports of progress
 
@@ -71,7 +71,7 @@ def _by_request(responses: Iterable[Response]) -> dict[tuple[str, int], Response
 def _requests(
     plan: GenerationPlan, prompts: Sequence[Prompt], tokenizer: Tokenizer, model: Model
 ) -> list[Request]:
-    encoded = tokenizer.encode_batch([prompt.text for prompt in prompts], bos=plan.bos)
+    encoded = encode_prompts(tokenizer, [prompt.text for prompt in prompts], bos=plan.bos)
     for prompt, ids in zip(prompts, encoded, strict=True):
         check_prompt(ids, model, where=f"{plan.prompts}: {prompt.task_id}")
     return [
@@ -79,6 +79,12 @@ def _requests(
         for prompt, ids in zip(prompts, encoded, strict=True)
         for sample in range(plan.samples)
     ]
+
+
+def encode_prompts(tokenizer: Tokenizer, texts: Sequence[str], *, bos: bool) -> list[list[int]]:
+    """Return the ids of prompts; with `bos` each begins with BOS, once, even where its text spells it out."""
+    encoded = tokenizer.encode_batch(texts, bos=bos)
+    return [ids[1:] if bos and ids[1:2] == ids[:1] else ids for ids in encoded]
 
 
 def check_prompt(ids: Sequence[int], model: Model, *, where: str) -> None:

@@ -6,9 +6,10 @@ from modelcore.config.checkpoint import Download
 from modelcore.config.evaluation import Generate, Score
 from modelcore.config.runs import Evaluate
 from modelcore.data.tokenizers import load_tokenizer
+from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
-from modelcore.generation.program import check_prompt
+from modelcore.generation.program import check_prompt, encode_prompts
 from modelcore.models.families import read_model
 from modelcore.sandbox.pool import Pool
 from modelcore.store.store import Store
@@ -31,7 +32,8 @@ def check_questions(config: Generate, place: Place) -> None:
         problems = load_benchmark(config.benchmark).problems
         if place.model is not None:
             model, tokenizer = read_model(place.model), load_tokenizer(place.model)
-            prompts = tokenizer.encode_batch([form.prompt(problem) for problem in problems])
+            texts = [form.prompt(problem) for problem in problems]
+            prompts = encode_prompts(tokenizer, texts, bos=begins_with_bos(place.model))
             for problem, ids in zip(problems, prompts, strict=True):
                 check_prompt(ids, model, where=f"{config.benchmark}: {problem.task_id}")
 

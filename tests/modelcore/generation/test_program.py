@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from modelcore.checkpoints.convert import convert_checkpoint
+from modelcore.data.tokenizers import load_tokenizer
 from modelcore.demo.random_llama import RandomLlama
 from modelcore.demo.tokenizer import write_tokenizer
 from modelcore.generation.plan import GenerationPlan
-from modelcore.generation.program import generate, main
+from modelcore.generation.program import encode_prompts, generate, main
 
 PROMPTS = [f"def f{i}(" + "x, " * (7 * i % 11) for i in range(9)]
 
@@ -150,3 +151,27 @@ def test_bad_input_is_one_line_and_exit_code_2(
     error = capsys.readouterr().err
     assert line in error
     assert error.count("\n") == 1
+
+
+def test_prompts_begin_with_bos_once_even_where_the_template_spells_it_out(checkpoint: Path) -> None:
+    tokenizer = load_tokenizer(checkpoint)
+    assert tokenizer.bos_id is not None
+    (bos,) = tokenizer.pieces([tokenizer.bos_id])
+    plain, spelled = encode_prompts(tokenizer, ["def f(", f"{bos}def f("], bos=True)
+    assert plain == spelled == [tokenizer.bos_id, *tokenizer.encode("def f(")]
+    assert encode_prompts(tokenizer, ["def f("], bos=False) == [tokenizer.encode("def f(")]
+
+
+def test_bos_changes_what_is_written_as_in_transformers(checkpoint: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    job = plan(checkpoint, tmp_path, bos=True, samples=1, temperature=0.0, top_p=1.0)
+    generate(job)
+    ours = [json.loads(line) for line in Path(job.output).read_text().splitlines()]
+    theirs = AutoModelForCausalLM.from_pretrained(checkpoint.parent / "hf", dtype=torch.float32)
+    tokenizer = load_tokenizer(checkpoint)
+    for row, text in zip(ours, PROMPTS, strict=True):
+        ids = torch.tensor([tokenizer.encode(text, bos=True)])
+        found = theirs.generate(ids, max_new_tokens=12, do_sample=False, eos_token_id=0, pad_token_id=1)
+        assert row["response"] == tokenizer.decode(found[0, ids.shape[1] :].tolist())
