@@ -71,7 +71,7 @@ class Manifest:
             raw = json.loads((directory / MANIFEST).read_bytes())
             files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
             manifest = cls(files=files, **raw)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
         return manifest if content_digest(files) == manifest.digest else None
 

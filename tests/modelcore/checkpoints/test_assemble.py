@@ -40,7 +40,7 @@ cuts = st.lists(st.lists(st.integers(0, 100), max_size=3), min_size=3, max_size=
 
 @settings(max_examples=60)
 @given(source=cuts, target=cuts, axes=st.integers(1, 3), block=st.sampled_from([8, 200, 1 << 20]))
-def test_any_cut_becomes_any_other(
+def test_any_division_into_boxes_becomes_any_other(
     source: list[list[int]],
     target: list[list[int]],
     axes: int,

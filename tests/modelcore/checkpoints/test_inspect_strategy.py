@@ -36,5 +36,5 @@ def test_parameters_that_lie_alike_are_one_line(tmp_path: Path) -> None:
         (TensorLayout((4, 2), ((), ()), 1, -1), "its rows in as many as there are copies (optimizer)"),
     ],
 )
-def test_a_cut_in_words(layout: TensorLayout, words: str) -> None:
+def test_a_layout_in_words(layout: TensorLayout, words: str) -> None:
     assert describe_cut(layout) == words

@@ -5,17 +5,19 @@ import itertools
 import numpy as np
 import pytest
 
-from modelcore.checkpoints.slicing import device_box, whole_shape
+from modelcore.checkpoints.slicing import device_box, state_layout, strategy_of, whole_shape, with_states
 from modelcore.errors import MindrailError
 from modelcore.parallel.box import Box
-from modelcore.parallel.strategy import TensorLayout
+from modelcore.parallel.mesh import Layout
+from modelcore.parallel.partition import Rule, partition_model
+from modelcore.parallel.strategy import Strategy, TensorLayout
 
 
 def boxes(layout: TensorLayout, whole: tuple[int, ...], devices: int) -> list[Box]:
     return [device_box("w", layout, device, whole) for device in range(devices)]
 
 
-def test_rows_and_columns_are_cut_by_the_device_axis_the_map_names() -> None:
+def test_rows_and_columns_are_divided_by_the_device_axis_in_the_map() -> None:
     rows = TensorLayout((2, 4), ((0,), ()))
     assert boxes(rows, (8, 3), 8) == [((2 * i, 2 * i + 2), (0, 3)) for i in (0, 1, 2, 3)] * 2
     columns = TensorLayout((2, 4), ((), (1,)))
@@ -64,8 +66,79 @@ def test_the_whole_shape_follows_from_what_a_device_holds() -> None:
         (TensorLayout((2, 2), ((0,), ()), 1, 2), r"steps by 1 ranks, on devices \(2, 2\) it is 2"),
         (TensorLayout((2, 2, 2), ((0,), (1,)), 4, 2), "optimizer sharding with the tensor map"),
         (TensorLayout((1, 5), ((0,), ())), "axis 0 of 8 does not divide into 5"),
+        (TensorLayout((), ((), ())), "tensor map"),
+        (TensorLayout((0, 2), ((), ())), "tensor map"),
+        (TensorLayout((2, 2), ((0,), ()), 2, -2), "divides 2 copies into -2 parts"),
+        (TensorLayout((6, 1), ((), ()), 1, 4), "divides 6 copies into 4 parts"),
     ],
 )
 def test_a_layout_that_contradicts_itself_is_refused_by_parameter(layout: TensorLayout, message: str) -> None:
     with pytest.raises(MindrailError, match=f"w: .*{message}"):
         device_box("w", layout, 0, (8, 3))
+
+
+def test_a_partition_gives_each_stage_its_strategy() -> None:
+    rules = {"embedding": Rule(0, place="first"), "layers.{}.w": Rule(1), "norm": Rule(place="last")}
+    shapes = {"embedding": (8, 4), "layers.0.w": (4, 8), "layers.1.w": (4, 8), "norm": (4,)}
+    partition = partition_model(shapes, rules, {}, Layout(2, 4, 2), num_layers=2)
+    assert strategy_of(partition, 3) == Strategy(
+        0,
+        {
+            "embedding": TensorLayout((2, 4), ((0,), ())),
+            "layers.0.w": TensorLayout((2, 4), ((), (0,))),
+        },
+    )
+    last = strategy_of(partition, 8)
+    assert last.stage == 1
+    assert last.layouts["norm"] == TensorLayout((2, 4), ((),))
+    assert list(last.layouts) == ["layers.1.w", "norm"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "whole", "expected"),
+    [
+        # rows that model_parallel divides are divided further, if they divide
+        (TensorLayout((2, 4), ((0,), ())), (16, 3), TensorLayout((2, 4), ((0,), ()), 4, 2)),
+        (TensorLayout((2, 4), ((0,), ())), (12, 3), TensorLayout((2, 4), ((0,), ()))),
+        # rows that are whole are divided by the axis of the replicas
+        (TensorLayout((2, 4), ((), (0,))), (6, 8), TensorLayout((2, 4), ((1,), (0,)))),
+        (TensorLayout((2, 4), ((),)), (6,), TensorLayout((2, 4), ((1,),))),
+        (TensorLayout((2, 4), ((),)), (7,), TensorLayout((2, 4), ((),))),
+        # one replica, or a single value, is left as it is
+        (TensorLayout((1, 4), ((0,), ())), (16, 3), TensorLayout((1, 4), ((0,), ()))),
+        (TensorLayout((2, 4), ()), (), TensorLayout((2, 4), ())),
+    ],
+)
+def test_an_optimizer_state_is_divided_among_the_replicas_where_its_rows_divide(
+    layout: TensorLayout, whole: tuple[int, ...], expected: TensorLayout
+) -> None:
+    assert state_layout(layout, whole) == expected
+
+
+def test_states_follow_their_parameters_kind_by_kind() -> None:
+    a, b = TensorLayout((2, 1), ((), ())), TensorLayout((2, 1), ((),))
+    strategy = Strategy(1, {"a": a, "b": b})
+    states = {"adam_m.b": (4,), "adam_m.a": (4, 2), "adam_v.a": (3, 2), "step": (), "adam_m.other": (4,)}
+    plain = with_states(strategy, states, shard_optimizer=False)
+    assert plain.stage == 1
+    assert list(plain.layouts) == ["a", "b", "adam_m.a", "adam_m.b", "adam_v.a"]
+    assert [plain.layouts[name] for name in ("adam_m.a", "adam_m.b", "adam_v.a")] == [a, b, a]
+    shared = with_states(strategy, states, shard_optimizer=True)
+    assert shared.layouts["adam_m.a"] == TensorLayout((2, 1), ((1,), ()))
+    assert shared.layouts["adam_m.b"] == TensorLayout((2, 1), ((1,),))
+    assert shared.layouts["adam_v.a"] == a, "3 rows do not divide by 2 replicas"
+    assert (shared.layouts["a"], strategy.layouts) == (a, {"a": a, "b": b})
+
+
+def test_a_single_value_has_no_box_axes_and_no_parts() -> None:
+    layout = TensorLayout((2, 2), (), shard_step=1, shard_size=-1)
+    assert whole_shape("w", layout, ()) == ()
+    assert device_box("w", layout, 3, ()) == ()
+
+
+def test_an_axis_divided_by_two_device_axes_is_numbered_with_the_first_outermost() -> None:
+    layout = TensorLayout((2, 3), ((1, 0),))
+    assert boxes(layout, (6,), 6) == [((i, i + 1),) for i in range(6)]
+    turned = TensorLayout((2, 3), ((0, 1),))
+    assert boxes(turned, (6,), 6) == [((i, i + 1),) for i in (0, 2, 4, 1, 3, 5)]
+    assert whole_shape("w", layout, (1,)) == (6,)

@@ -41,7 +41,7 @@ def copied(source: Path, path: Path) -> dict[str, np.ndarray]:
     return {name: read(tensor) for name, tensor in open_file(path).items()}
 
 
-def test_stored_and_made_tensors_arrive_whole(source: Path, tmp_path: Path) -> None:
+def test_stored_and_computed_tensors_arrive_whole(source: Path, tmp_path: Path) -> None:
     found = copied(source, tmp_path / "deep" / "er" / "copy.ckpt")
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(found[name], array)

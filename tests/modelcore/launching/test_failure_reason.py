@@ -20,7 +20,7 @@ def log_of(tmp_path: Path, text: str) -> Path:
     return log
 
 
-def test_an_exception_is_told_with_the_place_it_was_raised_at(tmp_path: Path) -> None:
+def test_an_exception_is_reported_with_the_place_where_it_was_raised(tmp_path: Path) -> None:
     program = tmp_path / "train.py"
     program.write_text("def step():\n    raise ValueError('loss is nan')\n\nstep()\n")
     shown = subprocess.run([sys.executable, program], capture_output=True, text=True).stderr
@@ -28,7 +28,7 @@ def test_an_exception_is_told_with_the_place_it_was_raised_at(tmp_path: Path) ->
     assert failure_reason(log) == "ValueError: loss is nan (step at train.py:2)"
 
 
-def test_of_chained_exceptions_the_last_is_told(tmp_path: Path) -> None:
+def test_of_chained_exceptions_the_last_is_reported(tmp_path: Path) -> None:
     code = (
         "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise RuntimeError('no step') from error\n"
     )
@@ -49,7 +49,7 @@ def test_the_framework_developers_part_of_a_mindspore_exception_is_left_out(tmp_
     )
 
 
-def test_a_fatal_signal_is_told_with_the_innermost_calls(tmp_path: Path) -> None:
+def test_a_fatal_signal_is_reported_with_the_innermost_calls(tmp_path: Path) -> None:
     code = "import os\ndef collective():\n    os.abort()\ndef step():\n    collective()\nstep()\n"
     shown = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True
@@ -65,7 +65,7 @@ def test_without_an_exception_the_last_lines_are_reported_without_mindspores_own
     assert failure_reason(log) == "two / three / four"
 
 
-def test_an_error_that_mindspore_logged_is_told_without_its_prefix(tmp_path: Path) -> None:
+def test_an_error_that_mindspore_logged_is_reported_without_its_prefix(tmp_path: Path) -> None:
     log = log_of(tmp_path, NOISE + NOISE.replace("WARNING", "ERROR").replace("Begin", "Failed"))
     assert failure_reason(log) == "Failed to Initialize MetaServerNode."
 

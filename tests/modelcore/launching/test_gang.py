@@ -78,7 +78,7 @@ def test_a_real_rank_that_hangs_is_shown_with_the_line_it_hangs_at(tmp_path: Pat
         run_gang(python(hanging, tmp_path), world_size=2, log_dir=tmp_path / "log", hang_timeout=5)
 
 
-def test_each_rank_is_told_who_it_is_and_gets_its_share_of_the_cores(
+def test_each_rank_has_its_number_and_its_share_of_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

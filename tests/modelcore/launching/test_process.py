@@ -72,7 +72,7 @@ def test_the_children_of_a_command_whose_leash_was_killed_go_with_the_group(tmp_
     assert seconds_until_gone(pids) < 1
 
 
-def test_a_process_can_be_asked_where_it_is(tmp_path: Path) -> None:
+def test_a_process_can_be_made_to_write_its_stacks(tmp_path: Path) -> None:
     code = (
         "import faulthandler, time\nfaulthandler.enable()\ndef wait_for_the_others():\n"
         "    print('in', flush=True)\n    time.sleep(1000)\nwait_for_the_others()\n"

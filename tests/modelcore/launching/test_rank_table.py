@@ -18,6 +18,13 @@ def test_the_devices_of_a_host_are_ranked_by_their_number() -> None:
         (2, 0, "192.168.0.2"),
         (10, 1, "192.168.0.10"),
     ]
+    assert table.servers[0].server_id == "10.0.0.1"
+    assert table.servers[0].extra == {"host_nic_ip": "reserve"}
+
+
+def test_devices_without_an_address_are_not_taken_for_the_same() -> None:
+    table = RankTable((Server("a", (Device(0, "", 0), Device(1, "", 1))),))
+    assert table.world_size == 2
 
 
 def test_hosts_are_ranked_by_number_not_by_letter() -> None:
@@ -74,12 +81,12 @@ def test_a_table_without_a_host_is_refused() -> None:
         merge_rank_tables([])
 
 
-def test_files_are_called_as_mindformers_users_know_them() -> None:
+def test_files_have_the_names_that_mindformers_users_expect() -> None:
     assert host(3, 8).file_name == "hccl_8p_01234567_10.0.0.3.json"
     assert merge_rank_tables([host(1, 8), host(2, 8)]).file_name == "hccl_2s_16p.json"
 
 
-def test_a_host_is_found_by_its_address_or_the_known_ones_are_told() -> None:
+def test_a_host_is_found_by_its_address_or_the_known_ones_are_listed() -> None:
     table = merge_rank_tables([host(1), host(2)])
     assert table.server("10.0.0.2") == table.servers[1]
     with pytest.raises(

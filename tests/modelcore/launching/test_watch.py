@@ -91,7 +91,7 @@ def test_a_refusal_of_the_input_is_passed_on_as_such(tmp_path: Path) -> None:
     assert raised.type is MindrailError
 
 
-def test_of_workers_that_died_together_the_one_that_refused_the_input_is_told(tmp_path: Path) -> None:
+def test_of_workers_that_died_together_the_one_that_refused_the_input_is_reported(tmp_path: Path) -> None:
     group = Group(
         tmp_path, ["raise SystemExit(1)", "print('bad plan'); raise SystemExit(2)"], ["raise ValueError"]
     )

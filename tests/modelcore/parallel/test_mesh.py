@@ -12,15 +12,15 @@ layouts = st.builds(Layout, data_parallel=sizes, model_parallel=sizes, pipeline_
 
 
 @given(layouts)
-def test_every_rank_stands_at_its_own_place(layout: Layout) -> None:
+def test_every_rank_has_coordinates_of_its_own(layout: Layout) -> None:
     mesh = Mesh(layout)
-    places = {mesh.coordinates(rank) for rank in mesh.ranks}
-    assert len(places) == layout.world_size
+    coordinates = {mesh.coordinates(rank) for rank in mesh.ranks}
+    assert len(coordinates) == layout.world_size
     assert [mesh.rank(mesh.coordinates(rank)) for rank in mesh.ranks] == list(mesh.ranks)
 
 
 @given(layouts)
-def test_the_groups_of_an_axis_part_the_world(layout: Layout) -> None:
+def test_the_groups_of_an_axis_divide_the_world(layout: Layout) -> None:
     mesh = Mesh(layout)
     for group_of in (mesh.tensor_group, mesh.data_group, mesh.pipeline_group):
         groups = {tuple(group_of(rank)) for rank in mesh.ranks}
@@ -51,5 +51,19 @@ def test_a_size_that_is_no_positive_whole_number_is_refused_by_its_key(size: obj
 def test_a_rank_outside_the_world_is_refused() -> None:
     with pytest.raises(MindrailError, match=r"rank 2 is not in 0\.\.1"):
         Mesh(Layout(data_parallel=2)).coordinates(2)
-    with pytest.raises(MindrailError, match="outside"):
-        Mesh(Layout(data_parallel=2)).rank(Coordinates(0, 2, 0))
+    with pytest.raises(MindrailError, match=r"rank -1 is not in 0\.\.1"):
+        Mesh(Layout(data_parallel=2)).coordinates(-1)
+
+
+@pytest.mark.parametrize("outside", [(2, 0, 0), (0, 3, 0), (0, 0, 4), (-1, 0, 0), (0, -1, 0), (0, 0, -1)])
+def test_coordinates_outside_the_layout_are_refused(outside: tuple[int, int, int]) -> None:
+    mesh = Mesh(Layout(data_parallel=3, model_parallel=4, pipeline_stage=2))
+    assert mesh.rank(Coordinates(1, 2, 3)) == 23
+    with pytest.raises(MindrailError, match="outside dp3 mp4 pp2"):
+        mesh.rank(Coordinates(*outside))
+
+
+def test_a_layout_is_one_rank_unless_it_says_more() -> None:
+    assert (Layout(), Layout().world_size) == (Layout(1, 1, 1), 1)
+    assert str(Layout(2, pipeline_stage=3)) == "dp2 mp1 pp3"
+    Layout(2, 1, 3).check_world_size(6)

@@ -15,7 +15,7 @@ def play(orders: list[list[Action]]) -> list[tuple[int, Action]]:
     """Let every stage work through its order, meeting for transfers; return what was done, in order.
 
     Raises:
-        AssertionError: nobody can go on.
+        AssertionError: no stage can continue.
     """
     at, done = [0] * len(orders), []
 
@@ -71,6 +71,6 @@ def test_forward_alone_comes_to_the_end_too(stages: int, micro_batches: int):
     assert all(action.work == "forward" for _, action in done)
 
 
-def test_one_stage_alone_meets_nobody():
+def test_a_single_stage_communicates_with_none():
     order = one_forward_one_backward(0, 1, 2)
     assert [action.work for action in order] == ["forward", "backward"] * 2

@@ -81,7 +81,7 @@ def test_an_empty_directory_is_filled(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "a").read_text() == "x"
 
 
-def test_a_command_that_died_is_resumed_and_one_with_another_origin_starts_anew(tmp_path: Path) -> None:
+def test_a_command_that_died_is_resumed_and_one_with_another_origin_starts_over(tmp_path: Path) -> None:
     def dies(directory: Path) -> None:
         (directory / "half").write_text("1")
         raise RuntimeError

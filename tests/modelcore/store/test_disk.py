@@ -39,7 +39,7 @@ def test_a_directory_is_made_with_those_above_it(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").is_dir()
 
 
-def test_a_directory_that_cannot_be_made_is_named_by_what_the_user_gave(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_named_as_the_user_named_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MindrailError, match=r"/file/out: cannot write here: Not a directory"):
         make_directory(tmp_path / "file" / "out")

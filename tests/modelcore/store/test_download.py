@@ -85,7 +85,7 @@ def test_pytorchs_and_metas_files_are_taken_where_there_is_nothing_better(
 
 
 @pytest.mark.parametrize("fault", ["cut", "reset"])
-def test_what_was_cut_off_is_continued_where_it_was(
+def test_a_download_that_was_cut_off_resumes_there(
     server: fault_server.Served, tmp_path: Path, fault: str
 ) -> None:
     server.faults[SHARD] = [fault]
@@ -143,7 +143,7 @@ def test_wrong_bytes_are_named_and_removed_and_nothing_else_is(
     assert contents(tmp_path) == sharded()
 
 
-def test_a_wrong_part_after_a_resume_starts_the_file_anew(
+def test_a_wrong_part_after_a_resume_starts_the_file_over(
     server: fault_server.Served, tmp_path: Path
 ) -> None:
     server.files["SHA256SUMS"] = sums(sharded())
@@ -166,7 +166,7 @@ def test_a_finished_file_that_was_changed_since_is_refused_not_removed(
     assert (tmp_path / "tokenizer.json").read_bytes() == b"edited"
 
 
-def test_given_and_published_sums_must_agree(server: fault_server.Served, tmp_path: Path) -> None:
+def test_the_callers_and_the_published_sums_must_agree(server: fault_server.Served, tmp_path: Path) -> None:
     server.files["SHA256SUMS"] = sums(sharded())
     with pytest.raises(MindrailError, match=r"config\.json: its sha256 should be 00"):
         download(server.url, tmp_path, sha256={"config.json": "00" * 32})
@@ -182,7 +182,7 @@ def test_given_and_published_sums_must_agree(server: fault_server.Served, tmp_pa
         ("503", StepFailed, "the server answers 503"),
     ],
 )
-def test_refusals_are_told_apart(
+def test_temporary_and_permanent_refusals_are_different_errors(
     server: fault_server.Served, tmp_path: Path, status: str, kind: type, message: str
 ) -> None:
     server.faults[SHARD] = [status]
@@ -222,14 +222,14 @@ def test_a_redirect_is_followed_without_handing_on_the_token(
     assert all(headers["Authorization"] == "Bearer secret" for _, headers in front.requests)
 
 
-def test_a_token_is_asked_for(tmp_path: Path) -> None:
+def test_a_missing_token_is_named_as_the_fix(tmp_path: Path) -> None:
     with fault_server.serving(fault_server.Served(files=sharded(), token="secret")) as served:
         with pytest.raises(MindrailError, match="401"):
             download(served.url, tmp_path)
         download(served.url, tmp_path, token="secret")
 
 
-def test_what_cannot_fit_is_not_begun(
+def test_what_cannot_fit_is_not_started(
     server: fault_server.Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -300,7 +300,7 @@ def test_metas_files_need_no_config_of_hugging_faces(server: fault_server.Served
     seen: list[bool] = []
     download(server.url, tmp_path, check=lambda place: seen.append((place / "consolidated.00.pth").exists()))
     assert contents(tmp_path) == server.files
-    assert seen == [True]  # what params.json leaves out is told by the tensors' shapes
+    assert seen == [True]  # what params.json leaves out follows from the shapes
 
 
 def test_offline_asks_no_web_server(server: fault_server.Served, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_hubs_sha256_is_checked(hub: fault_server.Served, tmp_path: Path) ->
     assert "model.safetensors" not in contents(tmp_path)
 
 
-def test_a_cut_off_file_is_continued(hub: fault_server.Served, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_off_is_resumed(hub: fault_server.Served, tmp_path: Path) -> None:
     hub.faults["model.safetensors"] = ["cut"]
     with pytest.raises(StepFailed):
         download("hf://owner/model", tmp_path, endpoint=hub.url.rstrip("/"))

@@ -14,7 +14,7 @@ def made(store: Store, step: str, **inputs: str) -> Artifact:
     return store.build(step, build, version=1, inputs=inputs, parameters={}).artifact
 
 
-def test_what_an_artifact_was_made_of_is_found_nearest_first(tmp_path: Path) -> None:
+def test_what_an_artifact_was_built_from_is_found_nearest_first(tmp_path: Path) -> None:
     store = Store(tmp_path)
     data = made(store, "rows", tokenizer="a digest of no artifact")
     start = made(store, "start")

@@ -31,7 +31,7 @@ def refuse() -> None:
     raise Busy
 
 
-def test_a_free_lock_is_taken_and_given_back(tmp_path: Path) -> None:
+def test_a_free_lock_is_taken_and_released(tmp_path: Path) -> None:
     for _ in range(2):
         with locked(tmp_path / "lock", on_busy=refuse):
             assert (tmp_path / "lock").exists()

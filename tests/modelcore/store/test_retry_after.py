@@ -21,14 +21,14 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waits
 
 
-def test_a_busy_server_is_asked_again_after_the_time_it_asks_for(tmp_path: Path, slept: list[float]) -> None:
+def test_a_busy_server_is_retried_after_the_time_it_asks_for(tmp_path: Path, slept: list[float]) -> None:
     files = {"config.json": b"{}", "model.safetensors": b"weights"}
-    told: list[float] = []
+    waits: list[float] = []
     with fault_server.serving(fault_server.Served(files=files)) as served:
         served.faults["model.safetensors"] = ["429", "429"]
-        with_retry_after(lambda: download(served.url, tmp_path), told.append)
+        with_retry_after(lambda: download(served.url, tmp_path), waits.append)
     assert (tmp_path / "model.safetensors").read_bytes() == b"weights"
-    assert slept == told == [7.0, 7.0]
+    assert slept == waits == [7.0, 7.0]
 
 
 @pytest.mark.parametrize("asked", [None, 3600.0])

@@ -1,4 +1,4 @@
-"""An artifact is built once, committed whole, believed only after a look, and rebuilt when damaged."""
+"""An artifact is built once, committed whole, validated before reuse, and rebuilt when damaged."""
 
 import json
 import os
@@ -87,13 +87,13 @@ def test_a_damaged_file_is_noticed_and_the_artifact_rebuilt_as_it_was(tmp_path, 
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"files": []}'])
-def test_an_artifact_without_a_sound_manifest_does_not_count(tmp_path, content):
+def test_an_artifact_without_a_valid_manifest_does_not_count(tmp_path, content):
     store = Store(tmp_path)
     (build(store).artifact.path / "manifest.json").write_text(content)
     assert not build(store).cached
 
 
-def test_a_manifest_that_claims_other_digests_or_another_origin_is_not_believed(tmp_path):
+def test_a_manifest_with_wrong_digests_or_another_origin_is_not_trusted(tmp_path):
     store = Store(tmp_path)
     artifact = build(store).artifact
     manifest = artifact.path / "manifest.json"
@@ -105,7 +105,7 @@ def test_a_manifest_that_claims_other_digests_or_another_origin_is_not_believed(
     assert store.find("convert", artifact.manifest.key) == artifact
 
 
-def test_a_touched_but_equal_file_is_read_and_believed(tmp_path):
+def test_a_touched_but_equal_file_is_read_and_accepted(tmp_path):
     store = Store(tmp_path)
     file = build(store).artifact.path / "inner" / "data.bin"
     os.utime(file, ns=(1, 1))
@@ -131,7 +131,7 @@ def test_logs_may_change_without_harm(tmp_path):
     assert build(store).cached
 
 
-def test_a_step_that_raises_commits_nothing_and_finds_its_beginnings_again(tmp_path):
+def test_a_step_that_raises_commits_nothing_and_resumes_from_what_it_wrote(tmp_path):
     store = Store(tmp_path)
     origin: dict[str, Any] = {"version": 1, "inputs": {}, "parameters": {}}
 
@@ -154,7 +154,7 @@ def test_a_step_that_leaves_nothing_has_failed(tmp_path):
         Store(tmp_path).build("x", lambda directory: None, version=1, inputs={}, parameters={})
 
 
-def test_two_builders_at_once_build_once_and_the_second_is_told_to_wait(tmp_path):
+def test_two_builders_at_once_build_once_and_the_second_is_notified_that_it_waits(tmp_path):
     store, count, waited = Store(tmp_path), [], threading.Event()
     origin: dict[str, Any] = {"version": 1, "inputs": {}, "parameters": {}}
 
@@ -241,7 +241,7 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path):
         build(Store(tmp_path / "file"))
 
 
-def test_the_manifest_tells_what_was_made_from_what(tmp_path):
+def test_the_manifest_records_inputs_and_parameters(tmp_path):
     artifact = build(Store(tmp_path)).artifact
     manifest = Manifest.read(artifact.path)
     assert manifest is not None

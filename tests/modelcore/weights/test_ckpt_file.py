@@ -96,7 +96,7 @@ def test_a_file_cut_anywhere_is_refused_or_holds_fewer_tensors(tmp_path: Path) -
             read_ckpt(cut)
 
 
-def test_a_tensor_that_comes_twice_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_tensor_that_is_in_the_file_twice_is_refused_by_name(tmp_path: Path) -> None:
     one = saved(tmp_path / "x.ckpt", {"a": ms.Tensor([1.0])}).read_bytes()
     other = saved(tmp_path / "y.ckpt", {"b": ms.Tensor([1.0])}).read_bytes()
     for content in (one + one, one + other + one):

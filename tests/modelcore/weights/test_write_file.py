@@ -41,13 +41,13 @@ def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read(tensor), ARRAYS[name])
 
 
-def test_a_tensor_of_another_length_than_it_says_is_a_bug_that_shows(tmp_path: Path) -> None:
+def test_a_tensor_of_another_length_than_its_shape_raises(tmp_path: Path) -> None:
     short = DerivedTensor(FP32, (4, 3), lambda: iter([np.zeros(3, np.float32)]))
     with pytest.raises(RuntimeError, match="c: 12 bytes, 48 expected"):
         write_file(tmp_path / "x", LAYOUT, tensors() | {"c": short})
 
 
-def test_what_is_intact_is_not_read_again(tmp_path: Path) -> None:
+def test_tensors_that_are_intact_are_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     write_file(path, LAYOUT, tensors())
     unread = {name: DerivedTensor(FP32, (4, 3), never) for name in ARRAYS}
@@ -57,7 +57,7 @@ def test_what_is_intact_is_not_read_again(tmp_path: Path) -> None:
         write_file(path, LAYOUT, unread)
 
 
-def test_a_journal_line_that_was_being_written_does_not_count(tmp_path: Path) -> None:
+def test_a_journal_line_that_was_cut_off_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     write_file(path, LAYOUT, tensors())
     journal = journal_path(path)

@@ -84,7 +84,7 @@ def test_mindspore_reshards_to_the_same(
 
 @pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize("layout", [Layout(2, 2, 1), Layout(4, 1, 2)], ids=str)
-def test_states_that_replicas_share_are_cut_and_merged_alike(
+def test_states_that_replicas_share_are_sharded_and_merged_alike(
     layout: Layout, family: str, ms: Any, tiny: Any, tmp_path: Path
 ) -> None:
     wanted = tiny.whole(tmp_path / "whole", tiny.configs[family], states=True)
@@ -118,7 +118,7 @@ OPTIMIZER_SHARDS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("case", OPTIMIZER_SHARDS)
 @pytest.mark.parametrize("stages", [1, 2])
-def test_optimizer_shards_that_mindspore_cut_are_put_together(
+def test_optimizer_shards_of_mindspore_are_merged(
     case: str, stages: int, ms: Any, tiny: Any, tmp_path: Path
 ) -> None:
     matrix, layouts = OPTIMIZER_SHARDS[case]

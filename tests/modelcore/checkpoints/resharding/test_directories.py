@@ -95,7 +95,7 @@ shard_checkpoint(Path(sys.argv[1]), Path(sys.argv[2]), Cut(Layout(1, 2, 2)), pro
 
 
 @pytest.mark.parametrize("share", [0.001, 0.4, 0.8, 1.0])
-def test_a_killed_run_goes_on_at_the_next_file(share: float, tiny: Any, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_at_the_next_file(share: float, tiny: Any, tmp_path: Path) -> None:
     whole, wanted, found = (tmp_path / name for name in ("whole", "wanted", "found"))
     tiny.whole(whole, tiny.llama)
     shard_checkpoint(whole, wanted, Cut(Layout(1, 2, 2)))
@@ -120,7 +120,7 @@ def test_a_strategy_file_cut_off_by_a_kill_is_written_again(tiny: Any, tmp_path:
     assert contents(found) == contents(wanted)
 
 
-def test_files_begun_from_another_source_are_made_anew(tiny: Any, tmp_path: Path) -> None:
+def test_files_started_from_another_source_are_written_again(tiny: Any, tmp_path: Path) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama)
     layout = Layout(1, 2, 1)
     shard_checkpoint(tmp_path / "whole", tmp_path / "found", Cut(layout))
@@ -159,7 +159,7 @@ def test_a_directory_that_mindformers_wrote_is_merged(tiny: Any, tmp_path: Path)
     assert len(list(tmp_path.glob("two/rank_*"))) == 2
 
 
-def test_the_newest_of_several_checkpoints_is_taken_only_if_asked_for(tiny: Any, tmp_path: Path) -> None:
+def test_the_newest_of_several_checkpoints_is_taken_only_on_request(tiny: Any, tmp_path: Path) -> None:
     for name, step, values in (("old", "1_9", tiny.llama), ("new", "1_10", tiny.llama)):
         wanted = tiny.whole(tmp_path / name, values, states=name == "new")
         shard_checkpoint(tmp_path / name, tmp_path / f"{name}_shards", Cut(Layout(1, 2, 1)))
@@ -190,7 +190,7 @@ def test_a_tensor_of_several_slices_in_its_file_is_cut_and_joined(
     ).read_bytes()
 
 
-def test_two_axes_cut_at_once_by_nested_device_axes(tiny: Any, tmp_path: Path) -> None:
+def test_two_axes_divided_at_once_by_nested_device_axes(tiny: Any, tmp_path: Path) -> None:
     fp32 = tiny.dtype("fp32")
     whole = np.arange(64, dtype=np.float32).reshape(8, 8)
     (tmp_path / "strategy").mkdir()

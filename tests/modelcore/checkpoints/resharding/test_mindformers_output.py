@@ -130,7 +130,7 @@ def test_what_ascend_left_is_merged_to_the_same_bits(
     [(Layout(1, 2, 1), "nothing"), (Layout(2, 1, 2), "states"), (Layout(2, 4, 1), "all")],
     ids=str,
 )
-def test_what_ascend_left_is_cut_anew_to_the_same_bits(
+def test_what_ascend_left_is_resharded_to_the_same_bits(
     target: Layout, share: str, ms: Any, tiny: Any, tmp_path: Path
 ) -> None:
     tiny.whole(tmp_path / "whole", tiny.llama, states=True)

@@ -15,7 +15,7 @@ LAYOUTS = [Layout(1, 2, 1), Layout(2, 2, 1), Layout(1, 4, 2), Layout(1, 1, 4), L
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @pytest.mark.parametrize("case", CONFIGS)
-def test_a_checkpoint_cut_and_put_together_is_the_same(
+def test_a_checkpoint_sharded_and_merged_is_the_same(
     case: str, layout: Layout, tiny: Any, tmp_path: Path
 ) -> None:
     wanted = tiny.whole(tmp_path / "whole", CONFIGS[case], states=True)
