@@ -77,11 +77,11 @@ def convert(
         config: format and dtype to write, and whether to read everything back and compare.
         store: directory that holds every step's output.
     """
-    place, config = Store(Path(store)), config or Convert()
+    artifacts, config = Store(Path(store)), config or Convert()
     _check(config, store, checkpoint)
-    source = input_step(place, checkpoint, key="checkpoint")
+    source = input_step(artifacts, checkpoint, key="checkpoint")
     task = tasks.convert.convert if to == "mindspore" else tasks.export.export
-    return finished(task(place, source, config))
+    return finished(task(artifacts, source, config))
 
 
 @flow(name="inspect", flow_run_name="inspect {path}", persist_result=False)
@@ -114,10 +114,10 @@ def preprocess(tokenizer: str, config: Preprocess, store: str = "store") -> Step
         config: input, row format and length.
         store: directory that holds every step's output.
     """
-    place = Store(Path(store))
+    artifacts = Store(Path(store))
     _check(config, store, tokenizer)
-    source = input_step(place, tokenizer, key="tokenizer")
-    return finished(tasks.preprocess.preprocess(place, source, config))
+    source = input_step(artifacts, tokenizer, key="tokenizer")
+    return finished(tasks.preprocess.preprocess(artifacts, source, config))
 
 
 @flow(name="conversations", flow_run_name="conversations {source}", persist_result=False)
@@ -129,9 +129,9 @@ def conversations(source: str, skip_bad: bool = False, store: str = "store") -> 
         skip_bad: leave out records that cannot be read.
         store: directory that holds every step's output.
     """
-    place = Store(Path(store))
-    records = input_step(place, source, key="source")
-    return finished(tasks.conversations.conversations(place, records, skip_bad=skip_bad))
+    artifacts = Store(Path(store))
+    records = input_step(artifacts, source, key="source")
+    return finished(tasks.conversations.conversations(artifacts, records, skip_bad=skip_bad))
 
 
 @flow(name="data-report", flow_run_name="data-report {rows}", persist_result=False)
@@ -166,10 +166,10 @@ def shard(checkpoint: str, config: Parallel, format: FileFormat = "ckpt", store:
         format: of the files written.
         store: directory that holds every step's output.
     """
-    place = Store(Path(store))
+    artifacts = Store(Path(store))
     _check(config, store, checkpoint)
-    source = input_step(place, checkpoint, key="checkpoint")
-    return finished(tasks.shard.shard(place, source, config, format))
+    source = input_step(artifacts, checkpoint, key="checkpoint")
+    return finished(tasks.shard.shard(artifacts, source, config, format))
 
 
 @flow(name="reshard", flow_run_name="reshard {shards}", persist_result=False)
@@ -185,10 +185,10 @@ def reshard(
         newest: where a rank has several checkpoints, take the last by epoch and step.
         store: directory that holds every step's output.
     """
-    place = Store(Path(store))
+    artifacts = Store(Path(store))
     _check(config, store, shards)
-    source = input_step(place, shards, key="shards")
-    return finished(tasks.reshard.reshard(place, source, config, format, newest=newest))
+    source = input_step(artifacts, shards, key="shards")
+    return finished(tasks.reshard.reshard(artifacts, source, config, format, newest=newest))
 
 
 @flow(name="merge", flow_run_name="merge {shards}", persist_result=False)
@@ -208,9 +208,9 @@ def merge(
         newest: where a rank has several checkpoints, take the last by epoch and step.
         store: directory that holds every step's output.
     """
-    place = Store(Path(store))
-    source = input_step(place, shards, key="shards")
-    merged = tasks.merge.merge(place, source, format, weights_only=weights_only, newest=newest)
+    artifacts = Store(Path(store))
+    source = input_step(artifacts, shards, key="shards")
+    merged = tasks.merge.merge(artifacts, source, format, weights_only=weights_only, newest=newest)
     return finished(merged)
 
 

@@ -1,4 +1,4 @@
-"""Which checkpoint is meant: a directory, a source elsewhere, or the newest when the run starts."""
+"""The checkpoints of an evaluation as finished steps: found, downloaded or converted where needed."""
 
 from __future__ import annotations
 

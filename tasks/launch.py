@@ -28,7 +28,7 @@ from tasks.train_plan import plan_of
 __all__ = ["launch"]
 
 _VERSION = 1
-PLAN = "plan.json"
+_PLAN = "plan.json"
 _CHECKPOINTS = "checkpoints/*/step_*"
 
 
@@ -55,14 +55,13 @@ def _train(directory: Path, shards: Step, rows: Step, config: Training, progress
         output=str(directory),
         validation=_validation_rows(rows, config),
     )
-    file = logs / PLAN
-    plan.write(file)
+    plan.write(logs / _PLAN)
     if config.train.resume_from is not None:
         _resume(Path(config.train.resume_from), plan, progress)
     else:
         _log_same_job_elsewhere(plan)
     run_gang(
-        [sys.executable, "-m", "modelcore.training.rank", str(file)],
+        [sys.executable, "-m", "modelcore.training.rank", str(logs / _PLAN)],
         world_size=config.parallel.world_size,
         log_dir=logs,
         start_timeout=config.launch.start_timeout,
@@ -114,7 +113,7 @@ def _log_same_job_elsewhere(plan: TrainPlan) -> None:
 
 def _is_same_job(partial: Path, plan: TrainPlan) -> bool:
     try:
-        other = TrainPlan.read(partial / "logs" / PLAN)
+        other = TrainPlan.read(partial / "logs" / _PLAN)
         check_same_job(other.as_plain(), plan, partial, new_layout=True)
     except MindrailError:
         return False
