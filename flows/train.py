@@ -47,7 +47,7 @@ def train(
     """Take a model from its source through training.
 
     Args:
-        store: where artifacts lie.
+        store: holds the artifacts.
         config: the run.
         recorder: gets every step.
         random_weights: start from random weights; only the source's config.json and tokenizer are fetched.

@@ -1,4 +1,4 @@
-"""What is known of a benchmark's text in the data that a checkpoint was trained on.
+"""How much of a benchmark's text is in the data that a checkpoint was trained on.
 
 Follows the checkpoint's manifests back to the rows and reads their report; nothing is compared here.
 """
@@ -43,7 +43,7 @@ class Contamination:
         if not self.compared:
             return (
                 f"The {self.records:,} training records were not compared with this benchmark "
-                "(preprocess.benchmarks): contamination is not known."
+                "(preprocess.benchmarks): contamination is unknown."
             )
         used = {"drop": " and were left out", "report": " and were trained on"}.get(self.handling, "")
         return (
@@ -58,7 +58,7 @@ class Contamination:
 
 
 def contamination_of(store: Store, checkpoint: Step, benchmark: str) -> Contamination | None:
-    """Return what is known of `benchmark` in a checkpoint's training data; None if its rows are not there."""
+    """Return how much of `benchmark` is in a checkpoint's training data; None if its rows are not there."""
     manifest = Manifest.read(checkpoint.path)
     earlier = [] if manifest is None else ancestors(store, manifest)
     rows = next((artifact for artifact in earlier if artifact.manifest.step == "preprocess"), None)

@@ -34,7 +34,7 @@ def is_watched() -> bool:
 
 
 class DashboardProgress:
-    """A progress artifact on the task run's page, made once the work has taken a few seconds."""
+    """A progress artifact on the task run's page, created after the first few seconds of work."""
 
     def __init__(self, title: str) -> None:
         self._title = title

@@ -27,7 +27,7 @@ def download(store: Store, config: Download, run: Training | None = None, *, wei
     """Fetch config.json, weights and tokenizer files.
 
     Args:
-        store: where artifacts lie.
+        store: holds the artifacts.
         config: the source and what to check.
         run: what the model is for; whether it will do is checked before its weights are fetched.
         weights: whether the weights are wanted.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from modelcore.demo.config import FirstPrograms
-from modelcore.demo.random_llama import RandomLlama
 from modelcore.demo.write import write_first_programs
 from modelcore.store.store import Store
 from tasks.step_task import Outcome, build_step, step_task
@@ -19,15 +18,7 @@ def first_programs(store: Store, config: FirstPrograms) -> Outcome:
     return build_step(
         store,
         "first-programs",
-        lambda directory, progress: write_first_programs(
-            directory,
-            programs=config.programs,
-            problems=config.problems,
-            seed=config.seed,
-            model=RandomLlama(**config.model.model_dump()),
-            vocab_size=config.vocab_size,
-            progress=progress,
-        ),
+        lambda directory, progress: write_first_programs(directory, config, progress=progress),
         version=_VERSION,
         inputs={},
         parameters=config.model_dump(),

@@ -36,7 +36,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
     alone does not generate again. Whether BOS goes before each prompt is the tokenizer's to say.
 
     Args:
-        store: where artifacts lie.
+        store: holds the artifacts.
         checkpoint: what generates.
         config: benchmark, template and decoding.
         seed: of sampled responses.

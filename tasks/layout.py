@@ -42,7 +42,7 @@ def layout_of(config: Sharding) -> Layout:
 
 
 def cut_of(config: Sharding) -> Cut:
-    """Return everything in a configuration that decides where which tensor lies."""
+    """Return everything in a configuration that decides which tensor is where."""
     return Cut(layout_of(config), config.vocab_emb_dp, tuple(config.offset), config.shard_optimizer)
 
 
@@ -83,7 +83,7 @@ def model_of_run(config: Training | Predict, directory: Path | None = None) -> M
 
 
 def dry_run_of(config: Training | Predict, model: Model) -> DryRun:
-    """Return what every rank of a run will hold and need; raise MindrailError where it cannot be cut."""
+    """Return what every rank of a run will hold and need; raise MindrailError if it cannot be divided."""
     return dry_run(model, cut_of(config.parallel), _job_of(config))
 
 

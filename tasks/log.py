@@ -26,13 +26,13 @@ def log(line: str) -> None:
 
 
 def log_wait(seconds: float) -> None:
-    """Log that a server asked to wait."""
+    """Log how long a busy server wants us to wait."""
     log(f"the server is busy and asks to wait {seconds:.0f} s")
 
 
 def _run_logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger] | None:
     """Return the logger of the flow or task run that this is part of, None outside of one."""
-    if "prefect" not in sys.modules:  # then there is no run; to import it takes a second
+    if "prefect" not in sys.modules:  # then there is no run; importing it takes a second
         return None
     from prefect.exceptions import MissingContextError
     from prefect.logging import get_run_logger

@@ -25,7 +25,7 @@ def merge(
     """Write one checkpoint from every rank's part, refusing parts that do not fit together.
 
     Args:
-        store: where artifacts lie.
+        store: holds the artifacts.
         shards: rank_<r>/ directories with strategy files, of this project or of MindFormers.
         format: of the file written.
         weights_only: leave out optimizer states and step counters.

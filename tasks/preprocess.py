@@ -23,7 +23,7 @@ _ROWS = Path("rows") / "train.mindrecord"
 def rows_file(rows: Path) -> Path:
     """Return the MindRecord file of an artifact of this step; a file is returned as it is.
 
-    Its index, its report and the rows held back for validation lie beside it.
+    Its index, its report and the rows held back for validation are beside it.
     """
     return rows / _ROWS if rows.is_dir() else rows
 

@@ -23,7 +23,7 @@ def reshard(
     """Write the shards of another layout for every rank.
 
     Args:
-        store: where artifacts lie.
+        store: holds the artifacts.
         shards: rank_<r>/ directories with strategy files.
         config: the layout wanted.
         format: of the files written.

@@ -1,4 +1,4 @@
-"""Where a run's report lies: `<store>/runs/<time>-<name>/`, page and JSON.
+"""Where a run's report is: `<store>/runs/<time>-<name>/`, page and JSON.
 
 They are not artifacts: a report describes a run, and a run that finds every step in the store is a run too.
 """

@@ -20,7 +20,7 @@ def score(store: Store, samples: Step, generation: Generate, config: Score, labe
     """Execute and score the samples.
 
     Args:
-        store: where artifacts lie.
+        store: holds the artifacts.
         samples: the artifact of `extract`.
         generation: how they were generated: names the benchmark, and the template to record with the score.
         config: limits, isolation and k.

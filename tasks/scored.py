@@ -31,7 +31,7 @@ class Scored:
         score: the artifact with score.json and the results.
         report: the content of score.json.
         run: the line in the history.
-        benchmark: what `load_benchmark` takes.
+        benchmark: a name or file for `load_benchmark`.
         contamination: of its training data, where known.
     """
 
@@ -64,7 +64,7 @@ def score_checkpoint(
     """Generate, extract, score, and add the score to the store's history.
 
     Args:
-        store: where artifacts and history lie.
+        store: holds artifacts and history.
         checkpoint: a whole MindSpore checkpoint.
         generation: benchmark, template and decoding.
         scoring: limits, isolation and k.

@@ -10,17 +10,17 @@ __all__ = ["Step", "TrainingSteps"]
 
 @dataclass(frozen=True)
 class Step:
-    """A step's artifact, or an input that no step made.
+    """A step's artifact, or an input from outside the store.
 
     Attributes:
         name: shown in the report and in the table of steps.
         path: the artifact's directory.
         digest: of its contents.
         cached: whether it was in the store already.
-        seconds: taken now.
+        seconds: duration of this call.
         size: bytes of its files.
-        built_in: seconds taken when it was built.
-        inputs: digests of what it was made from, by name.
+        built_in: seconds that building it took.
+        inputs: digests of its inputs, by name.
     """
 
     name: str

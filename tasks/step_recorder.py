@@ -11,7 +11,7 @@ __all__ = ["StepRecorder"]
 
 
 class StepRecorder:
-    """The steps that have ended, in order, and the time since the recorder was made."""
+    """The steps that have ended, in order, and the time since the recorder was created."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -30,5 +30,5 @@ class StepRecorder:
 
     @property
     def seconds(self) -> float:
-        """The time that the run has taken so far."""
+        """Duration of the run so far."""
         return time.monotonic() - self._started

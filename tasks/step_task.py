@@ -45,9 +45,9 @@ def build_step(
     """Build a step's artifact, or find it, and return what its task should end with.
 
     Args:
-        store: where artifacts lie.
+        store: holds the artifacts.
         name: the step's name, a directory of the store.
-        build: does the work in the directory it is given, and reports its progress.
+        build: does the work in a directory, and reports its progress.
         version: see `Store.build`.
         inputs: digests of what the step reads.
         parameters: what else the output depends on.

@@ -10,7 +10,8 @@ import yaml
 
 from modelcore.config.reading import read_config
 from modelcore.config.runs import RUNS, Run
-from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.config import SmallLlama
+from modelcore.demo.random_llama import write_random_llama
 from tests.byte_vocabulary import write_byte_vocabulary
 
 CONTEXT = 512
@@ -25,10 +26,10 @@ PROBLEM = {
 def write_model(directory: Path) -> Path:
     """Write a llama with random weights and a byte-level tokenizer, and return the directory."""
     write_byte_vocabulary(directory)
-    llama = RandomLlama(
+    llama = SmallLlama(
         hidden_size=32, num_layers=2, num_heads=4, num_kv_heads=2, intermediate_size=64, max_positions=CONTEXT
     )
-    llama.write(directory, vocab_size=260, eos_id=0, pad_id=1, seed=1)
+    write_random_llama(directory, llama, vocab_size=260, eos_id=0, pad_id=1, seed=1)
     return directory
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
+from flows.cli.runs import overrides, read_run, run_on_server
+from flows.cli.training_result import as_plain, show
 from modelcore.config.runs import Finetune
 
 if TYPE_CHECKING:
     from flows.train import TrainedRun
-from flows.cli.runs import overrides, read_run, run_on_server
-from flows.cli.training_result import as_plain, show
 
 __all__ = ["finetune"]
 

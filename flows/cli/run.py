@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
+from flows.cli.runs import overrides, plain_steps, read_run, run_on_server, show_steps
 from modelcore.config.runs import Pipeline
 
 if TYPE_CHECKING:
     from flows.pipeline import Run
-from flows.cli.runs import overrides, plain_steps, read_run, run_on_server, show_steps
 
 __all__ = ["emit_run", "run"]
 
@@ -35,9 +35,9 @@ def run(config: Path, changes: tuple[str, ...], store: Path | None, as_json: boo
 
         return pipeline(run)
 
-    asked = read_run(config, Pipeline, changes, store)
-    preflight(asked)
-    emit_run(run_on_server(asked, work), as_json=as_json)
+    pipeline_run = read_run(config, Pipeline, changes, store)
+    preflight(pipeline_run)
+    emit_run(run_on_server(pipeline_run, work), as_json=as_json)
 
 
 def emit_run(run: Run, *, as_json: bool) -> None:

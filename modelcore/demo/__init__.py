@@ -1,4 +1,4 @@
-"""First programs: small functions to learn from, a benchmark of held-out ones, and a random start model.
+"""First programs: small functions to train on, a benchmark of held-out ones, and a random start model.
 
 The functions are chains of one to three steps ("add 7 to each number, then keep the numbers above 12, then
 sum the numbers"). `write.write_first_programs` is the entry.

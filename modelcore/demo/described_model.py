@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from modelcore.demo.config import FirstPrograms
-from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.random_llama import write_llama_config
 
 __all__ = ["described_model"]
 
@@ -19,7 +19,6 @@ def described_model(config: FirstPrograms) -> Iterator[Path]:
 
     Its vocabulary is as large as the tokenizer may become; few programs give a smaller one.
     """
-    model = RandomLlama(**config.model.model_dump())
     with TemporaryDirectory() as name:
-        model.write_config(Path(name), vocab_size=config.vocab_size, eos_id=0, pad_id=1)
+        write_llama_config(Path(name), config.model, vocab_size=config.vocab_size, eos_id=0, pad_id=1)
         yield Path(name)

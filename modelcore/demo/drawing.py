@@ -1,10 +1,10 @@
-"""Draws programs: the training set's, and the held-out ones a benchmark asks for.
+"""Draws programs: those of the training set, and the held-out ones of the benchmark.
 
-Two kinds of held-out programs, each a question about what was learned:
-- "new pair": two steps that never follow each other in any training program do so here. Solving it means
-  steps are understood one by one and composed, not remembered in their usual company;
-- "new constants": the same steps in the same order occur in training, but never with these constants.
-  Solving it means constants are read from the prompt.
+There are two kinds of held-out programs:
+- "new pair": two steps follow each other that never do so in a training program. A model that solves it
+  composes steps, instead of repeating sequences that it was trained on;
+- "new constants": the same steps in the same order occur in training, but never with these constants. A
+  model that solves it reads the constants from the prompt.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Pairs = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A program for the benchmark, and which question it asks (one of `KINDS`)."""
+    """A program for the benchmark, and its kind (one of `KINDS`)."""
 
     program: Program
     kind: str
@@ -80,10 +80,10 @@ def draw_training(count: int, pairs: Pairs, random_source: random.Random) -> lis
 def draw_held_out(
     count: int, training: list[Program], known: Known, pairs: Pairs, random_source: random.Random
 ) -> Iterator[HeldOut]:
-    """Draw programs that are not in `training` under any name, the two kinds in turn; take as many as needed.
+    """Draw programs that are not in `training` under any name, both kinds alternately.
 
     Args:
-        count: how many the caller will take at least; bounds the search.
+        count: how many the caller needs at least; bounds the search.
         training: from `draw_training`.
         known: the rows of `training`.
         pairs: the pairs of steps held out there.
@@ -94,7 +94,7 @@ def draw_held_out(
     """
     compositions = {program.composition for program in training}
     drawn: set[tuple[str, str]] = set()
-    for kind in (KINDS[turn % 2] for turn in range(_TRIES_PER_PROGRAM * count)):
+    for kind in (KINDS[attempt % 2] for attempt in range(_TRIES_PER_PROGRAM * count)):
         for program in _programs(count, random_source):
             fits = (
                 program.composition in compositions if kind == "new constants" else _pairs_of(program) & pairs
@@ -128,7 +128,7 @@ def _programs(count: int, random_source: random.Random) -> Iterator[Program]:
 
 
 def _draw_chain(length: int, random_source: random.Random) -> Chain | None:
-    """Walk from type to type; None where the walk ends early or would repeat a step."""
+    """Draw steps that fit each other by their types; None if the chain ends early or would repeat a step."""
     takes = random_source.choice(tuple(_PARAMETERS))
     steps: list[Step] = []
     for _ in range(length):

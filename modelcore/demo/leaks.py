@@ -1,6 +1,6 @@
 """Counts what a benchmark shares with the training rows, from the finished texts alone.
 
-It knows nothing of how either was made: it parses and runs the code it finds in them.
+It does not depend on how either was generated: it parses and runs the code in them.
 """
 
 from __future__ import annotations

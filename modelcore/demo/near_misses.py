@@ -1,4 +1,4 @@
-"""Programs that are nearly a given one: what a benchmark's tests must tell from it."""
+"""Programs that are nearly equal to another one: a benchmark's tests must fail them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def near_programs(program: Program) -> Iterator[Program]:
 def careless_sources(program: Program) -> Iterator[str]:
     """Yield the source with one operator, or the space, replaced; some of these may do the same."""
     source = program.source()
-    for found in _FIND_OPERATOR.finditer(source):
-        group = _COMPARISONS if found[0] in _COMPARISONS else _OPERATORS
+    for match in _FIND_OPERATOR.finditer(source):
+        group = _COMPARISONS if match[0] in _COMPARISONS else _OPERATORS
         for operator in group:
-            if operator != found[0]:
-                yield source[: found.start()] + operator + source[found.end() :]
+            if operator != match[0]:
+                yield source[: match.start()] + operator + source[match.end() :]
     if '" "' in source:
         yield source.replace('" "', '"-"')
 
@@ -45,16 +45,16 @@ def _near_chains(chain: Chain) -> Iterator[Chain]:
         before, after = chain[:i], chain[i + 1 :]
         for other in _one_off(constant):
             yield (*before, (step, other), *after)
-        place = (step.takes, step.gives, step.constants)
+        kind = (step.takes, step.gives, step.constants)
         for other_step in STEPS:
-            if place == (other_step.takes, other_step.gives, other_step.constants) and other_step is not step:
+            if kind == (other_step.takes, other_step.gives, other_step.constants) and other_step is not step:
                 yield (*before, (other_step, constant), *after)
         if step.takes == step.gives and len(chain) > 1:
             yield (*before, *after)
 
 
 def _one_off(constant: str) -> tuple[str, ...]:
-    """Return the numbers, or the letters, on both sides of a constant."""
+    """Return the numbers or letters before and after a constant."""
     if not constant:
         return ()
     if constant.isdigit():

@@ -1,4 +1,4 @@
-"""Arguments to try programs with, and what a program does with them boiled down to one digest."""
+"""Arguments to call programs with, and one digest of a program's results for them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def nothing(takes: str) -> Arguments:
 
 
 def probes(takes: str) -> list[Arguments]:
-    """Return the fixed calls that programs of one type are compared by: always the same."""
+    """Return the calls by which programs of one type are compared: always the same."""
     random_source = random.Random(f"probes of {takes}")
     return [draw_arguments(takes, random_source) for _ in range(_PROBES_PER_TYPE)]
 
@@ -68,8 +68,8 @@ def behaviours(function: Callable[..., Any], takes: str | None = None) -> dict[s
     """Return, for each type that the function can be called with, a digest of what it returns for the probes.
 
     Args:
-        function: one of ours; it returns plain data and changes no argument.
-        takes: look at this type only.
+        function: generated here; it returns plain data and changes no argument.
+        takes: call it with this type only.
 
     Returns:
         type -> digest; types for which a call raises are left out.

@@ -1,7 +1,7 @@
-"""Benchmark problems in HumanEval's form, with tests that programs which are nearly right do not pass.
+"""Benchmark problems in HumanEval's format, with tests that nearly correct programs do not pass.
 
-The calls of a problem's `check` are chosen against near misses. A program that no call tells from another of
-our own that is nearly the same is not asked at all.
+The calls of a problem's `check` are chosen so that near misses fail. A program of which no call distinguishes
+a near miss becomes no problem.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["draw_example", "draw_problem"]
 _DRAWN_EXAMPLES = 4
 _DRAWN_CALLS = 120
 _LEAST_CALLS = 7
-# Calls that every problem makes, whether they tell anything or not: with nothing, and three ordinary ones.
+# Calls that every problem has, whether they distinguish anything or not: the smallest, and three drawn ones.
 _ALWAYS = 4
 
 
@@ -33,11 +33,11 @@ def draw_example(program: Program, random_source: random.Random) -> Arguments:
 
 
 def draw_problem(program: Program, task_id: str, random_source: random.Random) -> dict[str, str] | None:
-    """Return the problem as a row of HumanEval's JSONL, or None when a near miss cannot be told from it."""
+    """Return the problem as a row of HumanEval's JSONL, or None if every call passes a near miss."""
     function = compile_function(program.source(), program.name)
     near = [compile_function(other.source(), other.name) for other in near_programs(program)]
     careless = [compile_function(source, program.name) for source in careless_sources(program)]
-    chosen = _telling_calls(function, near, careless, _calls(program, random_source))
+    chosen = _distinguishing_calls(function, near, careless, _calls(program, random_source))
     if chosen is None:
         return None
     prompt = program.prompt(draw_example(program, random_source))
@@ -55,36 +55,37 @@ def draw_problem(program: Program, task_id: str, random_source: random.Random) -
 
 
 def _calls(program: Program, random_source: random.Random) -> list[Arguments]:
-    """Return the calls to choose from: first those always made, then short ones, long ones, the probes."""
+    """Return the calls to choose from: those that every problem has, short ones, long ones, probes."""
     long = [draw_arguments(program.takes, random_source) for _ in range(_DRAWN_CALLS)]
     short = [draw_arguments(program.takes, random_source, short=True) for _ in range(_DRAWN_CALLS // 2)]
     always = [nothing(program.takes), *long[: _ALWAYS - 1]]
     return [*always, *short, *long[_ALWAYS - 1 :], *probes(program.takes)]
 
 
-def _telling_calls(
+def _distinguishing_calls(
     function: Callable[..., Any],
     near: list[Callable[..., Any]],
     careless: list[Callable[..., Any]],
     calls: list[Arguments],
 ) -> list[Arguments] | None:
-    """Choose calls so that each near miss answers one of them wrongly: greedily the one that tells most.
+    """Choose calls so that each near miss fails one of them: greedily the call that most of the rest fail.
 
     Returns:
-        The calls; None when no call tells one of `near`. One of `careless` that no call tells does the same.
+        The calls; None if one of `near` fails none. One of `careless` that fails none is equivalent.
     """
-    told = [
+    failing = [
         {i for i, miss in enumerate(near + careless) if _differs(miss, arguments, function(*arguments))}
         for arguments in calls
     ]
-    left: set[int] = set().union(*told)
+    left: set[int] = set().union(*failing)
     if not left.issuperset(range(len(near))):
         return None
     chosen = list(range(_ALWAYS))
-    left = left.difference(*told[:_ALWAYS])
+    left = left.difference(*failing[:_ALWAYS])
     while left or len(chosen) < _LEAST_CALLS:
-        best = max((n for n in range(len(calls)) if n not in chosen), key=lambda n: (len(told[n] & left), -n))
-        left -= told[best]
+        rest = (n for n in range(len(calls)) if n not in chosen)
+        best = max(rest, key=lambda n: (len(failing[n] & left), -n))
+        left -= failing[best]
         chosen.append(best)
     return [calls[n] for n in chosen]
 

@@ -53,7 +53,7 @@ class Program:
         return text[0].upper() + text[1:] + "."
 
     def body(self) -> str:
-        """The function's body: a line a step, each on the result of the one before."""
+        """The function's body: one line per step, each applied to the result of the one before."""
         *earlier, last = (self._fill(step.code, step, constant) for step, constant in self.chain)
         first = self.parameters[0]
         lines = [f"    result = {code}" for code in earlier] + [f"    return {last}"]

@@ -1,8 +1,8 @@
-"""Training rows in Alpaca's form, asking in the words that an evaluation with WizardCoder's template asks in.
+"""Training rows in Alpaca's format, with instructions worded as WizardCoder's template words a benchmark's.
 
 That template writes "Create a Python script for this problem:" and the prompt with a tab for every four
-spaces (WizardCoder's humaneval_gen.py). A model this small only knows what it was trained on, so a training
-row has the same form. The answer is a fenced block with four spaces.
+spaces (WizardCoder's humaneval_gen.py). A model this small only handles prompts like those it was trained on,
+so training rows are worded alike. The answer is a fenced block with four spaces.
 """
 
 from __future__ import annotations
@@ -34,6 +34,6 @@ def unfenced(output: str) -> str:
 
 
 def row(program: Program, random_source: random.Random) -> dict[str, str]:
-    """Return the row that teaches `program`."""
+    """Return the training row of `program`."""
     prompt = program.prompt(draw_example(program, random_source))
     return {"instruction": instruction(prompt), "input": "", "output": fenced(program.source())}

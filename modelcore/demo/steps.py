@@ -1,8 +1,7 @@
 """The steps that first programs are composed of: one English phrase and one Python expression each.
 
 A step takes one value and gives one value. Its two texts are templates: `{v}` stands for the value,
-`{k}` for the constant, drawn from `constants`. What a step means is what its expression does;
-nothing else here knows.
+`{k}` for the constant, drawn from `constants`. The meaning of a step is its expression alone.
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ def write_tokenizer(directory: Path, texts: Iterable[str], *, vocab_size: int, m
 
     Args:
         directory: an existing directory.
-        texts: texts as the model will see them; what never stands in one text is never one token.
+        texts: as the model will read them; no token spans two of them.
         vocab_size: most entries of the vocabulary, at least 258 (the bytes and the two special tokens).
         max_length: the model's context in tokens.
 
     Returns:
-        The trained tokenizer; it adds no special tokens by itself.
+        The trained tokenizer; it adds no special tokens.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

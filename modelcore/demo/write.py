@@ -1,4 +1,4 @@
-"""Writes the demo's whole input: training rows, benchmark, and a random start model with its tokenizer.
+"""Writes the demo's inputs: training rows, a benchmark, and a random model with its tokenizer.
 
 It trains nothing and needs neither MindSpore nor torch.
 """
@@ -11,35 +11,23 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 from tokenizers import Tokenizer
 
 from modelcore.data.encoding.prompts import alpaca_prompt
+from modelcore.demo.config import FirstPrograms
 from modelcore.demo.drawing import HeldOut, Pairs, draw_held_out, draw_training, held_out_pairs
 from modelcore.demo.leaks import Known, Leaks, count_leaks
 from modelcore.demo.problems import draw_problem
 from modelcore.demo.program import Program
+from modelcore.demo.random_llama import write_random_llama
 from modelcore.demo.rows import fenced, row
 from modelcore.demo.tokenizer import END, PAD, write_tokenizer
 from modelcore.progress import Progress, silent
 
-__all__ = ["FirstProgramsReport", "StartModel", "write_first_programs"]
+__all__ = ["FirstProgramsReport", "write_first_programs"]
 
 _PARTS = 4
-
-
-class StartModel(Protocol):
-    """A model to start from, of a size that the caller chose."""
-
-    @property
-    def max_positions(self) -> int:
-        """The model's context in tokens."""
-        ...
-
-    def write(self, directory: Path, *, vocab_size: int, eos_id: int, pad_id: int, seed: int) -> None:
-        """Write config.json, weights and SHA256SUMS beside the tokenizer files already in `directory`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -49,15 +37,15 @@ class FirstProgramsReport:
     Attributes:
         programs: training rows, all distinct programs.
         problems: benchmark problems.
-        problems_by_kind: how many ask which question (see `drawing`).
+        problems_by_kind: how many there are of each kind (see `drawing`).
         kinds: task id -> kind.
-        leaks: what problems and rows share; `write_first_programs` writes nothing but zeros.
-        compositions: distinct chains of steps in training, constants apart.
+        leaks: what problems and rows share; nothing is written unless these are zeros.
+        compositions: distinct chains of steps in training, whatever their constants.
         held_out_pairs: pairs of steps that follow each other in no training row.
         vocab_size: entries of the tokenizer.
         longest_row: tokens of the longest training row, prompt and answer and end.
         longest_answer: tokens of the longest answer and its end, training or benchmark.
-        seed: what all of it was drawn from.
+        seed: of all of it.
     """
 
     programs: int
@@ -74,26 +62,15 @@ class FirstProgramsReport:
 
 
 def write_first_programs(
-    destination: Path,
-    *,
-    programs: int,
-    problems: int,
-    seed: int,
-    model: StartModel,
-    vocab_size: int,
-    progress: Progress = silent,
+    destination: Path, config: FirstPrograms, *, progress: Progress = silent
 ) -> FirstProgramsReport:
     """Write `train.json`, `benchmark.jsonl`, `checkpoint/` and `first_programs.json` into `destination`.
 
-    The same arguments give the same files, byte for byte.
+    The same configuration gives the same files, byte for byte.
 
     Args:
         destination: a directory; created when missing.
-        programs: training rows.
-        problems: benchmark problems.
-        seed: everything is drawn from it, the weights too.
-        model: the start model.
-        vocab_size: most entries of the tokenizer; the model has as many as the tokenizer then has.
+        config: how many rows and problems, the tokenizer's size, the model's sizes, and the seed of it all.
         progress: called with parts of the work done.
 
     Returns:
@@ -104,16 +81,14 @@ def write_first_programs(
     """
     checkpoint = destination / "checkpoint"
     checkpoint.mkdir(parents=True, exist_ok=True)
-    drawn = _draw(programs, problems, seed, progress)
+    drawn = _draw(config.programs, config.problems, config.seed, progress)
     progress(2, _PARTS, "part", "check for leaks")
     leaks = count_leaks(drawn.known, drawn.problems)
     if not leaks.none:
         raise AssertionError(f"the benchmark shares programs with the training rows: {leaks}")
     progress(3, _PARTS, "part", "tokenizer and weights")
-    tokenizer = _write_tokenizer(checkpoint, drawn.rows, vocab_size, model.max_positions)
-    eos_id, pad_id = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
-    model.write(checkpoint, vocab_size=tokenizer.get_vocab_size(), eos_id=eos_id, pad_id=pad_id, seed=seed)
-    report = _report(drawn, leaks, tokenizer, seed)
+    tokenizer = _write_checkpoint(checkpoint, drawn.rows, config)
+    report = _report(drawn, leaks, tokenizer, config.seed)
     _write_data(destination, drawn, report)
     progress(_PARTS, _PARTS, "part")
     return report
@@ -137,25 +112,36 @@ def _draw(programs: int, problems: int, seed: int, progress: Progress) -> _Drawn
     rows = [row(program, random_source) for program in training]
     progress(1, _PARTS, "part", "benchmark")
     known = Known(rows)
-    held_out: list[HeldOut] = []
-    asked: list[dict[str, str]] = []
+    drawn = _Drawn(training, rows, known, [], [], pairs)
     for item in draw_held_out(problems, training, known, pairs, random_source):
-        problem = draw_problem(item.program, f"FirstPrograms/{len(asked)}", random_source)
+        problem = draw_problem(item.program, f"FirstPrograms/{len(drawn.problems)}", random_source)
         if problem is not None:
-            held_out.append(item)
-            asked.append(problem)
-        if len(asked) == problems:
+            drawn.held_out.append(item)
+            drawn.problems.append(problem)
+        if len(drawn.problems) == problems:
             break
-    return _Drawn(training, rows, known, held_out, asked, pairs)
+    return drawn
 
 
-def _write_tokenizer(
-    directory: Path, rows: list[dict[str, str]], vocab_size: int, max_length: int
-) -> Tokenizer:
-    # Question and answer apart: no token may reach over the border, since generation starts right at it.
+def _write_checkpoint(directory: Path, rows: list[dict[str, str]], config: FirstPrograms) -> Tokenizer:
+    # Question and answer apart: no token may cross the border, since generation starts exactly there.
     questions = (alpaca_prompt(row["instruction"]) for row in rows)
     answers = (row["output"] for row in rows)
-    return write_tokenizer(directory, chain(questions, answers), vocab_size=vocab_size, max_length=max_length)
+    tokenizer = write_tokenizer(
+        directory,
+        chain(questions, answers),
+        vocab_size=config.vocab_size,
+        max_length=config.model.max_positions,
+    )
+    write_random_llama(
+        directory,
+        config.model,
+        vocab_size=tokenizer.get_vocab_size(),
+        eos_id=tokenizer.token_to_id(END),
+        pad_id=tokenizer.token_to_id(PAD),
+        seed=config.seed,
+    )
+    return tokenizer
 
 
 def _report(drawn: _Drawn, leaks: Leaks, tokenizer: Tokenizer, seed: int) -> FirstProgramsReport:

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.config import SmallLlama
+from modelcore.demo.random_llama import write_random_llama
 
 PROMPT, NEW, ROUNDS, VOCABULARY = 48, 64, 3, 4096
-SIZES = RandomLlama(
+SIZES = SmallLlama(
     hidden_size=256, num_layers=4, num_heads=8, num_kv_heads=8, intermediate_size=688, max_positions=256
 )
 
@@ -95,7 +96,7 @@ def test_tokens_per_second_beside_transformers() -> None:
     with tempfile.TemporaryDirectory() as directory:
         source = Path(directory) / "hf"
         source.mkdir()
-        SIZES.write(source, vocab_size=VOCABULARY, eos_id=0, pad_id=1, seed=3)
+        write_random_llama(source, SIZES, vocab_size=VOCABULARY, eos_id=0, pad_id=1, seed=3)
         convert_checkpoint(source, Path(directory) / "mindspore", to="mindspore")
         for count in (1, 16):
             runs = {

@@ -42,9 +42,9 @@ def mindrail(*arguments: object) -> dict[str, Any]:
 
 def test_the_command_leaves_rows_their_index_a_report_and_a_page(source: Path, vocabulary: Path) -> None:
     out = source.with_name("rows.mindrecord")
-    asked = ("--format", "wizardcoder", "--tokenizer", vocabulary, "--seq-length", 600, "--output", out)
-    made = mindrail("preprocess", source, *asked)
-    assert (made["records_in"], made["truncated"]) == (6, 1)
+    options = ("--format", "wizardcoder", "--tokenizer", vocabulary, "--seq-length", 600, "--output", out)
+    rows = mindrail("preprocess", source, *options)
+    assert (rows["records_in"], rows["truncated"]) == (6, 1)
     names = {path.name for path in source.parent.iterdir()}
     assert names - {"alpaca.json", "vocabulary"} == {
         "rows.mindrecord",
@@ -53,9 +53,9 @@ def test_the_command_leaves_rows_their_index_a_report_and_a_page(source: Path, v
         "rows.report.html",
     }
     assert mindrail("data", "report", out)["truncated"] == 1
-    told = mindrail("data", "decode", out, "--rows", 2)["rows"]
-    assert told == mindrail("data", "decode", out, "--rows", 2, "--tokenizer", vocabulary)["rows"]
-    assert [span["kind"] for span in told[0]] == ["masked", "trained", "padding"]
+    decoded = mindrail("data", "decode", out, "--rows", 2)["rows"]
+    assert decoded == mindrail("data", "decode", out, "--rows", 2, "--tokenizer", vocabulary)["rows"]
+    assert [span["kind"] for span in decoded[0]] == ["masked", "trained", "padding"]
     page = source.with_name("rows.report.html").read_text()
     assert "return a + b&lt;|endoftext|&gt;" in page and "<svg" in page and "<script" not in page
 
@@ -72,13 +72,13 @@ def test_the_same_as_flows_leave_artifacts_and_show_them(
 ) -> None:
     store = str(source.parent / "store")
     config = Preprocess(input=str(source), format="wizardcoder", seq_length=600)
-    made = steps.preprocess(str(vocabulary), config, store)
-    assert not made.cached and steps.preprocess(str(vocabulary), config, store).cached
-    written = steps.conversations(str(source), False, store)
+    rows = steps.preprocess(str(vocabulary), config, store)
+    assert not rows.cached and steps.preprocess(str(vocabulary), config, store).cached
+    written = steps.conversations(str(source), store=store)
     assert len(json.loads((written.path / "conversations.json").read_text())) == 6
-    assert steps.data_report(str(made.path)).truncated == 1
-    (row,) = steps.decode(str(made.path), str(vocabulary), 1)
-    (file,) = made.path.rglob("*.mindrecord")
+    assert steps.data_report(str(rows.path)).truncated == 1
+    (row,) = steps.decode(str(rows.path), str(vocabulary), 1)
+    (file,) = rows.path.rglob("*.mindrecord")
     first = next(read_mindrecord(file))
     assert sum(span.tokens for span in row if span.kind == "trained") == (first["labels"] != -100).sum()
     with get_client(sync_client=True) as client:

@@ -102,7 +102,7 @@ def test_another_scoring_limit_scores_again_and_nothing_else(demo: Demo):
     assert built == ["score (before)", "score"]
 
 
-def test_the_report_is_one_self_contained_file_that_tells_what_was_done(demo: Demo):
+def test_the_report_is_one_self_contained_file_with_every_step(demo: Demo):
     page = Path(demo.result["report"]).read_text()
     for step in demo.result["steps"]:
         assert step["name"] in page

@@ -120,15 +120,15 @@ def deployment(api: httpx.Client, name: str) -> dict[str, Any]:
     return api.get(f"/deployments/name/{name}").raise_for_status().json()
 
 
-def run_of(api: httpx.Client, deployed: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+def run_of(api: httpx.Client, deployed: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Start a run of the deployment as the dashboard's button does and return it when it has ended."""
-    start = api.post(f"/deployments/{deployed['id']}/create_flow_run", json={"parameters": asked})
+    start = api.post(f"/deployments/{deployed['id']}/create_flow_run", json={"parameters": values})
     identity = start.raise_for_status().json()["id"]
     return ended(lambda: api.get(f"/flow_runs/{identity}").raise_for_status().json())
 
 
 def evaluation(demo: Demo) -> dict[str, Any]:
-    """Return what the demo's own scoring asked, so that its answers are in the store."""
+    """Return the sections of the demo's own scoring, so that its responses are in the store."""
     config = parameters(demo)["config"]
     return {"generate": config["generate"], "score": config["score"]}
 

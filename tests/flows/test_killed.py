@@ -44,7 +44,7 @@ def test_killed_in_every_step_it_ends_with_the_digests_of_an_undisturbed_run(dem
     assert again.result["pass_at_1"] == demo.result["pass_at_1"]
 
 
-def test_training_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
+def test_training_resumes_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
     store = tmp_path / "store"
     kill_in("launch", store, "train.checkpoint_every=1", when="checkpoints/*/step_*4")
     again = run_demo(store)
@@ -53,31 +53,31 @@ def test_training_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
     assert again.digests == demo.digests
 
 
-def test_a_lost_rank_is_named_and_the_job_goes_on_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
+def test_a_lost_rank_is_named_and_the_job_resumes_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
     store = tmp_path / "store"
     with start(store, "launch.retry_delay=0", "train.checkpoint_every=1") as run:
         wait_for(store / "launch", "logs/progress_1.json", run)
         (rank,) = (process for process in ranks(store) if process.environ().get("RANK_ID") == "1")
         wait_for(store / "launch", "checkpoints/*/step_*4", run)
         rank.kill()
-        printed, said = run.communicate(timeout=180)
-    assert "launch: attempt 1 failed: rank 1 died (killed by SIGKILL" in said.decode()
+        stdout, stderr = run.communicate(timeout=180)
+    assert "launch: attempt 1 failed: rank 1 died (killed by SIGKILL" in stderr.decode()
     assert run.returncode == 0
-    digests = {step["name"]: step["digest"] for step in json.loads(printed)["steps"]}
+    digests = {step["name"]: step["digest"] for step in json.loads(stdout)["steps"]}
     assert digests == demo.digests
 
 
 @pytest.mark.long
-def test_a_killed_run_goes_on_at_another_layout_from_where_it_is_told(tmp_path: Path, server: None):
+def test_a_killed_run_resumes_at_another_layout_with_resume_from(tmp_path: Path, server: None):
     store = tmp_path / "store"
     exact = ("train.precision=fp32", "train.checkpoint_every=1", "baseline=false")
     kill_in("launch", store, *exact, when="checkpoints/*/step_*4")
     (killed,) = (store / "launch").glob("*.partial")
     other = (*exact, "parallel={data_parallel: 1, pipeline_stage: 2, micro_batch_num: 2}")
     with start(store, *other, f"train.resume_from={killed}") as run:
-        _, said = run.communicate(timeout=300)
-    assert run.returncode == 0, said.decode()
-    assert "launch: resumes from step" in said.decode() and "(dp2 mp1 pp1 → dp1 mp1 pp2)" in said.decode()
+        _, stderr = run.communicate(timeout=300)
+    assert run.returncode == 0, stderr.decode()
+    assert "launch: resumes from step" in stderr.decode() and "(dp2 mp1 pp1 → dp1 mp1 pp2)" in stderr.decode()
     undisturbed = run_demo(tmp_path / "undisturbed", *exact)
     (trained,) = (path for path in (store / "launch").glob("*/metrics.jsonl") if killed != path.parent)
     assert losses(trained) == pytest.approx(losses(undisturbed.path("launch") / "metrics.jsonl"), rel=1e-5)
@@ -93,9 +93,9 @@ def test_an_interrupted_run_says_so_and_leaves_no_process(how: signal.Signals, t
     with start(store) as run:
         wait_for(store / "launch", "logs/worker_0.log", run)
         run.send_signal(how)
-        _, said = run.communicate(timeout=60)
+        _, stderr = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert said.decode().splitlines()[-1].startswith("mindrail: interrupted")
+    assert stderr.decode().splitlines()[-1].startswith("mindrail: interrupted")
     assert survivors(store) == []
 
 
@@ -141,8 +141,8 @@ def wait_for(step: Path, when: str, run: subprocess.Popen[bytes]) -> Path:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if run.poll() is not None:
-            _, said = run.communicate()
-            raise AssertionError(f"the run ended before {step.name}: {said.decode()}")
+            _, stderr = run.communicate()
+            raise AssertionError(f"the run ended before {step.name}: {stderr.decode()}")
         for partial in step.glob("*.partial"):
             if any(partial.glob(when)):
                 return partial
@@ -163,6 +163,6 @@ def survivors(store: Path) -> list[str]:
 def command_lines() -> list[str]:
     lines = []
     for process in psutil.process_iter(["cmdline", "environ", "cwd"]):
-        told = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
-        lines.append(" ".join([*told, process.info["cwd"] or ""]))
+        texts = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+        lines.append(" ".join([*texts, process.info["cwd"] or ""]))
     return lines

@@ -21,11 +21,11 @@ def test_a_checkpoint_is_downloaded_converted_and_brought_back(demo: Demo, tmp_p
     store = str(tmp_path / "store")
     got = steps.download(Download(source=f"file://{source}"), store)
     assert (got.path / "config.json").is_file()
-    made = steps.convert(str(got.path), config=Convert(verify=True), store=store)
-    assert json.loads((made.path / "conversion.json").read_text())["verified"]
-    assert not made.cached
+    converted = steps.convert(str(got.path), config=Convert(verify=True), store=store)
+    assert json.loads((converted.path / "conversion.json").read_text())["verified"]
+    assert not converted.cached
     assert steps.convert(str(got.path), config=Convert(verify=True), store=store).cached
-    back = steps.convert(str(made.path), "hf", store=store)
+    back = steps.convert(str(converted.path), "hf", store=store)
     original = {path.name: path.read_bytes() for path in got.path.glob("*.json")}
     assert json.loads((back.path / "config.json").read_text()) == json.loads(original["config.json"])
 
@@ -47,12 +47,12 @@ def test_what_a_conversion_warns_of_is_logged_by_its_step_each_time(
         assert "note: pad_token_id is 99999 in config.json" in caplog.text
 
 
-def test_what_a_step_made_can_be_looked_at(demo: Demo):
-    found = steps.inspect(str(demo.path("convert")))
-    assert found["what"] == "artifact of the step convert"
-    assert any("MindSpore checkpoint (ckpt)" in note for note in found["notes"])
-    made = steps.tokenize(str(demo.path("download")), "def add(a, b):\n    return a + b\n")
-    assert made["round_trip"] and len(made["ids"]) == len(made["pieces"])
+def test_a_steps_artifact_can_be_inspected(demo: Demo):
+    description = steps.inspect(str(demo.path("convert")))
+    assert description["what"] == "artifact of the step convert"
+    assert any("MindSpore checkpoint (ckpt)" in note for note in description["notes"])
+    encoded = steps.tokenize(str(demo.path("download")), "def add(a, b):\n    return a + b\n")
+    assert encoded["round_trip"] and len(encoded["ids"]) == len(encoded["pieces"])
 
 
 def test_a_checkpoint_is_cut_cut_anew_and_joined(demo: Demo, tmp_path: Path):

@@ -45,7 +45,7 @@ def trained_on(store: Store, data: Artifact) -> Artifact:
     return store.build("merge", build, version=1, inputs={"shards": launched.digest}, parameters={}).artifact
 
 
-def test_records_that_share_text_with_the_benchmark_are_told(tmp_path: Path, benchmark: Path) -> None:
+def test_records_that_share_text_with_the_benchmark_are_counted(tmp_path: Path, benchmark: Path) -> None:
     store = Store(tmp_path / "store")
     found = {"records_in": 1000, "contaminated": 3, "contamination": {"T/0": [1, 2], "T/1": [7]}}
     merged = trained_on(store, rows(store, [file_sha256(benchmark)], **found))
@@ -65,10 +65,10 @@ def test_data_that_was_never_compared_with_the_benchmark_is_not_called_clean(
     known = contamination_of(store, input_step(store, str(merged.path), key="x"), str(benchmark))
     assert known is not None
     assert known.figure == "not compared"
-    assert "contamination is not known" in str(known)
+    assert "contamination is unknown" in str(known)
 
 
-def test_of_a_checkpoint_without_a_history_nothing_is_said(tmp_path: Path, benchmark: Path) -> None:
+def test_nothing_is_claimed_of_a_checkpoint_whose_data_is_unknown(tmp_path: Path, benchmark: Path) -> None:
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint" / "config.json").write_text("{}")
     store = Store(tmp_path / "store")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.config import FirstPrograms, SmallLlama
 from modelcore.demo.write import FirstProgramsReport, write_first_programs
 
-TINY = RandomLlama(
+TINY = SmallLlama(
     hidden_size=16, num_layers=2, num_heads=2, num_kv_heads=1, intermediate_size=24, max_positions=192
 )
 
@@ -25,7 +25,8 @@ class Written:
 
 
 def write(directory: Path, *, seed: int = 3) -> FirstProgramsReport:
-    return write_first_programs(directory, programs=400, problems=64, seed=seed, model=TINY, vocab_size=600)
+    config = FirstPrograms(programs=400, problems=64, seed=seed, model=TINY, vocab_size=600)
+    return write_first_programs(directory, config)
 
 
 @pytest.fixture(scope="package")

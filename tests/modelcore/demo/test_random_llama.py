@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.config import SmallLlama
+from modelcore.demo.random_llama import write_random_llama
 from modelcore.models.llama.config import LlamaConfig
 
-SIZES = RandomLlama(
+SIZES = SmallLlama(
     hidden_size=16,
     num_layers=3,
     num_heads=4,
     num_kv_heads=2,
     intermediate_size=24,
     max_positions=32,
-    shards=3,
 )
 
 
 def write(directory: Path, seed: int = 1) -> Path:
     directory.mkdir()
     (directory / "tokenizer.json").write_text("{}")
-    SIZES.write(directory, vocab_size=40, eos_id=0, pad_id=1, seed=seed)
+    write_random_llama(directory, SIZES, vocab_size=40, eos_id=0, pad_id=1, seed=seed, shards=3)
     return directory
 
 

@@ -10,11 +10,16 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from modelcore.demo.config import FirstPrograms, SmallLlama
 from modelcore.demo.leaks import Known, Leaks, count_leaks
-from modelcore.demo.random_llama import RandomLlama
 from modelcore.demo.write import write_first_programs
 
 FILES = {"train.json", "benchmark.jsonl", "first_programs.json", "checkpoint"}
+
+
+SMALLEST = SmallLlama(
+    hidden_size=8, num_layers=1, num_heads=2, num_kv_heads=1, intermediate_size=8, max_positions=64
+)
 
 
 def digests(directory: Path) -> dict[str, str]:
@@ -23,8 +28,8 @@ def digests(directory: Path) -> dict[str, str]:
 
 
 def write_small(directory: Path, seed: int) -> dict[str, str]:
-    model = RandomLlama(8, 1, 2, 1, 8, max_positions=64)
-    write_first_programs(directory, programs=60, problems=4, seed=seed, model=model, vocab_size=300)
+    config = FirstPrograms(programs=60, problems=4, seed=seed, model=SMALLEST, vocab_size=300)
+    write_first_programs(directory, config)
     return digests(directory)
 
 
@@ -57,14 +62,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(tmp_path
 
 def test_progress_ends_with_all_of_the_work(tmp_path):
     seen: list[tuple[float, float | None]] = []
-    model = RandomLlama(8, 1, 2, 1, 8, max_positions=64)
+    config = FirstPrograms(programs=20, problems=2, seed=1, model=SMALLEST, vocab_size=280)
     write_first_programs(
         tmp_path,
-        programs=20,
-        problems=2,
-        seed=1,
-        model=model,
-        vocab_size=280,
+        config,
         progress=lambda done, total, unit, note="": seen.append((done, total)),
     )
     assert seen[0][0] == 0 and seen[-1][0] == seen[-1][1]

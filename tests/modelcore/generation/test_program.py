@@ -10,7 +10,8 @@ import pytest
 
 from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.data.tokenizers import load_tokenizer
-from modelcore.demo.random_llama import RandomLlama
+from modelcore.demo.config import SmallLlama
+from modelcore.demo.random_llama import write_random_llama
 from modelcore.demo.tokenizer import write_tokenizer
 from modelcore.generation.plan import GenerationPlan
 from modelcore.generation.program import encode_prompts, generate, main
@@ -24,10 +25,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = directory / "hf"
     source.mkdir()
     tokenizer = write_tokenizer(source, PROMPTS, vocab_size=270, max_length=128)
-    sizes = RandomLlama(
+    sizes = SmallLlama(
         hidden_size=32, num_layers=1, num_heads=2, num_kv_heads=1, intermediate_size=48, max_positions=128
     )
-    sizes.write(source, vocab_size=tokenizer.get_vocab_size(), eos_id=0, pad_id=1, seed=3)
+    vocab_size = tokenizer.get_vocab_size()
+    write_random_llama(source, sizes, vocab_size=vocab_size, eos_id=0, pad_id=1, seed=3)
     convert_checkpoint(source, directory / "mindspore", to="mindspore")
     return directory / "mindspore"
 
