@@ -71,7 +71,7 @@ class BenchmarkText:
             for text in ("\n".join(texts), *texts):
                 words = WORD.findall(text.lower())
                 size = min(length, len(words))
-                if size >= SHORTEST:
+                if size == length or size >= SHORTEST:
                     self._lengths.add(size)
                     for run in _runs(words, size):
                         found[run].add(name)

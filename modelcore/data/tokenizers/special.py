@@ -118,7 +118,7 @@ def _read_names(path: Path, tokens: SpecialTokens) -> None:
         raise MindrailError("added_tokens_decoder is not an object", where=path)
     for number, entry in decoder.items():
         text = _content(entry, path, "added_tokens_decoder")
-        if text is None or not number.isdecimal():
+        if not isinstance(entry, dict) or text is None or not number.isdecimal():
             raise MindrailError(f"added_tokens_decoder entry {number!r} has no id or no content", where=path)
         _add(tokens, text, int(number), path)
         if entry.get("special"):

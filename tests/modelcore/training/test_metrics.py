@@ -23,7 +23,7 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path):
 
 def test_the_loss_line_is_the_one_users_know():
     line = loss_line(
-        epoch=(1, 1),
+        epoch=(1, 2),
         step=(19, 20),
         loss=2.5,
         milliseconds=123.4,
@@ -33,6 +33,6 @@ def test_the_loss_line_is_the_one_users_know():
         global_norm=0.5,
     )
     assert line == (
-        "{ Epoch:[  1/  1], step:[   19/   20], loss: 2.500, per_step_time: 123ms, lr: 1e-05, "
+        "{ Epoch:[  1/  2], step:[   19/   20], loss: 2.500, per_step_time: 123ms, lr: 1e-05, "
         "overflow cond: False, loss_scale: 1, global_norm: 0.5 }"
     )

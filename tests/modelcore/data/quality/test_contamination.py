@@ -123,3 +123,10 @@ def test_mbpp_in_its_own_words_is_found(shared_data: Path) -> None:
     found = sum(name in text.shared_with("\n".join(texts)) for name, texts in problems.items())
     # The rest stand in so many problems' words that nothing is their own.
     assert len(problems) == 974 and found > 965
+
+
+def test_a_run_may_be_shorter_than_the_shortest_text_that_is_compared_whole() -> None:
+    texts = {"p/0": ["return the larger of two given numbers and stop"], "p/1": ["of two given numbers"]}
+    text = BenchmarkText(texts, 5)
+    assert text.shared_with("print the larger of two words") == []
+    assert text.shared_with("Find the larger of two given letters: larger of two given numbers") == ["p/0"]
