@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,7 @@ def refuse() -> None:
 def test_a_free_lock_is_taken_and_released(tmp_path: Path) -> None:
     for _ in range(2):
         with locked(tmp_path / "lock", on_busy=refuse):
-            assert (tmp_path / "lock").exists()
+            assert (tmp_path / "lock").stat().st_mode & 0o111 == 0
 
 
 def test_a_held_lock_can_be_refused(tmp_path: Path) -> None:
@@ -82,3 +84,36 @@ def test_threads_that_wait_come_one_after_the_other_though_each_holder_removes_t
     for thread in threads:
         thread.join(60)
     assert most == [1] and inside == [0] and waited
+
+
+def test_who_waits_is_notified_once_though_the_file_is_replaced_meanwhile(tmp_path: Path) -> None:
+    path, calls, order = tmp_path / "lock", threading.Semaphore(0), []
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    def wait() -> None:
+        with locked(path, on_busy=calls.release):
+            order.append("waiter")
+
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(locked(path))
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    assert calls.acquire(timeout=20)
+    path.unlink()
+    second.enter_context(locked(path, on_busy=refuse))
+    first.close()
+    waiter.join(0.2)  # it gets the lock of the removed file, and must not take it for this one
+    order.append("second")
+    second.close()
+    waiter.join(20)
+    assert order == ["second", "waiter"]
+    assert not calls.acquire(blocking=False)
+    assert len(os.listdir("/proc/self/fd")) == before, "every descriptor is closed"  # noqa: PTH208
+
+
+def test_a_refused_lock_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"):
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        with pytest.raises(Busy), locked(tmp_path / "lock", on_busy=refuse):
+            pass
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
