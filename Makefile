@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+FAST   := tests/test_layers.py tests/test_docs.py tests/tasks tests/flows/cli \
+	$(addprefix tests/modelcore/,config data/encoding data/quality data/sources demo evaluation parallel report store)
 
-.PHONY: run demo setup test test-long bench lint types lock docs clean help
+.PHONY: run demo setup test test-fast test-long bench lint types lock docs clean help
 
 run: $(VENV)/.run        ## set up, then run the demo: from a random model to pass@1 (at most 8 minutes)
 	$(BIN)/mindrail demo
@@ -12,8 +14,11 @@ demo: run
 
 setup: $(VENV)/.run      ## set up the virtual environment
 
-test: $(VENV)/.test      ## set up what is missing and pass the tests (at most 15 minutes)
-	$(BIN)/python -m pytest
+test: $(VENV)/.test      ## set up what is missing and pass the tests on every core (at most 8 minutes on two)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(VENV)/.test ## tests of layers, documents, configuration, tasks and what needs no network compiled (1 minute)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(FAST) -m "not long and not benchmark and not server and not ranks"
 
 test-long: $(VENV)/.test ## the cases CI leaves out: true model widths, gigabytes, many layouts
 	$(BIN)/python -m pytest -m long

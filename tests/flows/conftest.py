@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli.temporary_server import QUIET
@@ -61,6 +64,25 @@ def wait_until_up(running: subprocess.Popen[bytes], address: str, log: Path) -> 
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, server: None) -> Demo:
-    """The reduced demo, run from nothing."""
-    return run_demo(tmp_path_factory.mktemp("demo") / "store")
+def finished_demo(shared_tmp: Path, server: None) -> Demo:
+    """The reduced demo, run from nothing, once for all workers; nobody changes its store."""
+    place = shared_tmp / "demo"
+    with FileLock(shared_tmp / "demo.lock"):
+        if not (place / "result.json").exists():
+            ran = run_demo(place / "store")
+            (place / "result.json").write_text(json.dumps(ran.result))
+    return Demo(place / "store", json.loads((place / "result.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def demo(finished_demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The finished demo in a store that the tests of this file may change."""
+    return finished_demo.copy(tmp_path_factory.mktemp("demo") / "store")
+
+
+@pytest.fixture
+def untrained_store(finished_demo: Demo, tmp_path: Path) -> Path:
+    """The demo's store without the trained shards; what follows from them is there."""
+    store = finished_demo.copy(tmp_path / "store").store
+    shutil.rmtree(store / "launch")
+    return store

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from flows.cli.main import command_line
 from tests.paths import ROOT
 
 REDUCED = (
@@ -41,6 +45,11 @@ class Demo:
         """Return where a step's output lies."""
         return next(Path(step["path"]) for step in self.result["steps"] if step["name"] == name)
 
+    def copy(self, store: Path) -> Demo:
+        """Copy the store; the result then names the copy's files."""
+        shutil.copytree(self.store, store)
+        return Demo(store, json.loads(json.dumps(self.result).replace(str(self.store), str(store))))
+
 
 def demo_arguments(store: Path, *changes: str) -> list[str]:
     sets = [part for change in (*REDUCED, *changes) for part in ("--set", change)]
@@ -51,7 +60,17 @@ def demo_command(store: Path, *changes: str) -> list[str]:
     return [sys.executable, "-m", "flows.cli.main", *demo_arguments(store, *changes), "--json"]
 
 
+def rerun_demo(store: Path, *changes: str) -> Demo:
+    """Run the demo in this process, which has imported already what a new one would have to."""
+    done = CliRunner().invoke(
+        command_line, [*demo_arguments(store, *changes), "--json"], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.stderr
+    return Demo(store, json.loads(done.stdout))
+
+
 def run_demo(store: Path, *changes: str, timeout: float = 300) -> Demo:
+    """Run the demo as a person does, as a process of its own."""
     done = subprocess.run(
         demo_command(store, *changes), cwd=ROOT, capture_output=True, text=True, timeout=timeout
     )

@@ -13,7 +13,7 @@ import pytest
 
 from modelcore.generation.decoder import Decoder
 from modelcore.models.families import read_model
-from tests.flows.reduced_demo import Demo, run_demo
+from tests.flows.reduced_demo import Demo, rerun_demo
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
 
@@ -71,7 +71,7 @@ def test_the_exported_model_gives_transformers_the_logits_of_the_trained_weights
 
 
 def test_a_second_run_does_every_step_from_the_store_with_the_same_score(demo: Demo):
-    again = run_demo(demo.store)
+    again = rerun_demo(demo.store)
     assert all(step["cached"] for step in again.result["steps"])
     assert again.digests == demo.digests
     assert again.result["pass_at_1"] == demo.result["pass_at_1"]
@@ -80,7 +80,7 @@ def test_a_second_run_does_every_step_from_the_store_with_the_same_score(demo: D
 @pytest.mark.parametrize("step", ["preprocess", "merge"])
 def test_a_deleted_artifact_alone_is_rebuilt_as_it_was(demo: Demo, step: str):
     shutil.rmtree(artifact(demo, step))
-    again = run_demo(demo.store)
+    again = rerun_demo(demo.store)
     assert [done["name"] for done in again.result["steps"] if not done["cached"]] == [step]
     assert again.digests == demo.digests
 
@@ -91,13 +91,13 @@ def test_a_damaged_artifact_alone_is_rebuilt_as_it_was(demo: Demo):
     raw[len(raw) // 2] ^= 1
     weights.chmod(0o600)
     weights.write_bytes(raw)
-    again = run_demo(demo.store)
+    again = rerun_demo(demo.store)
     assert [done["name"] for done in again.result["steps"] if not done["cached"]] == ["convert"]
     assert again.digests == demo.digests
 
 
 def test_another_scoring_limit_scores_again_and_nothing_else(demo: Demo):
-    again = run_demo(demo.store, "score.timeout=2.5")
+    again = rerun_demo(demo.store, "score.timeout=2.5")
     built = [step["name"] for step in again.result["steps"] if not step["cached"]]
     assert built == ["score (before)", "score"]
 

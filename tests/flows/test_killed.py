@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.flows.reduced_demo import Demo, demo_command, run_demo
+from tests.flows.reduced_demo import Demo, demo_command, rerun_demo, run_demo
 from tests.paths import ROOT
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server, pytest.mark.timeout(900)]
@@ -39,22 +39,22 @@ def test_killed_in_every_step_it_ends_with_the_digests_of_an_undisturbed_run(dem
     for step in STEPS:
         kill_in(step, store)
         assert survivors(store) == []
-    again = run_demo(store)
+    again = rerun_demo(store)
     assert again.digests == demo.digests
     assert again.result["pass_at_1"] == demo.result["pass_at_1"]
 
 
-def test_training_resumes_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
-    store = tmp_path / "store"
+def test_training_resumes_from_its_last_checkpoint(demo: Demo, untrained_store: Path):
+    store = untrained_store
     kill_in("launch", store, "train.checkpoint_every=1", when="checkpoints/*/step_*4")
-    again = run_demo(store)
+    again = rerun_demo(store)
     (trained,) = (Path(step["path"]) for step in again.result["steps"] if step["name"] == "launch")
     assert "resumed from the checkpoint of step" in (trained / "logs" / "worker_0.log").read_text()
     assert again.digests == demo.digests
 
 
-def test_a_lost_rank_is_named_and_the_job_resumes_from_its_last_checkpoint(demo: Demo, tmp_path: Path):
-    store = tmp_path / "store"
+def test_a_lost_rank_is_named_and_the_job_resumes_from_its_last_checkpoint(demo: Demo, untrained_store: Path):
+    store = untrained_store
     with start(store, "launch.retry_delay=0", "train.checkpoint_every=1") as run:
         wait_for(store / "launch", "logs/progress_1.json", run)
         (rank,) = (process for process in ranks(store) if process.environ().get("RANK_ID") == "1")
@@ -88,8 +88,8 @@ def losses(metrics: Path) -> list[float]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_so_and_leaves_no_process(how: signal.Signals, tmp_path: Path, server: None):
-    store = tmp_path / "store"
+def test_an_interrupted_run_says_so_and_leaves_no_process(how: signal.Signals, untrained_store: Path):
+    store = untrained_store
     with start(store) as run:
         wait_for(store / "launch", "logs/worker_0.log", run)
         run.send_signal(how)

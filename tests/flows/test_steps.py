@@ -13,7 +13,7 @@ from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo
 
-pytestmark = pytest.mark.ranks
+pytestmark = [pytest.mark.ranks, pytest.mark.server]
 
 
 def test_a_checkpoint_is_downloaded_converted_and_brought_back(demo: Demo, tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from tasks.progress import Speed, shown_progress, time_left
@@ -11,7 +13,7 @@ def test_a_line_has_amount_speed_time_left_and_the_note(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = iter([0.0, 1.0, 2.0, 12.0])
-    monkeypatch.setattr("tasks.progress.time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("tasks.progress.time", SimpleNamespace(monotonic=lambda: next(seconds)))
     with shown_progress("launch") as progress:
         for done in (10, 11, 31):
             progress(done, 20_011, "steps", "loss 2.5, 900 tokens/s")

@@ -1,5 +1,5 @@
 """The small jobs of the tests of training."""
 
-from tests.modelcore.training.conftest import helpers, make_plan, shared_rows
+from tests.modelcore.training.conftest import compiled_steps, helpers, make_plan, shared_rows
 
-__all__ = ["helpers", "make_plan", "shared_rows"]
+__all__ = ["compiled_steps", "helpers", "make_plan", "shared_rows"]

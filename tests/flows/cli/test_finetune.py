@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from safetensors.numpy import load_file
 
+from flows.cli.main import command_line
+from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo
-from tests.paths import ROOT
 from tests.tensors import read_tensors
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
@@ -22,21 +22,11 @@ pytestmark = [pytest.mark.ranks, pytest.mark.server]
 TRAIN = {"steps": 8, "batch_size": 4, "learning_rate": 1e-2, "warmup_steps": 1}
 
 
-def started(command: str, config: dict[str, Any], directory: Path) -> subprocess.CompletedProcess[str]:
+def mindrail(command: str, config: dict[str, Any], directory: Path) -> dict[str, Any]:
     path = directory / f"{command}.yaml"
     path.write_text(yaml.safe_dump({"store": str(directory / "store"), **config}))
-    return subprocess.run(
-        [sys.executable, "-m", "flows.cli.main", command, str(path), "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def mindrail(command: str, config: dict[str, Any], directory: Path) -> dict[str, Any]:
-    done = started(command, config, directory)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(command_line, [command, str(path), "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
@@ -88,9 +78,9 @@ def test_a_share_that_holds_no_row_back_is_told_before_a_rank_starts(demo: Demo,
         "preprocess": {"input": str(source / "train.json"), "seq_length": 160, "validation": 1e-6},
         "train": TRAIN,
     }
-    done = started("finetune", config, tmp_path)
-    assert done.returncode == 2
-    assert "preprocess.validation: 1e-06 of the samples is none of them" in done.stderr
+    with pytest.raises(MindrailError, match="preprocess.validation: 1e-06 of the samples is none of them"):
+        mindrail("finetune", config, tmp_path)
+    assert not list((tmp_path / "store" / "launch").rglob("*.log"))
 
 
 def test_a_gpt_bigcode_learns_texts_from_random_weights(demo: Demo, tmp_path: Path):
@@ -132,13 +122,12 @@ def describe_gpt_bigcode(tokenizer: Path, directory: Path) -> Path:
 
 
 def test_pretraining_takes_no_instructions(tmp_path: Path):
-    path = tmp_path / "pretrain.yaml"
-    path.write_text("download: {source: x}\npreprocess: {input: x, format: llama}\ntrain: {steps: 1}\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.cli.main", "pretrain", str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert "preprocess.format is llama, for instructions; texts are wiki or text" in done.stderr
+    config = {
+        "download": {"source": "x"},
+        "preprocess": {"input": "x", "format": "llama"},
+        "train": {"steps": 1},
+    }
+    with pytest.raises(
+        MindrailError, match="preprocess.format is llama, for instructions; texts are wiki or text"
+    ):
+        mindrail("pretrain", config, tmp_path)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,22 @@ import pytest
 # One thread a process: results do not depend on who else uses the machine, and small sizes are faster so.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from mindspore import Tensor
+
 from modelcore.checkpoints.reshard import shard_checkpoint
 from modelcore.data.encoding.encode import Encoded
 from modelcore.data.encoding.rows import Packer, Rows
 from modelcore.data.mindrecord.file import MindRecordWriter
 from modelcore.launching.gang import run_gang
 from modelcore.models.families import model_from_config
+from modelcore.parallel.groups import Groups
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.progress import Progress, silent
 from modelcore.training.checkpoint_file import write_tensors
+from modelcore.training.network import RankNetwork
 from modelcore.training.plan import TrainPlan
+from modelcore.training.step import Step
 from tests.families import SMALL
 
 VOCABULARY, SEQUENCE = SMALL["llama"]["vocab_size"], 16
@@ -111,6 +116,33 @@ def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> Ma
         return plan.model_copy(update=given)
 
     return make
+
+
+_compiled: dict[tuple[object, ...], Step] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_steps() -> Iterator[None]:
+    """Let a job in this process use the step that an earlier job compiled for an equal network.
+
+    Compiling takes seconds, the steps themselves milliseconds. A used step forgets what it has done; a job
+    gives it its weights, as it does to a new one. Jobs in processes of their own compile for themselves.
+    """
+
+    def step(plan: TrainPlan, network: RankNetwork, groups: Groups) -> Step:
+        options = (plan.layout, plan.precision, plan.recompute, plan.vocab_emb_dp, plan.beta1, plan.beta2)
+        key = (network.family.config, *options, plan.shard_optimizer)
+        if key not in _compiled:
+            _compiled[key] = Step(plan, network, groups)
+        used = _compiled[key]
+        used.plan, used.updates = plan, 0
+        for state in used.optimizer.states().values():
+            state.set_data(Tensor(np.zeros(state.shape, np.float32)))
+        return used
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modelcore.training.job.Step", step)
+        yield
 
 
 class Helpers:
