@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from modelcore.data.tokenizers import load_tokenizer
 from modelcore.demo.config import SmallLlama
 from modelcore.demo.random_llama import write_random_llama
 from modelcore.demo.tokenizer import write_tokenizer
+from modelcore.generation.decoder import Decoder
 from modelcore.generation.plan import GenerationPlan
 from modelcore.generation.program import encode_prompts, generate, main
+from modelcore.models.model import Model
 
 PROMPTS = [f"def f{i}(" + "x, " * (7 * i % 11) for i in range(9)]
 
@@ -32,6 +35,22 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_random_llama(source, sizes, vocab_size=vocab_size, eos_id=0, pad_id=1, seed=3)
     convert_checkpoint(source, directory / "mindspore", to="mindspore")
     return directory / "mindspore"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_decoders() -> Iterator[None]:
+    """Compile one decoder for each size; a later job finds the sequences of an earlier one in its cache."""
+    known: dict[tuple[Path, int, int, int], Decoder] = {}
+
+    def decoder(model: Model, checkpoint: Path, *, slots: int, length: int, prompts: int) -> Decoder:
+        key = checkpoint, slots, length, prompts
+        if key not in known:
+            known[key] = Decoder(model, checkpoint, slots=slots, length=length, prompts=prompts)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modelcore.generation.decoder.Decoder", decoder)
+        yield
 
 
 def plan(checkpoint: Path, directory: Path, **changes: Any) -> GenerationPlan:

@@ -131,7 +131,7 @@ def compiled_steps() -> Iterator[None]:
 
     def step(plan: TrainPlan, network: RankNetwork, groups: Groups) -> Step:
         options = (plan.layout, plan.precision, plan.recompute, plan.vocab_emb_dp, plan.beta1, plan.beta2)
-        key = (network.family.config, *options, plan.shard_optimizer)
+        key = (network.model.config, *options, plan.shard_optimizer)
         if key not in _compiled:
             _compiled[key] = Step(plan, network, groups)
         used = _compiled[key]
