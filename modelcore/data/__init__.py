@@ -1,1 +1,1 @@
-"""Training data: sources, prompts, tokenizers, rows and the MindRecord files they end in."""
+"""Training data: sources, tokenizers, encoding into rows, quality checks and MindRecord files."""

@@ -1,7 +1,7 @@
-"""A source to rows in a MindRecord, with a report of all that happened on the way.
+"""Converts a source into rows in MindRecord files, with a report on what happened to its records.
 
-Reads, examines and writes a chunk at a time, side by side: memory does not grow with the input (but for what
-looking for duplicates must remember). What exists already is left alone, and what fails leaves nothing
+Reads, encodes and writes in parallel, one chunk at a time: memory does not grow with the input, except for
+what the search for duplicates must remember. Existing files are never replaced, and a failure leaves no files
 (`output`).
 """
 
@@ -15,7 +15,7 @@ from modelcore.config.reading import parse
 from modelcore.data.encoding.chunks import chunked
 from modelcore.data.encoding.examine import Examiner, Plan
 from modelcore.data.encoding.formats import FORMATS
-from modelcore.data.encoding.prefetch import ahead
+from modelcore.data.encoding.prefetch import prefetch
 from modelcore.data.encoding.samples import Sample, read_samples, read_texts
 from modelcore.data.encoding.workers import examine_all, suitable_workers
 from modelcore.data.mindrecord.output import atomic_rows, report_path
@@ -38,21 +38,24 @@ def preprocess(
     progress: Progress = silent,
     **choices: Any,
 ) -> PreprocessReport:
-    """Turn a source into `destination`, its `.db` and its report.
+    """Convert a source into `destination`, its `.db` and its report.
 
     Args:
-        source: a JSON list or JSON lines, plain or gzipped; for `wiki` a file of wikitext's. Never written
-            to.
-        destination: FILE.mindrecord; `output` tells what else stands beside it.
-        tokenizer_dir: the model's tokenizer files.
-        workers: processes to use; None chooses by the source's size and the processors. The rows do not
-            depend on it.
-        progress: told the records done.
+        source: a JSON list or JSON lines, plain or gzipped; for the format `wiki` a wikitext file. It is only
+            read.
+        destination: FILE.mindrecord; `output` lists the files beside it.
+        tokenizer_dir: directory of the model's tokenizer files.
+        workers: number of processes; None chooses by the source's size and the number of processors. The
+            rows do not depend on it.
+        progress: called with the number of records done.
         **choices: fields of `Options` (format, seq_length, strict, skip_bad, pack, validation, …).
 
+    Returns:
+        The report, which is also in FILE.report.json.
+
     Raises:
-        MindrailError: the source, the tokenizer, an option or the destination is unusable, or something is
-            wrong with the data that the options forbid. Nothing is left behind then.
+        MindrailError: the source, the tokenizer, an option or the destination is unusable, or the data has
+            an error that the options do not allow. No files are left.
         StepFailed: a worker died or the disk is full.
 
     Example:
@@ -66,7 +69,7 @@ def preprocess(
     with atomic_rows(destination) as path:
         with open_sinks(path, examiner, options, report) as sinks:
             _fill(sinks, source, plan, examiner, report, workers or suitable_workers(source), progress)
-        _judge(source, report, options)
+        _check_result(source, report, options)
         report_path(path).write_text(report.to_json(), encoding="utf-8")
     return report
 
@@ -92,14 +95,17 @@ def _fill(
     workers: int,
     progress: Progress,
 ) -> None:
-    """Bring the samples of the source to the files they belong to: read, examine and write side by side."""
+    """Read, examine and write the samples of the source, in parallel."""
     selector = Selector(plan.options, report)
     samples = selector.first_pass(_read(source, plan.options, report))
-    with ahead(chunked(samples)) as chunks, ahead(examine_all(chunks, plan, examiner, workers)) as examined:
-        for chunk, found in examined:
-            keep, validation = selector.second_pass(chunk, found)
-            report.lengths.add(found.encoded.lengths[keep])
-            sinks.add(chunk, found.encoded, keep, validation)
+    with (
+        prefetch(chunked(samples)) as chunks,
+        prefetch(examine_all(chunks, plan, examiner, workers)) as results,
+    ):
+        for chunk, examined in results:
+            keep, validation = selector.second_pass(chunk, examined)
+            report.lengths.add(examined.encoded.lengths[keep])
+            sinks.add(chunk, examined.encoded, keep, validation)
             progress(chunk.numbers[-1], None, "records")
     sinks.finish()
 
@@ -110,13 +116,15 @@ def _read(source: Path, options: Options, report: PreprocessReport) -> Iterator[
     return read_texts(source, report, options)
 
 
-def _judge(source: Path, report: PreprocessReport, options: Options) -> None:
+def _check_result(source: Path, report: PreprocessReport, options: Options) -> None:
     if report.rows_out == 0:
         raise MindrailError(
-            f"its {report.records_in} records gave no row", where=source, fix="see seq_length"
+            f"no rows from its {report.records_in} records",
+            where=source,
+            fix="check the records and seq_length",
         )
     if options.strict and report.losses:
-        told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in report.losses.items())
+        losses = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in report.losses.items())
         raise MindrailError(
-            f"strict: {told} of {report.records_in} records", where=source, fix="raise seq_length"
+            f"strict: {losses} of {report.records_in} records", where=source, fix="raise seq_length"
         )

@@ -1,7 +1,6 @@
-"""What preprocessing did to the data: counts, lengths and first rows, as JSON that repeats exactly.
+"""The report on preprocessing: counts, lengths and first rows, as reproducible JSON.
 
-Holds no times and no paths, so that the same input gives the same bytes. Drawing it is `modelcore.report`'s
-business.
+It contains no times and no paths, so that the same input gives the same bytes. `page` shows it as HTML.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelcore.data.encoding.compat import PEER_WAYS
+from modelcore.data.encoding.compat import MINDFORMERS_DIFFERENCES
 from modelcore.data.mindrecord.decode import Span
 from modelcore.data.mindrecord.output import report_path
 from modelcore.data.options import Options
@@ -38,16 +37,16 @@ COUNTED = (
     "trained_tokens",
     "dropped_tokens",
 )
-LISTED = 50  # record numbers and messages kept of each kind
+LISTED = 50  # record numbers and messages kept for each count
 
 
 @dataclass
 class LengthHistogram:
-    """How many samples have how many tokens, before any cut.
+    """Histogram of the samples' tokens, before truncation.
 
     Attributes:
         step: width of a bin in tokens.
-        counts: samples in [i * step, (i + 1) * step); the last bin also holds everything longer.
+        counts: samples in [i * step, (i + 1) * step); the last bin includes all longer samples.
         longest: tokens of the longest sample.
     """
 
@@ -57,7 +56,7 @@ class LengthHistogram:
 
     @classmethod
     def for_width(cls, width: int) -> LengthHistogram:
-        """Return an empty histogram whose bins reach to twice the width of a row."""
+        """Return an empty histogram whose bins extend to twice the width of a row."""
         return cls(max(1, -(-width // 16)), [0] * 33)
 
     def add(self, lengths: npt.NDArray[np.int64]) -> None:
@@ -66,37 +65,37 @@ class LengthHistogram:
             return
         bins = np.minimum(lengths // self.step, len(self.counts) - 1)
         added = np.bincount(bins, minlength=len(self.counts))
-        self.counts = [have + int(more) for have, more in zip(self.counts, added, strict=True)]
+        self.counts = [count + int(more) for count, more in zip(self.counts, added, strict=True)]
         self.longest = max(self.longest, int(lengths.max()))
 
 
 @dataclass
 class PreprocessReport:
-    """Everything that happened to the records of one source.
+    """What happened to the records of one source.
 
     Attributes:
         format: the row format.
         compat: "model" or "mindformers".
-        seq_length: tokens the network sees; rows hold one more.
-        pad_id: what fills rows up; None where nothing is filled.
-        notes: what a reader must know of these rows and no count says.
-        records_in: records found in the source, bad ones included.
-        rows_out: rows written, validation included.
+        seq_length: tokens that the network reads; rows have one more.
+        pad_id: id of the padding; None if the rows have none.
+        notes: sentences that a reader of these rows must know.
+        records_in: records in the source, invalid ones included.
+        rows_out: rows written, validation rows included.
         validation_rows: rows written to the validation file.
-        bad: records that could not be used and were skipped.
-        empty_answers: records with an answer of no characters (their end token alone is learnt).
-        truncated: samples cut off at the width of a row.
-        tokens_lost: tokens cut off.
-        wholly_masked: samples of which nothing was left to learn.
-        duplicates: samples whose content an earlier one had, removed.
-        near_duplicates: samples found nearly equal to an earlier one.
+        bad: invalid records, which were skipped.
+        empty_answers: records with an empty answer (only its end token is in the loss).
+        truncated: samples truncated to the width of a row.
+        tokens_lost: tokens cut off by truncation.
+        wholly_masked: samples without tokens in the loss.
+        duplicates: samples with the content of an earlier one, removed.
+        near_duplicates: samples nearly equal to an earlier one.
         contaminated: samples that share text with a benchmark.
-        tokens: tokens in the rows, padding left out.
-        trained_tokens: tokens the loss is taken over.
-        dropped_tokens: tokens at a stream's end that fill no row.
-        lengths: tokens a sample, before any cut.
-        listed: kind of loss to the first record numbers it befell.
-        messages: what was wrong with the first bad records.
+        tokens: tokens in the rows, without padding.
+        trained_tokens: tokens in the loss.
+        dropped_tokens: tokens at the end of a stream that fill no row.
+        lengths: tokens per sample, before truncation.
+        listed: name of a count to the numbers of the first records counted.
+        messages: errors in the first invalid records.
         contamination: benchmark problem to the numbers of the records that share text with it.
         first_rows: the first rows, as runs of masked and trained text.
     """
@@ -128,19 +127,19 @@ class PreprocessReport:
 
     @classmethod
     def empty(cls, options: Options) -> PreprocessReport:
-        """Return a report on nothing yet, with what is to be known of rows made by these options."""
+        """Return a report without counts, with the notes on rows built with these options."""
         lengths = LengthHistogram.for_width(options.width)
         notes = _notes(options)
         return cls(options.format, options.compat, options.seq_length, None, lengths, notes=notes)
 
     @property
     def width(self) -> int:
-        """Tokens a row."""
+        """Tokens per row."""
         return self.seq_length + 1
 
     @property
     def trained_share(self) -> float:
-        """The share of tokens that is learnt, 0.0 where there are none."""
+        """The share of tokens in the loss; 0.0 if there are no tokens."""
         return self.trained_tokens / self.tokens if self.tokens else 0.0
 
     @property
@@ -150,27 +149,27 @@ class PreprocessReport:
 
     @property
     def losses(self) -> dict[str, int]:
-        """What was lost without being asked for, kind to count; empty where nothing was."""
+        """The counts of data lost without being requested, where not zero."""
         kinds = ("bad", "truncated", "wholly_masked")
         return {kind: count for kind in kinds if (count := getattr(self, kind))}
 
-    def note_records(self, kind: str, numbers: list[int]) -> None:
-        """Remember the first records that something befell."""
+    def add_records(self, kind: str, numbers: list[int]) -> None:
+        """Add record numbers to the list for a count, which keeps the first ones."""
         if numbers:
-            kept = self.listed.setdefault(kind, [])
-            kept += numbers[: LISTED - len(kept)]
+            listed = self.listed.setdefault(kind, [])
+            listed += numbers[: LISTED - len(listed)]
 
-    def note_bad(self, message: str) -> None:
-        """Count a record that could not be used, and remember why."""
+    def add_bad(self, message: str) -> None:
+        """Count an invalid record and keep the first error messages."""
         self.bad += 1
         if len(self.messages) < LISTED:
             self.messages.append(message)
 
     def to_json(self) -> str:
-        """Return the report as JSON, the same text for the same preprocessing."""
+        """Return the report as JSON text, the same for the same preprocessing."""
         state = asdict(self)
         state["first_rows"] = [[span._asdict() for span in row] for row in self.first_rows]
-        # Threads count side by side: the kinds come in an order of their own.
+        # Threads count in parallel, so the order in which the counts appear varies.
         state["listed"] = dict(sorted(self.listed.items()))
         state["trained_share"] = round(self.trained_share, 6)
         return json.dumps(state, indent=2, ensure_ascii=False) + "\n"
@@ -180,7 +179,7 @@ class PreprocessReport:
         """Read a report that `to_json` wrote.
 
         Raises:
-            MindrailError: there is none, or the file is something else.
+            MindrailError: there is no such file, or it is not a report.
         """
         try:
             state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -190,22 +189,24 @@ class PreprocessReport:
             return cls(**state)
         except OSError as error:
             raise MindrailError(
-                f"cannot be read ({error.strerror})", where=path, fix="give what `mindrail preprocess` made"
+                f"cannot be read ({error.strerror})",
+                where=path,
+                fix="give a file that `mindrail preprocess` wrote",
             ) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise MindrailError("not a report on preprocessing", where=path) from error
 
 
 def decoded_rows(path: Path, count: int) -> list[list[Span]]:
-    """Return the first rows of the MindRecord `path` as the report beside it holds them, decoded.
+    """Return the first rows of the MindRecord `path`, decoded, from the report beside it.
 
     Raises:
-        MindrailError: there is no report, or it holds fewer rows than `count` of the rows written.
+        MindrailError: there is no report, or it has fewer than `count` of the rows.
     """
     report = PreprocessReport.read(report_path(path))
     if count > len(report.first_rows) < report.rows_out:
         raise MindrailError(
-            f"{count} rows asked for, the report holds {len(report.first_rows)} decoded",
+            f"{count} rows requested, the report has {len(report.first_rows)} decoded",
             where=report_path(path),
             fix="give --tokenizer to decode others",
         )
@@ -214,12 +215,15 @@ def decoded_rows(path: Path, count: int) -> list[list[Span]]:
 
 def _notes(options: Options) -> list[str]:
     if options.compat == "mindformers":
-        return [f"as MindFormers writes them: {PEER_WAYS[options.format]}"]
-    read = "their ids" if options.literal_specials else "ordinary characters"
-    told = [f"as the model's own tokenizer reads them; special tokens written out in the data are {read}"]
+        return [f"Rows as MindFormers writes them: {MINDFORMERS_DIFFERENCES[options.format]}."]
+    read_as = "their ids" if options.literal_specials else "ordinary characters"
+    notes = [
+        "Rows as the model's own tokenizer encodes them. Special tokens written out in the data are read as "
+        f"{read_as}."
+    ]
     if options.pack:
-        told.append(
-            "packed: the column segments tells the samples of a row apart, and training here reads it; with "
-            "a network that does not, samples attend to the ones before them"
+        notes.append(
+            "Packed rows: the column segments numbers the samples of a row, and mindrail's training keeps "
+            "them apart. In a network that ignores it, samples attend to those before them."
         )
-    return told
+    return notes

@@ -83,7 +83,7 @@ class ZygoteClient:
         """End the oldest completion with all its processes and return its exit code, or `NOT_ENDED`.
 
         Args:
-            grace: give it a moment to end by itself first.
+            grace: first wait a moment for it to end on its own.
         """
         self._commands.sendall(AWAIT if grace else END)
         self.prefetched_pids()  # the zygote replies in order: first to the request made before

@@ -27,7 +27,7 @@ from modelcore.data.encoding.chunks import Chunk, chunked
 from modelcore.data.encoding.encode import Encoded
 from modelcore.data.encoding.examine import Examiner, Plan
 from modelcore.data.encoding.formats import FORMATS
-from modelcore.data.encoding.rows import Padder, Rows, cut
+from modelcore.data.encoding.rows import Padder, Rows, truncate
 from modelcore.data.encoding.samples import read_samples
 from modelcore.data.encoding.workers import worker_count
 from modelcore.data.mindrecord.file import MindRecordWriter
@@ -96,7 +96,7 @@ def phases(source: Path, form: str, directory: Path, scratch: Path) -> tuple[dic
         "read": timed(lambda: list(read_records(source))),
         "read and template": timed(read),
         "tokenise": timed(lambda: found.extend(examiners[0](chunk.contents).encoded for chunk in chunks)),
-        "rows": timed(lambda: rows.extend(padder.add(cut(encoded, options.width)) for encoded in found)),
+        "rows": timed(lambda: rows.extend(padder.add(truncate(encoded, options.width)) for encoded in found)),
         "write": timed(write),
     }
     return took, texts, sum(len(encoded.ids) for encoded in found)

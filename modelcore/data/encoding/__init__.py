@@ -1,1 +1,1 @@
-"""From records to rows of token ids: row formats, masks of the loss, packing, worker processes."""
+"""Converts records into rows of token ids: row formats, loss masks, packing, worker processes."""

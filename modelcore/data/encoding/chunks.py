@@ -1,4 +1,4 @@
-"""Samples gathered into chunks that are worth tokenising at once and small enough to hold a few of."""
+"""Groups samples into chunks: large enough to tokenize efficiently, small enough to hold several."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ CHARACTERS = 1 << 20
 
 @dataclass
 class Chunk:
-    """Some samples in the source's order."""
+    """Samples in the source's order."""
 
     samples: list[Sample] = field(default_factory=list)
 
     @property
     def contents(self) -> list[Dialogue | str]:
-        """What the samples hold."""
+        """The content of each sample."""
         return [sample.content for sample in self.samples]
 
     @property
     def numbers(self) -> list[int]:
-        """Where the samples stand in the source."""
+        """The number of each sample in the source."""
         return [sample.number for sample in self.samples]
 
 
 def chunked(samples: Iterable[Sample]) -> Generator[Chunk, None, None]:
-    """Yield chunks of up to 1024 samples, or as many as make a million characters."""
+    """Yield chunks of up to 1024 samples; a chunk also ends when it has a million characters."""
     chunk, size = Chunk(), 0
     for sample in samples:
         chunk.samples.append(sample)

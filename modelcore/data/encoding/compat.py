@@ -1,6 +1,6 @@
-"""Rows exactly as MindFormers 1.3.2 (WizardCoder: 1.1.0) writes them, its faults included.
+"""Rows exactly as MindFormers 1.3.2 (WizardCoder: 1.1.0) writes them, including its faults.
 
-What differs from `encode`, format by format, is said in `PEER_WAYS`.
+`MINDFORMERS_DIFFERENCES` lists the differences from `encode` for each format.
 """
 
 from __future__ import annotations
@@ -15,59 +15,67 @@ from modelcore.data.tokenizers import Tokenizer
 from modelcore.data.tokenizers.byte_level import load_tokenizer_json, load_vocab_merges
 from modelcore.errors import MindrailError
 
-__all__ = ["PEER_WAYS", "PeerLlamaEncoder", "PeerPromptEncoder", "instruction_only", "peer_encoder"]
+__all__ = [
+    "MINDFORMERS_DIFFERENCES",
+    "MindFormersLlamaEncoder",
+    "MindFormersPromptEncoder",
+    "instruction_only",
+    "mindformers_encoder",
+]
 
-PEER_WAYS = {
-    "wizardcoder": "digits are not split singly, only <|endoftext|> is special, "
-    "and as much is masked as the prompt tokenised by itself is long",
+MINDFORMERS_DIFFERENCES = {
+    "wizardcoder": "digits are not split one by one, only <|endoftext|> is special, "
+    "and the mask has the length of the prompt tokenized on its own",
     "deepseek": "a record's input is left out, the text None is a special token, "
-    "and as much is masked as the prompt tokenised by itself is long",
-    "llama": "turns are recounted by their text, and a sample whose count disagrees is wholly masked",
-    "wiki": "its quote rule runs over the whole text, and paragraphs that it joins to a heading are dropped",
+    "and the mask has the length of the prompt tokenized on its own",
+    "llama": "turns are found again by their text and counted, and a sample whose count differs is masked "
+    "entirely",
+    "wiki": "the rule for quotation marks is applied to the whole text, and a paragraph that it joins to a "
+    "heading is dropped",
 }
 ANSWER = " ASSISTANT: "
 
 
 def instruction_only(record: Instruction) -> Exchange:
-    """Read an Alpaca record without its `input`, as MindFormers' DeepSeek rows do."""
+    """Return an Alpaca record without its `input`, as in MindFormers' DeepSeek rows."""
     return Exchange(record.instruction, record.output)
 
 
-def peer_encoder(form: Format, tokenizer: Tokenizer, directory: Path, width: int) -> Encoder:
-    """Return MindFormers' way of encoding `form`.
+def mindformers_encoder(form: Format, tokenizer: Tokenizer, directory: Path, width: int) -> Encoder:
+    """Return an encoder that encodes `form` as MindFormers does.
 
     Args:
         form: the format.
-        tokenizer: the vocabulary in `directory`.
-        directory: where the tokenizer files are; two formats read them in MindFormers' own way.
-        width: tokens in a row.
+        tokenizer: the tokenizer in `directory`.
+        directory: of the tokenizer files, which MindFormers reads differently for two formats.
+        width: tokens per row.
 
     Raises:
-        MindrailError: MindFormers has no such format, or the directory lacks the files it reads.
+        MindrailError: MindFormers has no such format, or the directory lacks the files that it reads.
     """
     if form.name == "llama":
-        return PeerLlamaEncoder(form, tokenizer, width)
+        return MindFormersLlamaEncoder(form, tokenizer, width)
     if form.name == "wizardcoder":
-        vocab, merges = _needed(directory, "vocab.json"), _needed(directory, "merges.txt")
-        own = load_vocab_merges(vocab, merges, split_digits=False, only_special=[form.closing])
-        return PeerPromptEncoder(form, own)
+        vocab, merges = _required(directory, "vocab.json"), _required(directory, "merges.txt")
+        their_tokenizer = load_vocab_merges(vocab, merges, split_digits=False, only_special=[form.closing])
+        return MindFormersPromptEncoder(form, their_tokenizer)
     if form.name == "deepseek":
-        path = _needed(directory, "tokenizer.json")
-        return PeerPromptEncoder(form, load_tokenizer_json(path, also_special=["None"]))
+        path = _required(directory, "tokenizer.json")
+        return MindFormersPromptEncoder(form, load_tokenizer_json(path, also_special=["None"]))
     raise MindrailError(f"MindFormers has no format {form.name}", where="compat", fix="leave compat at model")
 
 
-def _needed(directory: Path, name: str) -> Path:
+def _required(directory: Path, name: str) -> Path:
     path = directory / name
     if not path.is_file():
         raise MindrailError(
-            "no such file", where=path, fix="compat: mindformers reads the vocabulary from it"
+            "no such file", where=path, fix="add it: compat: mindformers reads the vocabulary from it"
         )
     return path
 
 
-class PeerPromptEncoder:
-    """Prompt and answer tokenised together; as many tokens masked as the prompt has by itself."""
+class MindFormersPromptEncoder:
+    """Tokenizes prompt and answer together, and masks as many tokens as the prompt has on its own."""
 
     def __init__(self, form: Format, tokenizer: Tokenizer) -> None:
         self._form = form
@@ -89,8 +97,8 @@ class PeerPromptEncoder:
         return concatenate(samples)
 
 
-class PeerLlamaEncoder:
-    """A Vicuna conversation tokenised whole; its turns are then found again by their text and counted."""
+class MindFormersLlamaEncoder:
+    """Tokenizes a Vicuna conversation as a whole, then finds its turns by their text and counts them."""
 
     def __init__(self, form: Format, tokenizer: Tokenizer, width: int) -> None:
         self._form = form
@@ -107,30 +115,32 @@ class PeerLlamaEncoder:
         ]
         samples = [[self._opening, *ids] for ids in self._tokenizer.encode_batch(texts)]
         turns = [self._turns(text) for text in texts]
-        counted = [text for found in turns for turn in found for text in turn]
-        counts = map(len, self._tokenizer.encode_batch(counted))
-        lengths = [[(next(counts), next(counts)) for _ in found] for found in turns]
-        return concatenate([(ids, self._runs(ids, own)) for ids, own in zip(samples, lengths, strict=True)])
+        parts = [part for turns_of_text in turns for turn in turns_of_text for part in turn]
+        counts = map(len, self._tokenizer.encode_batch(parts))
+        lengths = [[(next(counts), next(counts)) for _ in turns_of_text] for turns_of_text in turns]
+        return concatenate(
+            [(ids, self._runs(ids, turns)) for ids, turns in zip(samples, lengths, strict=True)]
+        )
 
     def _turns(self, text: str) -> list[tuple[str, str]]:
-        """Return the turns found in the text, up to one that is none: what was asked, and all of it."""
+        """Return (question, whole turn) of each turn in the text, up to the first malformed one."""
         turns = []
         for turn in text.split(self._form.closing):
-            question, found, rest = turn.partition(ANSWER)
-            if not turn or not found or ANSWER in rest:
+            question, separator, rest = turn.partition(ANSWER)
+            if not turn or not separator or ANSWER in rest:
                 break
             turns.append((question + ANSWER, turn))
         return turns
 
     def _runs(self, ids: list[int], lengths: list[tuple[int, int]]) -> list[int]:
-        """Return the lengths of masked and learnt runs by turns, given each turn's tokens: asked, in all."""
+        """Return alternating lengths of masked and trained runs from each turn's (question, all) tokens."""
         runs, counted = [1], 1
         for question, turn in lengths:
-            # Both counts include a BOS; the question's last space is the answer's, and the BOS is not
+            # Both counts include a BOS; the question's last space belongs to the answer, and the BOS is not
             # counted twice.
-            asked, length = question - 1, turn + 1
-            runs[-1] += asked
-            runs += [length - asked, 0]
+            masked, length = question - 1, turn + 1
+            runs[-1] += masked
+            runs += [length - masked, 0]
             counted += length
         present = sum(number != 0 for number in ids[: self._width])
         if counted < self._width and counted != present:
@@ -139,7 +149,7 @@ class PeerLlamaEncoder:
 
 
 def _fit(runs: list[int], length: int) -> list[int]:
-    """Cut or lengthen a list of runs to `length` in all, what is added being masked."""
+    """Shorten or extend a list of runs to a total of `length`; what is added is masked."""
     fitted, left = [], length
     for run in runs:
         fitted.append(max(0, min(run, left)))

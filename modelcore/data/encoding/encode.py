@@ -1,8 +1,7 @@
-"""Conversations to token ids with a mask of what is learnt, a chunk at a time.
+"""Encodes conversations and texts as token ids with a loss mask, one chunk at a time.
 
-The ids are those of the whole text, as the models were trained; a token that straddles prompt and answer
-belongs to the prompt, because at inference the prompt is given. Padding and cutting to rows is `rows`'
-business.
+The ids are those of the whole text, as in the models' training; a token that spans the boundary of prompt and
+answer belongs to the prompt, because the prompt is given at inference. Padding and truncation are in `rows`.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ Int32 = npt.NDArray[np.int32]
 
 
 class Encoded(NamedTuple):
-    """Samples end to end.
+    """Concatenated samples.
 
     Attributes:
-        ids: int32, all samples' tokens one after another.
-        trained: bool, same length: whether the token is learnt.
-        lengths: int64, tokens of each sample; sums to len(ids).
+        ids: int32 [tokens], all samples' tokens one after another.
+        trained: bool [tokens], whether the token is in the loss.
+        lengths: int64 [samples], tokens per sample; sums to len(ids).
     """
 
     ids: Int32
@@ -41,33 +40,33 @@ class Encoded(NamedTuple):
 
 
 def concatenate(samples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Encoded:
-    """Join samples given as (ids, run lengths); runs are alternately masked and learnt, beginning masked."""
+    """Concatenate samples given as (ids, run lengths); runs alternate, the first being masked."""
     lengths = np.array([len(ids) for ids, _ in samples], dtype=np.int64)
     ids = np.fromiter(chain.from_iterable(ids for ids, _ in samples), np.int32, int(lengths.sum()))
     runs = [run for _, sample in samples for run in sample]
-    learnt = [bool(i % 2) for _, sample in samples for i in range(len(sample))]
-    return Encoded(ids, np.repeat(np.array(learnt, dtype=np.bool_), runs), lengths)
+    trained = [bool(i % 2) for _, sample in samples for i in range(len(sample))]
+    return Encoded(ids, np.repeat(np.array(trained, dtype=np.bool_), runs), lengths)
 
 
 class Encoder(Protocol):
-    """Contents to samples; `closing` is the id that ends an answer or a text."""
+    """Encodes contents as samples; `closing` is the id that ends an answer or a text."""
 
     closing: int
 
     def encode(self, contents: Sequence[Any]) -> Encoded:
-        """Encode each content (conversation or text, as the encoder's kind wants it) as one sample."""
+        """Encode each content (a conversation or a text, depending on the encoder) as one sample."""
         ...
 
 
 @dataclass
 class InstructionEncoder:
-    """One format over one vocabulary.
+    """Encodes one format with one tokenizer.
 
     Attributes:
-        form: the layout.
-        tokenizer: the vocabulary.
-        opening: id before the first or each turn, None for none.
-        closing: id after each answer, learnt with it.
+        form: the format.
+        tokenizer: the tokenizer.
+        opening: id before the first turn or each turn, or None.
+        closing: id after each answer, in the loss like the answer.
         specials: whether special tokens written out in a record's text become their ids, as in
             `Tokenizer.encode`.
     """
@@ -80,7 +79,7 @@ class InstructionEncoder:
 
     @classmethod
     def of(cls, form: Format, tokenizer: Tokenizer, *, specials: bool = True) -> InstructionEncoder:
-        """Look the format's control tokens up: by their text, else the vocabulary's own BOS and EOS.
+        """Look up the format's control tokens by their text, or else use the vocabulary's BOS and EOS.
 
         Raises:
             MindrailError: the vocabulary has neither.
@@ -112,7 +111,7 @@ class InstructionEncoder:
 
 @dataclass
 class TextEncoder:
-    """Plain texts for pretraining: BOS (where the vocabulary has one), the text, EOS; all of it is learnt."""
+    """Encodes plain texts for pretraining: BOS (if the vocabulary has one), text, EOS; all in the loss."""
 
     tokenizer: Tokenizer
     closing: int
@@ -127,9 +126,9 @@ class TextEncoder:
         """
         if tokenizer.eos_id is None:
             raise MindrailError(
-                "names no eos token to end a text with",
+                "no eos token to end a text with",
                 where="tokenizer",
-                fix="put eos_token into tokenizer_config.json",
+                fix="set eos_token in tokenizer_config.json",
             )
         return cls(tokenizer, tokenizer.eos_id, specials)
 
@@ -142,9 +141,9 @@ class TextEncoder:
 
 
 def _framed(marked: Marked, opens: npt.NDArray[np.bool_], opening: int | None, closing: int) -> Encoded:
-    """Return texts with `opening` before those that `opens` says and `closing` after each.
+    """Return the texts with `opening` before those for which `opens` is true, and `closing` after each.
 
-    What comes before a text's mark is masked, its end is learnt.
+    Tokens that begin before a text's mark are masked, the others and the closing token are trained on.
     """
     lengths = marked.lengths + opens + 1
     ends = np.cumsum(lengths)
@@ -160,20 +159,20 @@ def _framed(marked: Marked, opens: npt.NDArray[np.bool_], opening: int | None, c
 
 
 def _joined(turns: Encoded, counts: npt.NDArray[np.int64]) -> Encoded:
-    """Return turns as samples of so many each."""
+    """Return the turns joined into samples of `counts` turns each."""
     before = np.concatenate([[0], np.cumsum(turns.lengths)])
     ends = np.cumsum(counts)
     return turns._replace(lengths=before[ends] - before[ends - counts])
 
 
 def control_id(tokenizer: Tokenizer, text: str, own: int | None, role: str, form: Format) -> int:
-    """Return the id of the control token `text`, else the vocabulary's `own` for that role."""
-    number = tokenizer.token_id(text)
-    number = own if number is None else number
-    if number is None:
+    """Return the id of the control token `text`, or else the vocabulary's `own` id for that role."""
+    token_id = tokenizer.token_id(text)
+    token_id = own if token_id is None else token_id
+    if token_id is None:
         raise MindrailError(
-            f"format {form.name} needs {text!r}; it is not in the vocabulary, which names no {role} either",
+            f"format {form.name} needs {text!r}, but the vocabulary has neither it nor a {role} token",
             where="tokenizer",
-            fix="take the tokenizer files of the model the format is for",
+            fix="use the tokenizer files of the model that the format is for",
         )
-    return number
+    return token_id

@@ -1,6 +1,6 @@
-"""The costly part of preprocessing, a chunk at a time: tokens, MinHash signatures, benchmark look-up.
+"""The expensive part of preprocessing, one chunk at a time: tokens, MinHash signatures, benchmark text.
 
-Depends on nothing but its plan and the chunk, so that any process may do any chunk.
+The result depends only on the plan and the chunk, so any process can examine any chunk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from modelcore.data.encoding.compat import peer_encoder
+from modelcore.data.encoding.compat import mindformers_encoder
 from modelcore.data.encoding.encode import Encoded, Encoder, InstructionEncoder, TextEncoder
 from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.options import Options
@@ -27,19 +27,19 @@ __all__ = ["Examined", "Examiner", "Plan", "sample_texts"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What an examiner is made of; small, and the same for every process."""
+    """The parameters of an examiner; small, and the same for every process."""
 
     options: Options
     tokenizer_dir: Path
 
 
 class Examined(NamedTuple):
-    """What was found out about a chunk.
+    """The result of examining a chunk.
 
     Attributes:
         encoded: its tokens.
-        signatures: MinHash signatures, uint32 [samples, permutations]; None if not asked for.
-        shared: for each sample, the benchmark problems it shares text with; None if not asked for.
+        signatures: MinHash signatures, uint32 [samples, permutations]; None if not requested.
+        shared: for each sample, the benchmark problems that it shares text with; None if not requested.
     """
 
     encoded: Encoded
@@ -48,17 +48,17 @@ class Examined(NamedTuple):
 
 
 def sample_texts(content: Dialogue | str) -> list[str]:
-    """Return the texts a sample consists of, as its source gives them."""
+    """Return the texts that a sample consists of, as in its source."""
     if isinstance(content, str):
         return [content]
     return [content.system, *(text for exchange in content.exchanges for text in exchange)]
 
 
 class Examiner:
-    """Examines chunks as its plan says.
+    """Examines chunks according to its plan.
 
     Raises:
-        MindrailError: the tokenizer or a benchmark file is unusable, or they do not go with the format.
+        MindrailError: the tokenizer or a benchmark file is unusable, or does not fit the format.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -89,5 +89,5 @@ def _encoder(plan: Plan, tokenizer: Tokenizer) -> Encoder:
         return TextEncoder.of(tokenizer, specials=options.literal_specials)
     form = FORMATS[options.format]
     if options.compat == "mindformers":
-        return peer_encoder(form, tokenizer, plan.tokenizer_dir, options.width)
+        return mindformers_encoder(form, tokenizer, plan.tokenizer_dir, options.width)
     return InstructionEncoder.of(form, tokenizer, specials=options.literal_specials)

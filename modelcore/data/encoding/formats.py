@@ -1,8 +1,7 @@
-"""The row formats: what a record becomes before it is tokenised.
+"""The row formats: the text of a record before it is tokenized.
 
-Each instruction format is a function from a record's content to turns, plus which control tokens stand
-around them. `wiki` has no turns and lives in `wikitext`. Tokenising, masking and padding are `encode`'s and
-`rows`'.
+An instruction format is a function from a record's content to turns, and the control tokens around them. The
+format `wiki` has no turns; see `wikitext`. Tokenizing and masking are in `encode`, padding in `rows`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = ["FORMATS", "Format", "Turn"]
 
 
 class Turn(NamedTuple):
-    """A stretch of a sample between control tokens: `prompt` is given to the model, `answer` is learnt."""
+    """A part of a sample between control tokens: `prompt` is masked, `answer` is trained on."""
 
     prompt: str
     answer: str
@@ -35,16 +34,16 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Format:
-    """How samples of one model family are laid out.
+    """The layout of one model family's samples.
 
     Attributes:
         name: as on the command line.
-        turns: a conversation to its turns.
-        from_instruction: an Alpaca record to the conversation it stands for.
-        opening: text of the token a turn begins with, None for none.
-        opens: whether the opening token stands before the first turn only or before each.
-        closing: text of the token that ends each answer and is learnt with it.
-        multi_turn: whether there is a layout for several turns and a system text.
+        turns: converts a conversation into its turns.
+        from_instruction: converts an Alpaca record into a question and an answer.
+        opening: text of the token before a turn, or None.
+        opens: whether the opening token is before the first turn only or before each.
+        closing: text of the token that ends each answer; it is in the loss like the answer.
+        multi_turn: whether the layout allows several turns and a system text.
     """
 
     name: str
@@ -63,7 +62,7 @@ def _wizardcoder(dialogue: Dialogue) -> list[Turn]:
 def _llama(dialogue: Dialogue) -> list[Turn]:
     """Vicuna v1.1: `SYSTEM USER: q ASSISTANT: a</s>USER: q ASSISTANT: a</s>`."""
     opening = f"{dialogue.system or VICUNA_SYSTEM} "
-    # The space before an answer goes with the answer: sentencepiece keeps a word and its space in one token.
+    # The space before an answer belongs to the answer: sentencepiece encodes it in one token with the word.
     return [
         Turn(f"{'' if index else opening}USER: {question} ASSISTANT:", f" {answer}" if answer else "")
         for index, (question, answer) in enumerate(dialogue.exchanges)
@@ -71,7 +70,7 @@ def _llama(dialogue: Dialogue) -> list[Turn]:
 
 
 def _codellama_instruct(dialogue: Dialogue) -> list[Turn]:
-    """Llama 2 chat: `<s>[INST] <<SYS>>..<</SYS>> q [/INST] a </s>`; both are stripped, as Meta does."""
+    """Llama 2 chat: `<s>[INST] <<SYS>>..<</SYS>> q [/INST] a </s>`; q and a are stripped, as Meta does."""
     system = f"{SYS_BEGIN}{dialogue.system}{SYS_END}" if dialogue.system else ""
     return [
         Turn(f"{INST_BEGIN} {('' if index else system) + question.strip()} {INST_END}", f" {answer.strip()} ")
@@ -91,18 +90,18 @@ def _with_alpaca_prompt(record: Instruction) -> Exchange:
     return Exchange(alpaca_prompt(record.instruction, record.input), record.output)
 
 
-def _bare(record: Instruction) -> Exchange:
-    """Instruction and input under one another: these models were not trained with Alpaca's frame."""
+def _without_frame(record: Instruction) -> Exchange:
+    """Instruction and input on separate lines: these models were not trained with Alpaca's prompt."""
     question = f"{record.instruction}\n{record.input}" if record.input else record.instruction
     return Exchange(question, record.output)
 
 
 FORMATS = {
-    found.name: found
-    for found in (
+    form.name: form
+    for form in (
         Format("wizardcoder", _wizardcoder, _with_alpaca_prompt, None, "<|endoftext|>", multi_turn=False),
         Format("llama", _llama, _with_alpaca_prompt, opening="<s>", closing="</s>"),
-        Format("codellama-instruct", _codellama_instruct, _bare, "<s>", "</s>", opens="each"),
-        Format("deepseek", _deepseek, _bare, opening="<｜begin▁of▁sentence｜>", closing="<|EOT|>"),
+        Format("codellama-instruct", _codellama_instruct, _without_frame, "<s>", "</s>", opens="each"),
+        Format("deepseek", _deepseek, _without_frame, opening="<｜begin▁of▁sentence｜>", closing="<|EOT|>"),
     )
 }

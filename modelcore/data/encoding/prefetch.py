@@ -1,6 +1,6 @@
-"""An iterator run by a thread of its own, a few items ahead of whoever takes them.
+"""Runs an iterator in a separate thread, a few items ahead of its consumer.
 
-Reading, tokenising and writing so go on side by side: the tokenizers let other threads run while they work.
+Reading, tokenizing and writing thus run in parallel: the tokenizers release the interpreter lock.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["ahead"]
+__all__ = ["prefetch"]
 
 Item = TypeVar("Item")
 
-DEPTH = 2  # finished items that wait at most
+DEPTH = 2  # finished items that wait, at most
 _END = object()
 
 
@@ -25,45 +25,45 @@ class _Failure:
 
 
 @contextmanager
-def ahead(items: Generator[Item, None, None]) -> Iterator[Iterator[Item]]:
-    """Give the same items, made by another thread; it has ended when the block has.
+def prefetch(items: Generator[Item, None, None]) -> Iterator[Iterator[Item]]:
+    """Yield an iterator over the same items, which another thread produces until the block ends.
 
-    An error of `items` is raised after the items before it, as if there were no thread.
+    An exception of `items` is raised after the items before it, as without the thread.
     """
-    made: queue.Queue[Any] = queue.Queue(DEPTH)
+    finished: queue.Queue[Any] = queue.Queue(DEPTH)
     stopped = threading.Event()
-    thread = threading.Thread(target=_make, args=(items, made, stopped), daemon=True)
+    thread = threading.Thread(target=_produce, args=(items, finished, stopped), daemon=True)
     thread.start()
     try:
-        yield _taken(made)
+        yield _consume(finished)
     finally:
         stopped.set()
         thread.join()
 
 
-def _make(items: Generator[Any, None, None], made: queue.Queue[Any], stopped: threading.Event) -> None:
+def _produce(items: Generator[Any, None, None], finished: queue.Queue[Any], stopped: threading.Event) -> None:
     with closing(items):
         try:
             for item in items:
-                _hand_over(item, made, stopped)
+                _put(item, finished, stopped)
                 if stopped.is_set():
                     return
-            _hand_over(_END, made, stopped)
-        except BaseException as error:  # noqa: BLE001  raised again where the items are taken
-            _hand_over(_Failure(error), made, stopped)
+            _put(_END, finished, stopped)
+        except BaseException as error:  # noqa: BLE001  raised again in the consumer
+            _put(_Failure(error), finished, stopped)
 
 
-def _hand_over(item: object, made: queue.Queue[Any], stopped: threading.Event) -> None:
+def _put(item: object, finished: queue.Queue[Any], stopped: threading.Event) -> None:
     while not stopped.is_set():
         try:
-            made.put(item, timeout=0.1)
+            finished.put(item, timeout=0.1)
         except queue.Full:
             continue
         return
 
 
-def _taken(made: queue.Queue[Any]) -> Iterator[Any]:
-    while (item := made.get()) is not _END:
+def _consume(finished: queue.Queue[Any]) -> Iterator[Any]:
+    while (item := finished.get()) is not _END:
         if isinstance(item, _Failure):
             raise item.error
         yield item

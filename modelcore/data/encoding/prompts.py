@@ -1,10 +1,10 @@
-"""The texts the models were fine-tuned with and are asked with, as data: the one place of each string.
+"""The prompt texts of the models' training and inference, each defined once.
 
-`ALPACA_*`: Stanford Alpaca's, also WizardCoder's. `WIZARDCODER_TASK`: what WizardCoder's authors ask a
-benchmark's problems with (WizardLM, humaneval_gen.py). `VICUNA_SYSTEM`: FastChat's Vicuna v1.1.
-DeepSeek-Coder has two spellings of its system sentence: `DEEPSEEK_SYSTEM` of its fine-tuning script,
-`DEEPSEEK_CHAT_SYSTEM` of its published chat template. `INST_*`, `SYS_*`: Meta's Llama 2 chat, which
-CodeLlama-Instruct keeps. Fill-in-the-middle: the model cards of each family; `data.infilling` makes ids.
+`ALPACA_*`: Stanford Alpaca, also used by WizardCoder. `WIZARDCODER_TASK`: the prompt of WizardCoder's authors
+for benchmark problems (WizardLM, humaneval_gen.py). `VICUNA_SYSTEM`: FastChat's Vicuna v1.1. DeepSeek-Coder
+has two spellings of its system sentence: `DEEPSEEK_SYSTEM` in its fine-tuning script, `DEEPSEEK_CHAT_SYSTEM`
+in its published chat template. `INST_*`, `SYS_*`: Meta's Llama 2 chat, also used by CodeLlama-Instruct.
+Fill-in-the-middle: the families' model cards; `infilling` converts them into ids.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ DEEPSEEK_CHAT_SYSTEM = (
     "security and privacy issues, and other non-computer science questions, you will refuse to answer\n"
 )
 DEEPSEEK_TURN = "### Instruction:\n{instruction}\n### Response:\n"
-# The blank line between Alpaca's preamble and the instruction is doubled in their script.
+# Their script has two blank lines, not one, between Alpaca's preamble and the instruction.
 WIZARDCODER_TASK = (
     ALPACA_PREAMBLE
     + "\n### Instruction:\nCreate a Python script for this problem:\n{prompt}\n\n### Response:"
@@ -85,7 +85,7 @@ STARCODER_INFILL = Infill("<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>"
 
 
 def alpaca_prompt(instruction: str, context: str = "") -> str:
-    """Return Stanford Alpaca's prompt; the form with an input is used when `context` is not empty."""
+    """Return Stanford Alpaca's prompt; the version with an input is used if `context` is not empty."""
     template = ALPACA_WITH_INPUT if context else ALPACA_WITHOUT_INPUT
-    # One pass, so that a `{input}` inside the instruction stays what it is.
+    # In one pass, so that a `{input}` inside the instruction is kept.
     return template.format(instruction=instruction, input=context)

@@ -1,4 +1,4 @@
-"""Encoded samples to rows of one width: padded singly, packed several a row, or cut from one stream."""
+"""Assembles samples into rows of one width: one per row, packed, or cut from one stream."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ import numpy.typing as npt
 
 from modelcore.data.encoding.encode import Encoded, Int32
 
-__all__ = ["IGNORE", "Assembler", "Packer", "Padder", "Rows", "StreamCutter", "cut", "learnt", "take"]
+__all__ = [
+    "IGNORE",
+    "Assembler",
+    "Packer",
+    "Padder",
+    "Rows",
+    "StreamCutter",
+    "loss_tokens",
+    "select",
+    "truncate",
+]
 
-IGNORE = -100  # the label that PyTorch's and MindFormers' losses leave out
-OPEN_ROWS = 16  # unfinished rows a packer tries before it begins another
+IGNORE = -100  # the label that PyTorch's and MindFormers' losses ignore
+OPEN_ROWS = 16  # unfinished rows that a packer tries before it starts another
 
 
 class Rows(NamedTuple):
@@ -21,8 +31,8 @@ class Rows(NamedTuple):
 
     Attributes:
         input_ids: the tokens.
-        labels: the id where it is learnt, IGNORE elsewhere; None where everything is learnt.
-        segments: 1, 2, … for the samples of a packed row, 0 for padding; None if the row is not packed.
+        labels: the id of each token in the loss, IGNORE elsewhere; None if all tokens are in the loss.
+        segments: 1, 2, … for the samples of a packed row, 0 for padding; None if the rows are not packed.
     """
 
     input_ids: Int32
@@ -30,14 +40,14 @@ class Rows(NamedTuple):
     segments: Int32 | None = None
 
     def part(self, begin: int, end: int) -> Rows:
-        """Return the rows from `begin` up to `end`."""
+        """Return the rows from `begin` to `end` (exclusive)."""
         labels = None if self.labels is None else self.labels[begin:end]
         segments = None if self.segments is None else self.segments[begin:end]
         return Rows(self.input_ids[begin:end], labels, segments)
 
 
 class Assembler(Protocol):
-    """Makes rows of samples as they come; may hold some back until `finish`."""
+    """Assembles samples into rows; may keep some until `finish`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -45,16 +55,16 @@ class Assembler(Protocol):
         ...
 
     def add(self, encoded: Encoded) -> Rows:
-        """Take samples no longer than a row, and return the rows that are complete."""
+        """Add samples, none longer than a row, and return the rows that are complete."""
         ...
 
     def finish(self) -> Rows:
-        """Return what is left, as rows."""
+        """Return the remaining samples as rows."""
         ...
 
 
-def cut(encoded: Encoded, width: int) -> Encoded:
-    """Return the samples, each cut off after `width` tokens."""
+def truncate(encoded: Encoded, width: int) -> Encoded:
+    """Return the samples, each truncated to `width` tokens."""
     if not (encoded.lengths > width).any():
         return encoded
     starts = np.cumsum(encoded.lengths) - encoded.lengths
@@ -62,7 +72,7 @@ def cut(encoded: Encoded, width: int) -> Encoded:
     return Encoded(encoded.ids[kept], encoded.trained[kept], np.minimum(encoded.lengths, width))
 
 
-def take(encoded: Encoded, mask: npt.NDArray[np.bool_]) -> Encoded:
+def select(encoded: Encoded, mask: npt.NDArray[np.bool_]) -> Encoded:
     """Return the samples for which `mask` is true."""
     if mask.all():
         return encoded
@@ -70,8 +80,8 @@ def take(encoded: Encoded, mask: npt.NDArray[np.bool_]) -> Encoded:
     return Encoded(encoded.ids[kept], encoded.trained[kept], encoded.lengths[mask])
 
 
-def learnt(encoded: Encoded) -> npt.NDArray[np.int64]:
-    """Return how many tokens of each sample are learnt."""
+def loss_tokens(encoded: Encoded) -> npt.NDArray[np.int64]:
+    """Return the number of tokens of each sample in the loss: int64 [samples]."""
     before = np.concatenate([[0], np.cumsum(encoded.trained, dtype=np.int64)])
     ends = np.cumsum(encoded.lengths)
     counts: npt.NDArray[np.int64] = before[ends] - before[ends - encoded.lengths]
@@ -80,7 +90,7 @@ def learnt(encoded: Encoded) -> npt.NDArray[np.int64]:
 
 @dataclass
 class Padder:
-    """One sample a row, filled up with `pad_id`."""
+    """One sample per row, padded with `pad_id`."""
 
     width: int
     pad_id: int
@@ -100,7 +110,7 @@ class Padder:
         return Rows(input_ids, labels)
 
     def finish(self) -> Rows:
-        """See `Assembler.finish`; nothing is ever left."""
+        """See `Assembler.finish`; nothing remains."""
         empty = np.empty((0, self.width), np.int32)
         return Rows(empty, empty)
 
@@ -114,13 +124,13 @@ class _OpenRow:
 
 @dataclass
 class Packer:
-    """Several samples a row: each goes into the first unfinished row that has room (first fit).
+    """Several samples per row: each goes into the first unfinished row with enough room (first fit).
 
-    The first token of a sample is never learnt: what stands before it in the row belongs to another sample.
+    The first token of a sample is never in the loss: the token before it belongs to another sample.
 
     Attributes:
-        width: tokens a row.
-        pad_id: what fills rows up.
+        width: tokens per row.
+        pad_id: id that fills the rest of a row.
     """
 
     width: int
@@ -154,8 +164,8 @@ class Packer:
 
     def finish(self) -> Rows:
         """See `Assembler.finish`."""
-        left, self._open = self._open, []
-        return self._rows(left)
+        remaining, self._open = self._open, []
+        return self._rows(remaining)
 
     def _rows(self, packed: list[_OpenRow]) -> Rows:
         shape = (len(packed), self.width)
@@ -172,7 +182,7 @@ class Packer:
 
 @dataclass
 class StreamCutter:
-    """All samples end to end, cut into rows wherever one is full; the rest at the end is left out."""
+    """Concatenates all samples and cuts the stream into rows; tokens after the last full row are dropped."""
 
     width: int
     rest: Int32 = field(default_factory=lambda: np.empty(0, np.int32))
@@ -190,5 +200,5 @@ class StreamCutter:
         return Rows(stream[:full].reshape(-1, self.width))
 
     def finish(self) -> Rows:
-        """See `Assembler.finish`; `rest` holds the tokens that fill no row."""
+        """See `Assembler.finish`; `rest` contains the tokens that fill no row."""
         return Rows(np.empty((0, self.width), np.int32))

@@ -1,4 +1,4 @@
-"""The samples of a source, in one format's terms, bad records skipped or refused."""
+"""Reads the samples of a source for one format; invalid records are skipped or refused."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from modelcore.data.sources.records import (
     read_instruction,
     read_plain_text,
 )
-from modelcore.data.sources.wikitext import paragraphs, peer_paragraphs
+from modelcore.data.sources.wikitext import mindformers_paragraphs, paragraphs
 from modelcore.errors import MindrailError
 
 __all__ = ["Sample", "read_samples", "read_texts"]
 
 
 class Sample(NamedTuple):
-    """What is learnt as one piece.
+    """One unit of training data.
 
     Attributes:
-        number: its record's number in the source, or its paragraph's, from 1.
+        number: of its record or paragraph in the source, from 1.
         content: a conversation, or a text for pretraining.
     """
 
@@ -38,20 +38,20 @@ class Sample(NamedTuple):
 
 
 def read_samples(source: Path, form: Format, report: PreprocessReport, options: Options) -> Iterator[Sample]:
-    """Yield the conversations of `source` in order, counting what is read and what is skipped.
+    """Yield the conversations of `source` in order, and count those read and skipped.
 
     Args:
         source: a JSON list or JSON lines of Alpaca records and conversations.
-        form: the format they are for; a conversation it has no layout for is a bad record.
-        report: gets `records_in`, `bad`, `messages` and `empty_answers`.
-        options: says whether bad records are skipped.
+        form: the format; a conversation that does not fit its layout is an invalid record.
+        report: `records_in`, `bad`, `messages` and `empty_answers` are updated.
+        options: decide whether invalid records are skipped.
 
     Raises:
-        MindrailError: the source is unusable, or a record is bad and not to be skipped.
+        MindrailError: the source is unusable, or a record is invalid and not skipped.
     """
     without_input = options.compat == "mindformers" and form.name == "deepseek"
     translate = instruction_only if without_input else form.from_instruction
-    on_bad = _bad_counter(source, report, options)
+    on_bad = _bad_record_handler(source, report, options)
     for record in read_records(source, on_bad=on_bad):
         try:
             dialogue = _dialogue(record, source, translate)
@@ -62,20 +62,20 @@ def read_samples(source: Path, form: Format, report: PreprocessReport, options: 
         report.records_in += 1
         if any(not exchange.answer for exchange in dialogue.exchanges):
             report.empty_answers += 1
-            report.note_records("empty_answers", [record.number])
+            report.add_records("empty_answers", [record.number])
         yield Sample(record.number, dialogue)
 
 
 def read_texts(source: Path, report: PreprocessReport, options: Options) -> Iterator[Sample]:
-    """Yield texts for pretraining: a wikitext file's paragraphs, or the records' `text` or `content`.
+    """Yield texts for pretraining: the paragraphs of a wikitext file, or the records' `text` or `content`.
 
     Args:
         source: for the format wiki a wikitext file, else a JSON list or JSON lines.
-        report: gets `records_in`, `bad`, `messages` and `empty_answers` (texts of no characters).
-        options: says which, and whether bad records are skipped.
+        report: `records_in`, `bad`, `messages` and `empty_answers` (empty texts) are updated.
+        options: the format, and whether invalid records are skipped.
 
     Raises:
-        MindrailError: the source is unusable, or a record is bad and not to be skipped.
+        MindrailError: the source is unusable, or a record is invalid and not skipped.
     """
     for number, text in _texts(source, report, options):
         report.records_in += 1
@@ -83,15 +83,15 @@ def read_texts(source: Path, report: PreprocessReport, options: Options) -> Iter
             yield Sample(number, text)
         else:
             report.empty_answers += 1
-            report.note_records("empty_answers", [number])
+            report.add_records("empty_answers", [number])
 
 
 def _texts(source: Path, report: PreprocessReport, options: Options) -> Iterator[tuple[int, str]]:
     if options.format == "wiki":
-        split = peer_paragraphs if options.compat == "mindformers" else paragraphs
+        split = mindformers_paragraphs if options.compat == "mindformers" else paragraphs
         yield from enumerate(split(read_text(source)), 1)
         return
-    on_bad = _bad_counter(source, report, options)
+    on_bad = _bad_record_handler(source, report, options)
     for record in read_records(source, on_bad=on_bad):
         try:
             text = read_plain_text(record, source)
@@ -101,12 +101,12 @@ def _texts(source: Path, report: PreprocessReport, options: Options) -> Iterator
         yield record.number, text
 
 
-def _bad_counter(source: Path, report: PreprocessReport, options: Options) -> BadRecord:
+def _bad_record_handler(source: Path, report: PreprocessReport, options: Options) -> BadRecord:
     def on_bad(error: MindrailError) -> None:
         if not options.skip_bad:
             raise error
         report.records_in += 1
-        report.note_bad(str(error).removeprefix(f"{source}, "))
+        report.add_bad(str(error).removeprefix(f"{source}, "))
 
     return on_bad
 

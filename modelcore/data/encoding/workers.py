@@ -1,9 +1,8 @@
-"""Chunks examined by several processes, results in the chunks' order.
+"""Examines chunks in several processes; the results come in the chunks' order.
 
-Each worker is a fresh interpreter (`python -m modelcore.data.encoding.workers`) fed through its pipes:
-nothing is forked, so it is safe from any thread, and a worker ends with its parent (end of input; on
-Linux also by a signal when the parent dies). The bytes on the pipes are pickles between parent and child
-only.
+Each worker is a fresh interpreter (`python -m modelcore.data.encoding.workers`) that communicates through its
+pipes: nothing is forked, so this is safe in any thread. A worker ends with its parent (at the end of its
+input; on Linux also by a signal). The pipes carry pickles, between this process and its own children only.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from modelcore.errors import MindrailError, StepFailed
 __all__ = ["examine_all", "suitable_workers", "worker_count"]
 
 PR_SET_PDEATHSIG = 1
-SMALL = 16 << 20  # bytes of source below which starting workers costs more than it saves
-FEW = 2  # processors that the threads of one process keep busy
-AHEAD = 2  # chunks given to a worker beyond the one it is at
+SMALL_SOURCE = 16 << 20  # bytes; for less, starting workers costs more time than it saves
+BUSY_PROCESSORS = 2  # that the threads of one process use fully
+CHUNKS_PER_WORKER = 2  # chunks that are sent to a worker in advance
 
 
 class _Chunk(Protocol):
-    """A chunk of samples: what it holds is under `contents`."""
+    """A chunk of samples."""
 
     @property
     def contents(self) -> Sequence[Any]: ...
@@ -43,33 +42,33 @@ ChunkType = TypeVar("ChunkType", bound=_Chunk)
 
 
 def worker_count() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def suitable_workers(source: Path) -> int:
-    """Return how many processes a source is worth: one where it is small, else one a processor.
+    """Return the number of processes for a source: one if it is small, else one per processor.
 
-    One process uses all processors too, by the tokenizers' own threads; on two processors that is faster.
+    One process uses several processors too, through the tokenizers' threads; on two that is faster.
     """
-    large = source.is_file() and source.stat().st_size > SMALL
-    return worker_count() if large and worker_count() > FEW else 1
+    large = source.is_file() and source.stat().st_size > SMALL_SOURCE
+    return worker_count() if large and worker_count() > BUSY_PROCESSORS else 1
 
 
 def examine_all(
     chunks: Iterator[ChunkType], plan: Plan, examiner: Examiner, workers: int
 ) -> Generator[tuple[ChunkType, Examined], None, None]:
-    """Yield each chunk with what was found out about it, in order.
+    """Yield each chunk with the result of examining it, in order.
 
     Args:
-        chunks: read as workers become free; a few are held at a time.
-        plan: what the workers' examiners are made of.
-        examiner: one made of that plan, used in this process when `workers` is 1.
-        workers: processes to use.
+        chunks: consumed as workers become free; a few are in memory at a time.
+        plan: of the workers' examiners.
+        examiner: an examiner with that plan, used in this process if `workers` is 1.
+        workers: number of processes.
 
     Raises:
         StepFailed: a worker died.
-        MindrailError: as the examiner raises.
+        MindrailError: raised by an examiner.
     """
     if workers == 1:
         for chunk in chunks:
@@ -79,17 +78,17 @@ def examine_all(
         pool = [stack.enter_context(_worker(plan)) for _ in range(workers)]
         waiting: deque[tuple[ChunkType, _Worker]] = deque()
         for number, chunk in enumerate(chunks):
-            if len(waiting) >= workers * AHEAD:
+            if len(waiting) >= workers * CHUNKS_PER_WORKER:
                 yield _collect(*waiting.popleft())
             worker = pool[number % workers]
-            worker.give(chunk.contents)
+            worker.send(chunk.contents)
             waiting.append((chunk, worker))
         while waiting:
             yield _collect(*waiting.popleft())
 
 
 def _collect(chunk: ChunkType, worker: _Worker) -> tuple[ChunkType, Examined]:
-    return chunk, worker.take()
+    return chunk, worker.receive()
 
 
 class _Worker:
@@ -100,36 +99,36 @@ class _Worker:
         self._outbox: deque[bytes] = deque()
         self._wake = threading.Condition()
         self._closed = False
-        # Writing waits for the worker to read, which may wait for us to read: so writing has its own thread.
-        self._sender = threading.Thread(target=self._send, daemon=True)
+        # Writing may block until the worker reads, which may wait for this process to read: hence a thread.
+        self._sender = threading.Thread(target=self._write_outbox, daemon=True)
         self._sender.start()
 
-    def _send(self) -> None:
+    def _write_outbox(self) -> None:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._outbox or self._closed)
                 if not self._outbox:
                     return
                 data = self._outbox.popleft()
-            # A worker that has died is noticed, with its reason, where its answer is read.
+            # `receive` reports a worker that has died, with its exit code.
             with suppress(BrokenPipeError):
                 self._stdin.write(data)
                 self._stdin.flush()
 
-    def give(self, work: object) -> None:
-        """Send something to the worker without waiting."""
+    def send(self, work: object) -> None:
+        """Send work to the worker without blocking."""
         with self._wake:
             self._outbox.append(pickle.dumps(work, protocol=pickle.HIGHEST_PROTOCOL))
             self._wake.notify()
 
-    def take(self) -> Examined:
-        """Wait for the next answer."""
+    def receive(self) -> Examined:
+        """Wait for the next result."""
         try:
             answer = pickle.load(self._stdout)  # written by our own child
         except (EOFError, pickle.UnpicklingError) as error:
             code = self._process.wait()
             raise StepFailed(
-                f"a preprocessing worker died (exit code {code})", fix="is memory short?"
+                f"a preprocessing worker died (exit code {code})", fix="check whether memory is short"
             ) from error
         if isinstance(answer, MindrailError):
             raise answer
@@ -137,7 +136,7 @@ class _Worker:
         return answer
 
     def close(self) -> None:
-        """Let the sender thread end; what is still to be sent is dropped."""
+        """Let the writing thread end; unsent work is dropped."""
         with self._wake:
             self._closed = True
             self._outbox.clear()
@@ -151,7 +150,7 @@ def _worker(plan: Plan) -> Iterator[_Worker]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
-        # One process a core already: no threads within.
+        # There is one process per core already, so each has one thread.
         "TOKENIZERS_PARALLELISM": "false",
         "RAYON_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
@@ -161,7 +160,7 @@ def _worker(plan: Plan) -> Iterator[_Worker]:
     assert process.stdin and process.stdout
     worker = _Worker(process, process.stdin, process.stdout)  # type: ignore[arg-type]
     try:
-        worker.give(plan)
+        worker.send(plan)
         yield worker
     finally:
         worker.close()
@@ -173,10 +172,10 @@ def _worker(plan: Plan) -> Iterator[_Worker]:
 
 
 def main() -> None:
-    """Read a plan and then chunks from standard input, and write what is found to standard output."""
-    _die_with(int(sys.argv[1]))
+    """Read a plan and then chunks from standard input, and write the results to standard output."""
+    _die_with_parent(int(sys.argv[1]))
     stdin = sys.stdin.buffer
-    # What anything prints must not get between the pickles.
+    # Printed text must not get between the pickles.
     stdout = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     examiner = Examiner(pickle.load(stdin))  # written by our own parent
@@ -193,8 +192,8 @@ def main() -> None:
         stdout.flush()
 
 
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies; end at once if that has happened already."""
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; exit if that has happened already."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""Rows back to text, with what is learnt told apart from what is masked and what is padding."""
+"""Decodes rows into text, divided into trained, masked and padding parts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Span(NamedTuple):
 
     Attributes:
         kind: "trained", "masked" or "padding".
-        tokens: how many.
-        text: what they spell, special tokens written out; "" for padding.
+        tokens: their number.
+        text: their text, with special tokens written out; "" for padding.
     """
 
     kind: str
@@ -35,8 +35,8 @@ def decode_rows(path: Path, tokenizer: Tokenizer, rows: int | Sequence[int] = 3)
 
     Args:
         path: the file.
-        tokenizer: the vocabulary its rows were made with.
-        rows: how many from the beginning, or which ones (ascending, from 0).
+        tokenizer: the tokenizer that the rows were encoded with.
+        rows: the number of rows from the start, or row numbers (ascending, from 0).
 
     Raises:
         MindrailError: the file is not a MindRecord.
@@ -44,10 +44,10 @@ def decode_rows(path: Path, tokenizer: Tokenizer, rows: int | Sequence[int] = 3)
     from modelcore.data.mindrecord.file import read_mindrecord
 
     wanted = set(range(rows)) if isinstance(rows, int) else set(rows)
-    found = enumerate(islice(read_mindrecord(path), max(wanted, default=-1) + 1))
+    numbered = enumerate(islice(read_mindrecord(path), max(wanted, default=-1) + 1))
     return [
         decode_row(row["input_ids"], row.get("labels"), tokenizer)
-        for number, row in found
+        for number, row in numbered
         if number in wanted
     ]
 
@@ -59,17 +59,17 @@ def decode_row(
 
     Args:
         input_ids: int32 [width].
-        labels: int32 [width], IGNORE where masked; None where every token is learnt.
-        tokenizer: the vocabulary the row was made with.
-        pad_id: what fills the row's end; None takes the vocabulary's pad, else whatever id the row ends with
-            in an unbroken masked run.
+        labels: int32 [width], IGNORE where masked; None if every token is trained on.
+        tokenizer: the tokenizer that the row was encoded with.
+        pad_id: id of the padding; if None, the tokenizer's, or else the id of the masked run that ends the
+            row.
     """
     if labels is None:
         return [Span("trained", len(input_ids), tokenizer.decode(input_ids.tolist(), skip_special=False))]
     trained = labels != IGNORE
-    end = _padding_begins(input_ids, trained, tokenizer.pad_id if pad_id is None else pad_id)
-    turns = np.flatnonzero(np.diff(trained[:end].astype(np.int8))) + 1
-    bounds = [0, *turns.tolist(), end]
+    end = _padding_start(input_ids, trained, tokenizer.pad_id if pad_id is None else pad_id)
+    changes = np.flatnonzero(np.diff(trained[:end].astype(np.int8))) + 1
+    bounds = [0, *changes.tolist(), end]
     spans = []
     for begin, stop in pairwise(bounds):
         if stop > begin:
@@ -81,9 +81,9 @@ def decode_row(
     return spans
 
 
-def _padding_begins(input_ids: Int32, trained: np.ndarray, pad_id: int | None) -> int:
+def _padding_start(input_ids: Int32, trained: np.ndarray, pad_id: int | None) -> int:
     filler = int(input_ids[-1]) if pad_id is None else pad_id
     kept = np.flatnonzero((input_ids != filler) | trained)
     end = int(kept[-1]) + 1 if len(kept) else 0
-    # A single masked last token that merely repeats nothing is text, not padding.
+    # A single masked token at the end is text, not padding.
     return end if pad_id is not None or len(input_ids) - end > 1 else len(input_ids)

@@ -1,14 +1,14 @@
-"""MindRecord files of int32 columns, written and read without MindSpore.
+"""Writes and reads MindRecord files of int32 columns without MindSpore.
 
-A file is a pair, `x` and `x.db`; to make both appear at once, write them in a directory of their own and
-rename that. The bytes depend on the rows and the file's name only. The format (version 3.0) is that of
-MindSpore's FileWriter, whose file the tests compare byte for byte:
+A file is a pair, `x` and `x.db`; to make both appear at once, write them in a temporary directory and rename
+it. The bytes depend on the rows and the file's name only. The format (version 3.0) is that of MindSpore's
+FileWriter, whose files the tests compare byte by byte:
 
 - 16 MiB header: u64 length, then JSON that lists the pages and the schema;
-- 32 MiB pages. Blob pages hold the rows; raw pages hold 13 constant bytes a row (its schema's number in
-  msgpack);
-- a row as `mindrecord_row` has it;
-- `x.db`: SQLite; table INDEXES gives each row's pages and offsets, SHARD_NAME the file's name.
+- 32 MiB pages. Blob pages contain the rows; raw pages contain 13 constant bytes per row (the number of its
+  schema, in msgpack);
+- a row in the format of `row`;
+- `x.db`: SQLite; table INDEXES has each row's pages and offsets, SHARD_NAME the file's name.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TABLE = (
     "PAGE_OFFSET_RAW_END INT NOT NULL, ROW_GROUP_ID INT NOT NULL, PAGE_ID_BLOB INT NOT NULL, "
     "PAGE_OFFSET_BLOB INT NOT NULL, PAGE_OFFSET_BLOB_END INT NOT NULL, PRIMARY KEY(ROW_ID))"
 )
-PLACES = (
+ROW_POSITIONS = (
     "SELECT PAGE_ID_BLOB, PAGE_OFFSET_BLOB, PAGE_OFFSET_BLOB_END FROM INDEXES "
     "WHERE ROW_ID >= ? ORDER BY ROW_ID"
 )
@@ -62,7 +62,7 @@ class _Page:
     size: int = 0
     groups: list[dict[str, int]] = field(default_factory=list)
 
-    def described(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "end_row_id": self.end_row,
             "page_id": self.number,
@@ -76,16 +76,16 @@ class _Page:
 
 
 class MindRecordWriter:
-    """Writes rows into one new MindRecord file, as a context manager: leaving it normally completes the file.
+    """A context manager that writes rows into a new MindRecord file, complete after the block.
 
-    Left by an exception, it closes both files and leaves them incomplete for the caller to remove.
+    After an exception, both files are closed but incomplete; the caller removes them.
 
     Args:
-        path: the file; `<path>.db` appears beside it.
+        path: the file; `<path>.db` is written beside it.
         columns: names of the rows' columns, in order.
 
     Raises:
-        MindrailError: there is a file of that name already.
+        MindrailError: a file with that name exists already.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -96,11 +96,11 @@ class MindRecordWriter:
         self.path = path
         self.rows = 0
         self._columns = tuple(columns)
-        self._saved = 0
+        self._saved_bytes = 0
         self._pages: list[_Page] = []
         self._file = path.open("xb")
         self._index = sqlite3.connect(index_path)
-        # Nothing reads the index before it is complete, so a journal would only cost time.
+        # Nothing reads the index before it is complete, so it needs no journal.
         self._index.execute("PRAGMA journal_mode = OFF")
         self._index.execute("PRAGMA synchronous = OFF")
         self._index.execute(TABLE)
@@ -118,22 +118,22 @@ class MindRecordWriter:
         if len(rows.input_ids) == 0:
             return
         columns = [column_bytes(array) for array in rows if array is not None]
-        places = []
+        positions = []
         pending: list[bytes] = []
         try:
             for parts in zip(*columns, strict=True):
-                places.append(self._place(row_bytes(parts), pending))
+                positions.append(self._add(row_bytes(parts), pending))
             self._flush(pending)
-            self._index.executemany("INSERT INTO INDEXES VALUES(?, ?, ?, ?, ?, ?, ?, ?)", places)
+            self._index.executemany("INSERT INTO INDEXES VALUES(?, ?, ?, ?, ?, ?, ?, ?)", positions)
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
         for array, packed in zip((a for a in rows if a is not None), columns, strict=True):
-            self._saved += array.size * 4 - sum(map(len, packed))
+            self._saved_bytes += array.size * 4 - sum(map(len, packed))
 
-    def _place(self, blob: bytes, pending: list[bytes]) -> tuple[int, ...]:
-        """Give a row its place, keep its bytes for the next flush, and return its line of the index."""
+    def _add(self, blob: bytes, pending: list[bytes]) -> tuple[int, ...]:
+        """Assign a row its position, keep its bytes for the next flush, and return its row of the index."""
         if len(blob) > PAGE:
-            raise MindrailError(f"a row of {len(blob)} bytes, MindRecord pages hold {PAGE}", where=self.path)
+            raise MindrailError(f"a row of {len(blob)} bytes; a MindRecord page has {PAGE}", where=self.path)
         if self._blob.size + len(blob) > PAGE:
             self._flush(pending)
             self._blob = self._new_page("BLOB_DATA", self._blob)
@@ -148,8 +148,8 @@ class MindRecordWriter:
         self.rows += 1
         self._blob.end_row = self.rows
         group = self._blob.kind_number
-        place = (self.rows - 1, self._raw.number, raw, self._raw.size)
-        return (*place, group, self._blob.number, begin, self._blob.size)
+        raw_position = (self.rows - 1, self._raw.number, raw, self._raw.size)
+        return (*raw_position, group, self._blob.number, begin, self._blob.size)
 
     def _flush(self, pending: list[bytes]) -> None:
         data = b"".join(pending)
@@ -175,9 +175,9 @@ class MindRecordWriter:
         header = {
             "header_size": HEADER,
             "index_fields": None,
-            "page": [page.described() for page in self._pages],
+            "page": [page.to_json() for page in self._pages],
             "page_size": PAGE,
-            "compression_size": max(0, self._saved),
+            "compression_size": max(0, self._saved_bytes),
             "schema": [{"blob_fields": list(self._columns), "desc": "rows", "schema": schema}],
             "shard_addresses": [self.path.name],
             "shard_id": 0,
@@ -200,7 +200,7 @@ class MindRecordWriter:
             self._file.close()
 
     def close(self) -> None:
-        """Complete the file; closing it again does nothing.
+        """Complete the file; closing it twice is allowed.
 
         Raises:
             StepFailed: the file could not be written.
@@ -217,7 +217,9 @@ class MindRecordWriter:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> StepFailed:
-        return StepFailed(f"could not be written ({error})", where=self.path, fix="is the disk full?")
+        return StepFailed(
+            f"could not be written ({error})", where=self.path, fix="check whether the disk is full"
+        )
 
 
 def _offset(page: _Page) -> int:
@@ -225,11 +227,11 @@ def _offset(page: _Page) -> int:
 
 
 class MindRecordInfo(NamedTuple):
-    """What a MindRecord file says of itself.
+    """The contents of a MindRecord file, from its header and index.
 
     Attributes:
-        rows: how many rows it holds.
-        columns: column name to the type the schema gives it.
+        rows: number of rows.
+        columns: column name to its type in the schema.
     """
 
     rows: int
@@ -237,10 +239,10 @@ class MindRecordInfo(NamedTuple):
 
 
 def inspect_mindrecord(path: Path) -> MindRecordInfo:
-    """Return what a MindRecord file says of itself.
+    """Return the number of rows and the columns of a MindRecord file.
 
     Raises:
-        MindrailError: the file or its `.db` is missing, or is none.
+        MindrailError: the file or its `.db` is missing or invalid.
     """
     with closing(_open_index(path)) as index:
         columns = {name: str(kind.get("type")) for name, kind in _schema(path).items()}
@@ -248,27 +250,27 @@ def inspect_mindrecord(path: Path) -> MindRecordInfo:
 
 
 def read_mindrecord(path: Path, *, start: int = 0) -> Iterator[dict[str, Int32]]:
-    """Yield the rows of a MindRecord file of int32 columns in order, column name to int32 values.
+    """Yield the rows of a MindRecord file of int32 columns in order, as column name to int32 values.
 
     Args:
-        path: the file; `<path>.db` must lie beside it.
-        start: the first row wanted.
+        path: the file; `<path>.db` must be beside it.
+        start: number of the first row.
 
     Raises:
-        MindrailError: the file or its `.db` is missing, is none, is damaged or has other columns than int32.
+        MindrailError: the file or its `.db` is missing, invalid or damaged, or has columns of other types.
     """
     with closing(_open_index(path)) as index, path.open("rb") as file:
         names = _int32_columns(path)
-        for number, (page, begin, end) in enumerate(_query(index, path, PLACES, start), start):
+        for number, (page, begin, end) in enumerate(_query(index, path, ROW_POSITIONS, start), start):
             file.seek(HEADER + page * PAGE + begin)
             yield unpack_row(file.read(end - begin), names, f"{path}, row {number}")
 
 
 class MindRecordReader:
-    """Rows of a MindRecord file of int32 columns by number; only where they lie is held in memory.
+    """Random access to the rows of a MindRecord file of int32 columns; only their positions are in memory.
 
     Args:
-        path: the file; `<path>.db` must lie beside it.
+        path: the file; `<path>.db` must be beside it.
 
     Raises:
         MindrailError: as `read_mindrecord`.
@@ -278,30 +280,30 @@ class MindRecordReader:
         self.path = path
         with closing(_open_index(path)) as index:
             self.columns = tuple(_int32_columns(path))
-            places = _query(index, path, PLACES, 0)
-            # Straight from the database into 12 bytes a row; Python objects would take many times that.
-            self._places = np.fromiter(places, np.dtype("i4, i4, i4"))
+            positions = _query(index, path, ROW_POSITIONS, 0)
+            # Directly from the database into 12 bytes per row; Python objects would take many times that.
+            self._positions = np.fromiter(positions, np.dtype("i4, i4, i4"))
         self._file = path.open("rb")
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
     def read(self, number: int) -> dict[str, Int32]:
-        """Return row `number`, column name to int32 values.
+        """Return row `number` as column name to int32 values.
 
         Raises:
             MindrailError: the row is damaged.
         """
-        page, begin, end = (int(x) for x in self._places[number])
+        page, begin, end = (int(x) for x in self._positions[number])
         blob = os.pread(self._file.fileno(), end - begin, HEADER + page * PAGE + begin)
         return unpack_row(blob, self.columns, f"{self.path}, row {number}")
 
 
 def _int32_columns(path: Path) -> Sequence[str]:
-    """Return the columns in the order of a row's bytes.
+    """Return the columns in their order in a row.
 
     Raises:
-        MindrailError: there are others than int32.
+        MindrailError: some are not int32.
     """
     other = [name for name, kind in _schema(path).items() if kind.get("type") != "int32"]
     if other:
@@ -323,7 +325,7 @@ def _query(index: sqlite3.Connection, path: Path, text: str, *values: int) -> sq
     try:
         return index.execute(text, values)
     except sqlite3.DatabaseError as error:
-        raise MindrailError(f"not a MindRecord's index ({error})", where=f"{path}.db") from error
+        raise MindrailError(f"not the index of a MindRecord ({error})", where=f"{path}.db") from error
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""A row of a MindRecord file as bytes, and back. Where rows lie in the file is `mindrecord`'s.
+"""Converts rows of a MindRecord file to bytes and back. Their positions in the file are in `file`.
 
-- a row: u64 length (little-endian); then each column, with its u64 length (big-endian) in front if there
-  are several;
-- a column: u32 count (big-endian); 2 bits a value, first value highest, that give its width (1, 2 or 4
-  bytes); the values, little-endian, each in the narrowest width that holds it.
+- a row: u64 length (little-endian); then each column, preceded by its u64 length (big-endian) if there are
+  several;
+- a column: u32 count (big-endian); 2 bits per value, first value in the highest bits, for its width (1, 2 or
+  4 bytes); the values, little-endian, each in the smallest width that fits.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from modelcore.errors import MindrailError
 
 __all__ = ["column_bytes", "row_bytes", "unpack_row"]
 
-# A byte of ones for each byte kept of a value of code 0, 1, 2, the lowest first.
+# For codes 0, 1, 2: a byte 1 for each byte of a value that is kept, lowest byte first.
 KEPT = np.array([0x00000001, 0x00000101, 0x01010101], "<u4")
 
 
 def row_bytes(parts: Sequence[bytes]) -> bytes:
-    """Return a row: its columns, each with its length if there are several, behind the length of all."""
+    """Return a row: the total length, then the columns, each with its length if there are several."""
     if len(parts) > 1:
         parts = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
     return b"".join((sum(map(len, parts)).to_bytes(8, "little"), *parts))
 
 
 def column_bytes(array: Int32) -> list[bytes]:
-    """Return each row of an int32 [rows, width] array as a column's bytes."""
+    """Return the bytes of a column for each row of an int32 [rows, width] array."""
     values = np.ascontiguousarray(array, dtype="<i4")
     rows, width = values.shape
     # 0, 1, 2 for values that need 1, 2, 4 bytes.
@@ -39,7 +39,7 @@ def column_bytes(array: Int32) -> list[bytes]:
         codes[:, :width] += (values < -limit) | (values >= limit)
     quads = codes.reshape(rows, -1, 4)
     marks = (quads[..., 0] << 6) | (quads[..., 1] << 4) | (quads[..., 2] << 2) | quads[..., 3]
-    # Where no value needs four bytes, two of each are looked at.
+    # If no value needs four bytes, only two of each are processed.
     size = 4 if codes.max() == 2 else 2
     kept = KEPT.astype(f"<u{size}")[codes[:, :width]].view(np.bool_)
     data = values.astype(f"<i{size}", copy=False).view(np.uint8)[kept].tobytes()
@@ -53,23 +53,25 @@ def unpack_row(blob: bytes, names: Sequence[str], where: str) -> dict[str, Int32
     """Return a row's columns by name.
 
     Args:
-        blob: as of `row_bytes`.
-        names: of its columns.
-        where: the row, for errors.
+        blob: the output of `row_bytes`.
+        names: of its columns, in order.
+        where: the row's name in errors.
 
     Raises:
-        MindrailError: the bytes are no such row.
+        MindrailError: the bytes are not a row.
     """
     if len(blob) < 8 or int.from_bytes(blob[:8], "little") != len(blob) - 8:
-        raise MindrailError("the row's length is not what it says", where=where, fix="the file is damaged")
-    row, at = {}, 8
+        raise MindrailError(
+            "the row does not have the length that it states", where=where, fix="the file is damaged"
+        )
+    row, position = {}, 8
     for name in names:
-        size = len(blob) - at
+        size = len(blob) - position
         if len(names) > 1:
-            size = int.from_bytes(blob[at : at + 8], "big")
-            at += 8
-        row[name] = _unpack(blob[at : at + size], where)
-        at += size
+            size = int.from_bytes(blob[position : position + 8], "big")
+            position += 8
+        row[name] = _unpack(blob[position : position + size], where)
+        position += size
     return row
 
 
@@ -84,7 +86,7 @@ def _unpack(column: bytes, where: str) -> Int32:
     kept = np.arange(4) < widths[:, None]
     padded = np.zeros((count, 4), np.uint8)
     padded[kept] = data
-    # The sign is in the top bit of the last byte there.
+    # The sign is the highest bit of the last byte that was kept.
     shift = (32 - 8 * widths).astype(np.int32)
     values: npt.NDArray[np.int32] = padded.view("<i4").reshape(-1)
     return ((values << shift) >> shift).astype(np.int32)

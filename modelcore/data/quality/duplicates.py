@@ -1,7 +1,7 @@
-"""Samples that an earlier one equals, exactly or nearly.
+"""Finds samples that are equal or nearly equal to an earlier one.
 
-Exact duplicates cost 16 bytes of digest a sample. Near duplicates are found by datasketch's MinHash and LSH
-over shingles of words, at about half a kilobyte a sample: neither is free on a source of many millions.
+Exact duplicates are found by digests of 16 bytes per sample; near duplicates by datasketch's MinHash and LSH
+over shingles of words, with about half a kilobyte per sample. Memory thus grows with the source.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Signature = npt.NDArray[np.uint32]
 
 
 def content_digest(texts: Sequence[str]) -> bytes:
-    """Return 16 bytes that stand for these texts in this order."""
+    """Return a digest of 16 bytes of these texts in this order."""
     digest = hashlib.blake2b(digest_size=16)
     for text in texts:
         data = text.encode()
@@ -34,13 +34,13 @@ def content_digest(texts: Sequence[str]) -> bytes:
 
 
 class ExactDuplicates:
-    """Remembers the digests of the samples it has seen."""
+    """Remembers the digests of earlier samples."""
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
 
     def is_new(self, digest: bytes) -> bool:
-        """Return whether this digest comes for the first time."""
+        """Return whether this digest is new, and remember it."""
         before = len(self._seen)
         self._seen.add(digest)
         return len(self._seen) > before
@@ -57,14 +57,15 @@ def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
 
 def _shingles(text: str) -> set[str]:
     words = WORD.findall(text.lower())
-    return {" ".join(words[at : at + SHINGLE]) for at in range(max(1, len(words) - SHINGLE + 1))}
+    return {" ".join(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))}
 
 
 class NearDuplicates:
-    """Remembers the signatures of the samples it has kept.
+    """Remembers the signatures of earlier samples.
 
     Args:
-        threshold: the share of word shingles two samples must have in common, as MinHash estimates it.
+        threshold: the share of common word shingles, estimated by MinHash, from which two samples are nearly
+            equal.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -75,7 +76,7 @@ class NearDuplicates:
         self._kept: dict[int, Signature] = {}
 
     def earlier(self, number: int, signature: Signature) -> int | None:
-        """Return the first earlier sample that is nearly equal; or None, and then remember this one."""
+        """Return the first earlier sample that is nearly equal; if there is none, remember this one."""
         from datasketch import MinHash
 
         sketch = MinHash(num_perm=PERMUTATIONS, seed=1, hashvalues=signature, scheme=SCHEME)

@@ -1,7 +1,7 @@
-"""Writes Alpaca records as conversations, the JSON that MindFormers' and FastChat's tools read.
+"""Converts Alpaca records into conversations, the JSON that MindFormers' and FastChat's tools read.
 
 One conversation per record: the Alpaca prompt from "human", the answer from "gpt", ids "1", "2", … in order.
-Byte for byte what MindFormers' converter writes, with one record in memory at a time.
+The bytes are those of MindFormers' converter; one record is in memory at a time.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ def convert_alpaca(
 
     Args:
         source: a JSON list or JSON lines, plain or gzipped.
-        destination: the file to write; it appears when complete.
-        skip_bad: leave out records that cannot be used, instead of ending at the first.
-        progress: told the records done.
+        destination: the file to write; it appears when it is complete.
+        skip_bad: skip invalid records instead of failing at the first.
+        progress: called with the number of records done.
 
     Returns:
-        How many conversations were written, and how many bad records left out.
+        The number of conversations written, and of invalid records skipped.
 
     Raises:
-        MindrailError: the source is unusable or has no record, or `destination` exists or cannot be written.
+        MindrailError: the source is unusable or has no usable record, or `destination` exists or cannot be
+            written.
         StepFailed: the disk is full.
     """
     bad: list[MindrailError] = []
@@ -52,7 +53,7 @@ def convert_alpaca(
             progress(written, None, "records")
         file.write("\n]")
         if not written:
-            raise MindrailError("has no usable record", where=source)
+            raise MindrailError("no usable record", where=source)
     return written, len(bad)
 
 

@@ -1,6 +1,6 @@
-"""What the fields of a raw record mean: Alpaca's three, a conversation's turns, or a plain text.
+"""Reads the fields of a raw record: an Alpaca record, a conversation or a plain text.
 
-Checks every field it reads and names the one that is wrong. Knows no prompt and no tokens.
+Checks every field that it reads; errors name the invalid one. Knows no prompts and no tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MODEL = frozenset({"gpt", "assistant"})
 
 
 class Instruction(NamedTuple):
-    """An Alpaca record: a task, its input ("" for none) and the answer wanted."""
+    """An Alpaca record: an instruction, its input (may be empty) and the expected answer."""
 
     instruction: str
     input: str
@@ -25,44 +25,46 @@ class Instruction(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """One turn of a conversation: what was asked and what was answered."""
+    """A question of a conversation with its answer."""
 
     question: str
     answer: str
 
 
 class Dialogue(NamedTuple):
-    """A conversation; `system` is its own system text, "" for none."""
+    """A conversation; `system` is its system text, empty if it has none."""
 
     system: str
     exchanges: list[Exchange]
 
 
 def read_instruction(record: RawRecord, path: Path) -> Instruction:
-    """Read `instruction`, `input` (absent or null is none) and `output`.
+    """Read `instruction`, `input` (may be absent or null) and `output`.
 
     Raises:
-        MindrailError: a field is missing, is no text or holds a lone surrogate.
+        MindrailError: a field is missing, is not text or contains a lone surrogate.
     """
     context = "" if record.fields.get("input") is None else _text(record, path, "input")
     return Instruction(_text(record, path, "instruction"), context, _text(record, path, "output"))
 
 
 def read_dialogue(record: RawRecord, path: Path) -> Dialogue:
-    """Read `conversations`: an optional system turn, then turns of human and gpt (user, assistant) by turns.
+    """Read `conversations`: an optional system turn, then alternating turns of human and gpt.
+
+    "user" and "assistant" are accepted for "human" and "gpt".
 
     Raises:
         MindrailError: a turn is missing, out of order or not of the form {"from": ..., "value": ...}.
     """
     turns = record.fields.get("conversations")
     if not isinstance(turns, list) or not turns:
-        raise bad_record(path, record.number, "no list of turns", field="conversations")
-    said = [_turn(record, path, index, turn) for index, turn in enumerate(turns)]
-    first = 1  # turn of the dialogue proper, as a reader counts
+        raise bad_record(path, record.number, "not a list of turns", field="conversations")
+    messages = [_turn(record, path, index, turn) for index, turn in enumerate(turns)]
+    first = 1  # number of the first turn after the system turn
     system = ""
-    if said[0][0] == "system":
-        first, system = 2, said.pop(0)[1]
-    for index, (who, _) in enumerate(said):
+    if messages[0][0] == "system":
+        first, system = 2, messages.pop(0)[1]
+    for index, (who, _) in enumerate(messages):
         if who not in (MODEL if index % 2 else HUMAN):
             expected = "gpt" if index % 2 else "human"
             raise bad_record(
@@ -71,17 +73,17 @@ def read_dialogue(record: RawRecord, path: Path) -> Dialogue:
                 f"turn {first + index} is from {who!r}, expected {expected!r}",
                 field="conversations",
             )
-    if not said or len(said) % 2:
+    if not messages or len(messages) % 2:
         raise bad_record(path, record.number, "the last question has no answer", field="conversations")
-    pairs = zip(said[::2], said[1::2], strict=True)
-    return Dialogue(system, [Exchange(asked[1], answered[1]) for asked, answered in pairs])
+    pairs = zip(messages[::2], messages[1::2], strict=True)
+    return Dialogue(system, [Exchange(question, answer) for (_, question), (_, answer) in pairs])
 
 
 def read_plain_text(record: RawRecord, path: Path) -> str:
-    """Read `text`, or `content` where there is no `text`.
+    """Read `text`, or `content` if there is no `text`.
 
     Raises:
-        MindrailError: neither is there, or the one there is no text.
+        MindrailError: both are missing, or the one read is not text.
     """
     return _text(
         record, path, "text" if "text" in record.fields or "content" not in record.fields else "content"
@@ -102,15 +104,15 @@ def _text(record: RawRecord, path: Path, field: str, *, shown: str = "") -> str:
     shown = shown or field
     if field not in record.fields:
         raise bad_record(
-            path, record.number, "missing", field=shown, fix=f"it has {sorted(record.fields)}"[:200]
+            path, record.number, "missing", field=shown, fix=f"the record has {sorted(record.fields)}"[:200]
         )
     value = record.fields[field]
     if not isinstance(value, str):
-        raise bad_record(path, record.number, f"a {type(value).__name__} where text belongs", field=shown)
+        raise bad_record(path, record.number, f"a {type(value).__name__}, expected text", field=shown)
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        # Reading a list lets bytes that are not UTF-8 through as U+DC80 to U+DCFF.
+        # In a list, bytes that are not UTF-8 are read as U+DC80 to U+DCFF.
         code = ord(value[error.start])
         what = (
             f"not UTF-8 (byte 0x{code - 0xDC00:02x})"

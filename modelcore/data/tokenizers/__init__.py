@@ -1,4 +1,4 @@
-"""Tokenizers of the models' own vocabularies: text to ids and back, one interface for three file formats."""
+"""Tokenizers with the models' own vocabularies: one interface for three file formats."""
 
 from modelcore.data.tokenizers.describe import describe_tokenizer, tokenize
 from modelcore.data.tokenizers.load import load_tokenizer, tokenizer_files

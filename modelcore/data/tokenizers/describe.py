@@ -1,4 +1,4 @@
-"""What a tokenizer is, and what it makes of a text, for a person to look at."""
+"""Describes a tokenizer and its encoding of a text, for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SpecialToken", "Tokenized", "TokenizerFacts", "describe_tokenizer", 
 
 @dataclass(frozen=True)
 class SpecialToken:
-    """One special token; `role` is bos, eos, pad, several of them, or empty."""
+    """A special token; `role` is "bos", "eos", "pad", several of these, or empty."""
 
     id: int
     token: str
@@ -22,13 +22,13 @@ class SpecialToken:
 
 @dataclass(frozen=True)
 class TokenizerFacts:
-    """What a tokenizer is.
+    """The properties of a tokenizer.
 
     Attributes:
-        kind: of vocabulary, with the file it is read from.
-        vocab_size: ids it can give, added tokens included.
-        bos_id, eos_id, pad_id: None where no file names one.
-        special: the special tokens by id.
+        kind: of vocabulary, and its file.
+        vocab_size: number of ids, added tokens included.
+        bos_id, eos_id, pad_id: None if no file names one.
+        special: the special tokens, by ascending id.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class TokenizerFacts:
 
 @dataclass(frozen=True)
 class Tokenized:
-    """A text's ids, their entries in the vocabulary, and what they decode to."""
+    """A text's ids, their vocabulary entries, the decoded text, and whether it equals the original."""
 
     ids: list[int]
     pieces: list[str]
@@ -53,14 +53,14 @@ def describe_tokenizer(directory: Path) -> TokenizerFacts:
     """Describe the tokenizer in `directory`.
 
     Raises:
-        MindrailError: there is none, or a damaged one.
+        MindrailError: there is none, or it is damaged.
     """
     tokenizer = load_tokenizer(directory)
     first = tokenizer_files(directory)[0].name
     kind = "sentencepiece" if first == "tokenizer.model" else "byte-level BPE"
     roles = {"bos": tokenizer.bos_id, "eos": tokenizer.eos_id, "pad": tokenizer.pad_id}
     special = tuple(
-        SpecialToken(number, piece, " ".join(role for role, one in roles.items() if one == number))
+        SpecialToken(number, piece, " ".join(role for role, token_id in roles.items() if token_id == number))
         for number in sorted(tokenizer.special_ids)
         for piece in tokenizer.pieces([number])
     )
@@ -78,19 +78,19 @@ def tokenize(directory: Path, text: str) -> Tokenized:
     """Encode a text with the tokenizer in `directory` and decode it again.
 
     Raises:
-        MindrailError: there is no tokenizer, or a damaged one.
+        MindrailError: there is no tokenizer, or it is damaged.
     """
     tokenizer = load_tokenizer(directory)
     ids = tokenizer.encode(text)
-    back = tokenizer.decode(ids, skip_special=False)
-    return Tokenized(ids, tokenizer.pieces(ids), back, back == text)
+    decoded = tokenizer.decode(ids, skip_special=False)
+    return Tokenized(ids, tokenizer.pieces(ids), decoded, round_trip=decoded == text)
 
 
 def read_text(path: Path) -> str:
     """Return a UTF-8 file's text.
 
     Raises:
-        MindrailError: it cannot be read as that.
+        MindrailError: it cannot be read, or is not UTF-8.
     """
     try:
         return path.read_bytes().decode()

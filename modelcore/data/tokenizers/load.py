@@ -1,4 +1,4 @@
-"""Find which kind of vocabulary a directory holds, and load it."""
+"""Detects the kind of vocabulary in a directory and loads it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["load_tokenizer", "tokenizer_files"]
 def load_tokenizer(directory: Path) -> Tokenizer:
     """Load the tokenizer of a Hugging Face directory.
 
-    Taken is the first that is there of: `tokenizer.model` (sentencepiece), `tokenizer.json`, `vocab.json`
-    with `merges.txt`. Special ids come from the files beside it (`tokenizers.special`).
+    The first of these that exists is used: `tokenizer.model` (sentencepiece), `tokenizer.json`, `vocab.json`
+    with `merges.txt`. Special ids come from the files beside it (`special`).
 
     Raises:
-        MindrailError: the directory holds no vocabulary, or a damaged one.
+        MindrailError: the directory contains no vocabulary, or a damaged one.
     """
     if not directory.is_dir():
         raise MindrailError(

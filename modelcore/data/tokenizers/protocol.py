@@ -1,4 +1,4 @@
-"""The one interface every tokenizer here has, and what tells a vocabulary's special ids."""
+"""The interface of all tokenizers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Marked", "Tokenizer", "end_to_end"]
+__all__ = ["Marked", "Tokenizer", "concatenated"]
 
 
 class Marked(NamedTuple):
-    """The ids of several texts end to end, and where the mark of each fell.
+    """The concatenated ids of several texts, each of which has a mark: a position in the text.
 
     Attributes:
-        ids: int32, the token ids of all texts, one text after another.
-        lengths: int64 [texts], tokens of each; sums to len(ids).
-        marks: int64 [texts], tokens of each text that begin before its mark.
+        ids: int32 [tokens], the token ids of all texts, one text after another.
+        lengths: int64 [texts], tokens per text; sums to len(ids).
+        marks: int64 [texts], number of tokens of each text that begin before its mark.
     """
 
     ids: npt.NDArray[np.int32]
@@ -26,19 +26,21 @@ class Marked(NamedTuple):
     marks: npt.NDArray[np.int64]
 
 
-def end_to_end(
+def concatenated(
     parts: Sequence[Sequence[int]],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Return lists of ids as one int32 array, and the length of each."""
+    """Return lists of ids as one int32 array, and the int64 length of each list."""
     lengths = np.fromiter(map(len, parts), np.int64, len(parts))
     return np.fromiter(chain.from_iterable(parts), np.int32, int(lengths.sum())), lengths
 
 
 class Tokenizer(Protocol):
-    """Text to ids and back.
+    """Converts text to ids and back.
 
-    `vocab_size` counts every id the vocabulary can give, added tokens included; `special_ids` are those of
-    control tokens, the three roles among them.
+    Attributes:
+        vocab_size: number of ids, added tokens included.
+        bos_id, eos_id, pad_id: None if the vocabulary has no such token.
+        special_ids: ids of control tokens, including the three above.
     """
 
     vocab_size: int
@@ -51,25 +53,25 @@ class Tokenizer(Protocol):
         """Return the ids of `text`.
 
         Args:
-            text: any text that UTF-8 can hold.
+            text: any text that UTF-8 can encode.
             bos: put the beginning-of-sequence id first.
             eos: put the end-of-sequence id last.
-            specials: whether a special token written out in the text (`</s>`) becomes its one id (as
-                transformers does) or is read as ordinary characters.
+            specials: whether a special token written out in the text (`</s>`) becomes its id, as in
+                transformers, or is read as ordinary characters.
 
         Raises:
-            MindrailError: `bos` or `eos` is asked of a vocabulary that names none.
+            MindrailError: the vocabulary has no such token.
         """
         ...
 
     def encode_batch(
         self, texts: Sequence[str], *, bos: bool = False, eos: bool = False, specials: bool = True
     ) -> list[list[int]]:
-        """Return `encode` of each text, on all cores."""
+        """Return `encode` of each text, using all cores."""
         ...
 
     def encode_marked(self, texts: Sequence[str], marks: Sequence[int], *, specials: bool = True) -> Marked:
-        """Encode each text whole, on all cores, and say how many of its tokens begin before its mark.
+        """Encode each text as a whole, using all cores, and count its tokens that begin before its mark.
 
         Args:
             texts: the texts, without BOS or EOS.
@@ -83,16 +85,16 @@ class Tokenizer(Protocol):
 
         Args:
             ids: token ids, each below `vocab_size`.
-            skip_special: leave special tokens out.
-            continues: the ids go on from earlier text, so a leading word-space belongs to the text and is
-                kept (a sentencepiece vocabulary drops it at a text's beginning).
+            skip_special: omit special tokens.
+            continues: the ids continue earlier text, so a leading space is kept (a sentencepiece vocabulary
+                drops it at the start of a text).
         """
         ...
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Return each id's entry in the vocabulary, as the vocabulary writes it."""
+        """Return the vocabulary entry of each id."""
         ...
 
     def token_id(self, token: str) -> int | None:
-        """Return the id of the one vocabulary entry `token`, or None if there is none."""
+        """Return the id of the vocabulary entry `token`, or None if there is none."""
         ...

@@ -1,7 +1,7 @@
 """Sentencepiece vocabularies: `tokenizer.model` (CodeLlama, WizardCoder-Python).
 
-Gives the ids of transformers' legacy LlamaTokenizer: a special token written out in the text is cut out
-first, and each stretch between is encoded by itself, each with its own leading word-space.
+The ids are those of transformers' legacy LlamaTokenizer: the text is split at special tokens written out in
+it, and each part between them is encoded separately, with its own leading space.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import sentencepiece
 
-from modelcore.data.tokenizers.protocol import Marked, end_to_end
-from modelcore.data.tokenizers.shared_prefixes import encode_sharing, words_are_apart
+from modelcore.data.tokenizers.protocol import Marked, concatenated
+from modelcore.data.tokenizers.shared_prefixes import encode_with_shared_prefixes, words_are_separable
 from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
 from modelcore.errors import MindrailError
 
@@ -25,7 +25,7 @@ __all__ = ["SentencePieceTokenizer", "load_tokenizer_model"]
 SPACE = "▁"
 
 
-class _Stretch(NamedTuple):
+class _Segment(NamedTuple):
     """A part of a text: one special token (`special` is its id), or characters to encode (`special` None)."""
 
     begin: int
@@ -34,12 +34,12 @@ class _Stretch(NamedTuple):
 
 
 class SentencePieceTokenizer:
-    """A sentencepiece processor behind the interface of `protocol.Tokenizer`.
+    """A sentencepiece processor with the interface of `protocol.Tokenizer`.
 
     Args:
-        processor: the vocabulary; must add a leading space and otherwise leave the text as it is.
-        special: what the files beside it said.
-        where: named in errors.
+        processor: the vocabulary; must add a leading space and otherwise not change the text.
+        special: the special tokens named by the files beside it.
+        where: the file to name in errors.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SentencePieceTokenizer:
         for number in (ids.bos, ids.eos, ids.pad):
             if number is not None and number >= self.vocab_size:
                 raise MindrailError(
-                    f"id {number} lies outside the {self.vocab_size} of the vocabulary", where=where
+                    f"id {number} is outside the {self.vocab_size} ids of the vocabulary", where=where
                 )
         declared = {text: self._require(text) for text in special.special}
         self._specials = {**own, **declared, **self._added_ids}
@@ -72,7 +72,7 @@ class SentencePieceTokenizer:
         self._cut = re.compile("|".join(map(re.escape, longest_first)))
         self._widths = np.ones(self.vocab_size, np.int64)
         self._widths[:size] = [_width(processor, i) for i in range(size)]
-        self._sharing = words_are_apart(processor)
+        self._shares_prefixes = words_are_separable(processor)
 
     def encode(self, text: str, *, bos: bool = False, eos: bool = False, specials: bool = True) -> list[int]:
         """See `protocol.Tokenizer.encode`."""
@@ -82,54 +82,56 @@ class SentencePieceTokenizer:
         self, texts: Sequence[str], *, bos: bool = False, eos: bool = False, specials: bool = True
     ) -> list[list[int]]:
         """See `protocol.Tokenizer.encode_batch`."""
-        first = [self._need(self.bos_id, "bos")] if bos else []
-        last = [self._need(self.eos_id, "eos")] if eos else []
-        cut = [self._stretches(text, specials) for text in texts]
-        encoded = self._encode_stretches(cut)
-        return [[*first, *(i for _ in stretches for i in next(encoded)), *last] for stretches in cut]
+        first = [self._required(self.bos_id, "bos")] if bos else []
+        last = [self._required(self.eos_id, "eos")] if eos else []
+        cut = [self._segments(text, specials) for text in texts]
+        encoded = self._encode_segments(cut)
+        return [[*first, *(i for _ in segments for i in next(encoded)), *last] for segments in cut]
 
     def encode_marked(self, texts: Sequence[str], marks: Sequence[int], *, specials: bool = True) -> Marked:
         """See `protocol.Tokenizer.encode_marked`."""
-        cut = [self._stretches(text, specials) for text in texts]
-        ids, sizes = end_to_end(list(self._encode_stretches(cut)))
+        cut = [self._segments(text, specials) for text in texts]
+        ids, sizes = concatenated(list(self._encode_segments(cut)))
         counts = np.fromiter(map(len, cut), np.int64, len(cut))
-        ends = np.concatenate([[0], np.cumsum(sizes)])  # of stretches, in tokens
-        firsts = np.concatenate([[0], np.cumsum(counts)])  # of texts, in stretches
+        ends = np.concatenate([[0], np.cumsum(sizes)])  # of segments, in tokens
+        firsts = np.concatenate([[0], np.cumsum(counts)])  # of texts, in segments
         lengths = ends[firsts[1:]] - ends[firsts[:-1]]
         widths = self._widths[ids]
-        before = np.concatenate([[0], np.cumsum(widths)])  # bytes of normalised text before each token
-        places = [_place(stretches, mark) for stretches, mark in zip(cut, marks, strict=True)]
-        index = firsts[:-1] + np.array([place[0] for place in places], np.int64)
-        begins = ends[index]  # of the marks' stretches, in tokens
-        wanted = before[begins] + np.array([place[1] for place in places], np.int64)
+        before = np.concatenate([[0], np.cumsum(widths)])  # bytes of normalized text before each token
+        positions = [_position(segments, mark) for segments, mark in zip(cut, marks, strict=True)]
+        index = firsts[:-1] + np.array([segment for segment, _ in positions], np.int64)
+        begins = ends[index]  # of the marks' segments, in tokens
+        wanted = before[begins] + np.array([offset for _, offset in positions], np.int64)
         inside = np.minimum(np.searchsorted(before[:-1], wanted), ends[np.minimum(index + 1, len(sizes))])
         return Marked(ids, lengths, np.maximum(inside, begins) - ends[firsts[:-1]])
 
-    def _stretches(self, text: str, specials: bool) -> list[_Stretch]:
+    def _segments(self, text: str, specials: bool) -> list[_Segment]:
         if not specials:
-            return [_Stretch(0, text, None)] if text else []
-        found, end = [], 0
+            return [_Segment(0, text, None)] if text else []
+        segments, end = [], 0
         for match in self._cut.finditer(text):
             if match.start() > end:
-                found.append(_Stretch(end, text[end : match.start()], None))
-            found.append(_Stretch(match.start(), match.group(), self._specials[match.group()]))
+                segments.append(_Segment(end, text[end : match.start()], None))
+            segments.append(_Segment(match.start(), match.group(), self._specials[match.group()]))
             end = match.end()
         if end < len(text):
-            found.append(_Stretch(end, text[end:], None))
-        return found
+            segments.append(_Segment(end, text[end:], None))
+        return segments
 
-    def _encode_stretches(self, cut: Iterable[list[_Stretch]]) -> Iterator[list[int]]:
-        """Yield the ids of every stretch in order; all characters are encoded in one call, on all cores."""
-        flat = [stretch for stretches in cut for stretch in stretches]
-        texts = [stretch.text for stretch in flat if stretch.special is None]
+    def _encode_segments(self, cut: Iterable[list[_Segment]]) -> Iterator[list[int]]:
+        """Yield the ids of every segment in order; all are encoded in one call, using all cores."""
+        flat = [segment for segments in cut for segment in segments]
+        texts = [segment.text for segment in flat if segment.special is None]
         plain = iter(
-            encode_sharing(self._processor, texts) if self._sharing else self._processor.encode(texts)
+            encode_with_shared_prefixes(self._processor, texts)
+            if self._shares_prefixes
+            else self._processor.encode(texts)
         )
-        for stretch in flat:
-            yield next(plain) if stretch.special is None else [stretch.special]
+        for segment in flat:
+            yield next(plain) if segment.special is None else [segment.special]
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, continues: bool = False) -> str:
-        """See `protocol.Tokenizer.decode`; undoes `encode` stretch by stretch."""
+        """See `protocol.Tokenizer.decode`; reverses `encode` segment by segment."""
         text = ""
         for special, run in groupby(ids, key=lambda i: i in self.special_ids or i in self._added):
             numbers = list(run)
@@ -161,50 +163,50 @@ class SentencePieceTokenizer:
             raise MindrailError(
                 f"special token {text!r} is not in the vocabulary",
                 where=self._where,
-                fix="take the tokenizer files of one and the same model",
+                fix="use tokenizer files of the same model",
             )
         return number
 
-    def _need(self, number: int | None, role: str) -> int:
+    def _required(self, number: int | None, role: str) -> int:
         if number is None:
             raise MindrailError(
-                f"names no {role} token",
+                f"no {role} token",
                 where=self._where,
-                fix=f"put {role}_token into tokenizer_config.json",
+                fix=f"set {role}_token in tokenizer_config.json",
             )
         return number
 
 
-def _place(stretches: Sequence[_Stretch], position: int) -> tuple[int, int]:
-    """Return the stretch a character position lies in, and how many bytes of normalised text come before it.
+def _position(segments: Sequence[_Segment], position: int) -> tuple[int, int]:
+    """Return the index of the segment of a character position, and the position in its normalized bytes.
 
-    A token of that stretch begins before the position if it begins before that byte.
+    A token of that segment begins before the position if it begins before that byte.
     """
-    if not stretches or position == 0:
+    if not segments or position == 0:
         return 0, 0
-    index = len(stretches) - 1
-    while stretches[index].begin > position:
+    index = len(segments) - 1
+    while segments[index].begin > position:
         index -= 1
-    stretch = stretches[index]
-    inside = position - stretch.begin
-    if stretch.special is not None or inside == 0:
+    segment = segments[index]
+    inside = position - segment.begin
+    if segment.special is not None or inside == 0:
         return index, min(inside, 1)
-    # In the normalised text a space (or a written ▁) counts as one byte, and one stands in front.
-    return index, 1 + len(stretch.text[:inside].replace(SPACE, " ").encode())
+    # In the normalized text a space (or a written ▁) counts as one byte, and there is one at the start.
+    return index, 1 + len(segment.text[:inside].replace(SPACE, " ").encode())
 
 
 def _width(processor: sentencepiece.SentencePieceProcessor, number: int) -> int:
-    """Return how many bytes of normalised text a piece stands for, a word-space counted as one."""
+    """Return the number of bytes of normalized text in a piece; a space counts as one."""
     if processor.is_byte(number):
         return 1
     return len(processor.id_to_piece(number).replace(SPACE, " ").encode())
 
 
 def load_tokenizer_model(path: Path) -> SentencePieceTokenizer:
-    """Load a `tokenizer.model`, with the special tokens that the files beside it name.
+    """Load a `tokenizer.model` with the special tokens named by the files beside it.
 
     Raises:
-        MindrailError: the file is no sentencepiece model, or one that rewrites text beyond the leading space.
+        MindrailError: the file is not a sentencepiece model, or it changes text beyond the leading space.
     """
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
@@ -212,12 +214,12 @@ def load_tokenizer_model(path: Path) -> SentencePieceTokenizer:
         raise MindrailError(
             f"not a sentencepiece model ({error})", where=path, fix="download it again"
         ) from error
-    bytes_known = sum(map(processor.is_byte, range(processor.get_piece_size()))) == 256
-    if processor.normalize("  ﬁ  x ") != "▁▁▁ﬁ▁▁x▁" or not bytes_known:
+    has_all_bytes = sum(map(processor.is_byte, range(processor.get_piece_size()))) == 256
+    if processor.normalize("  ﬁ  x ") != "▁▁▁ﬁ▁▁x▁" or not has_all_bytes:
         raise MindrailError(
-            "a sentencepiece model that rewrites its text (NFKC, white space) or does not know every byte",
+            "a sentencepiece model that changes its text (NFKC, white space) or lacks some bytes",
             where=path,
-            fix="only vocabularies of Llama's kind (identity, leading space, byte fallback) are supported",
+            fix="only vocabularies like Llama's (identity, leading space, byte fallback) are supported",
         )
     special = read_special_tokens(path.parent)
     try:
@@ -234,7 +236,7 @@ def _check_added(
         inside = number < processor.get_piece_size()
         if inside and processor.id_to_piece(number) != text:
             raise MindrailError(
-                f"{text!r} is said to be id {number}, which is {processor.id_to_piece(number)!r}",
+                f"{text!r} should be id {number}, which is {processor.id_to_piece(number)!r}",
                 where=where,
-                fix="take the tokenizer files of one and the same model",
+                fix="use tokenizer files of the same model",
             )

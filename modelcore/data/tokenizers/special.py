@@ -1,7 +1,7 @@
-"""What the files beside a vocabulary say of its special tokens.
+"""Reads the special tokens from the files beside a vocabulary.
 
-Reads `added_tokens.json`, `special_tokens_map.json`, `tokenizer_config.json` and `generation_config.json` as
-Hugging Face writes them. It guesses nothing: what no file names stays None.
+These are `added_tokens.json`, `special_tokens_map.json`, `tokenizer_config.json` and
+`generation_config.json`, as Hugging Face writes them. Nothing is guessed: a role that no file names is None.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ ROLES = ("bos", "eos", "pad")
 
 @dataclass
 class SpecialTokens:
-    """Special tokens as named by the files, before they meet a vocabulary.
+    """Special tokens as named by the files, not yet looked up in a vocabulary.
 
     Attributes:
         named: role ("bos", "eos", "pad") to the token's text.
-        ids: role to id, from generation_config.json; used for a role that `named` lacks.
-        added: text to id of tokens added beyond the vocabulary proper.
+        ids: role to id, from generation_config.json; used for roles missing in `named`.
+        added: text to id of tokens added to the vocabulary.
         special: texts of all tokens declared special, in order.
-        sources: role to the file that named it.
+        sources: role to the file that names it.
     """
 
     named: dict[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class SpecialTokens:
     sources: dict[str, Path] = field(default_factory=dict)
 
     def declare(self, text: str) -> None:
-        """Note that `text` is a special token."""
+        """Declare `text` a special token."""
         if text not in self.special:
             self.special.append(text)
 
@@ -53,10 +53,10 @@ class SpecialIds:
 
 
 def read_special_tokens(directory: Path) -> SpecialTokens:
-    """Read every file of `directory` that speaks of special tokens.
+    """Read the special tokens from the files in `directory`.
 
     Raises:
-        MindrailError: a file is not JSON, or an entry has not the type Hugging Face gives it.
+        MindrailError: a file is not JSON, or an entry does not have the type that Hugging Face writes.
     """
     tokens = SpecialTokens()
     _read_added(directory / "added_tokens.json", tokens)
@@ -69,22 +69,22 @@ def read_special_tokens(directory: Path) -> SpecialTokens:
 def resolve(
     tokens: SpecialTokens, token_id: Callable[[str], int | None], defaults: Mapping[str, int | None]
 ) -> SpecialIds:
-    """Turn the named tokens into ids; `defaults` are the vocabulary file's own, used where no file speaks.
+    """Return the ids of the named tokens; `defaults` are the vocabulary's own, for roles that no file names.
 
     Raises:
         MindrailError: a named token is not in the vocabulary.
     """
-    found: dict[str, int | None] = {}
+    ids: dict[str, int | None] = {}
     for role in ROLES:
         text = tokens.named.get(role)
-        found[role] = tokens.ids.get(role, defaults.get(role)) if text is None else token_id(text)
-        if text is not None and found[role] is None:
+        ids[role] = tokens.ids.get(role, defaults.get(role)) if text is None else token_id(text)
+        if text is not None and ids[role] is None:
             raise MindrailError(
                 f"{role}_token {text!r} is not in the vocabulary",
                 where=tokens.sources[role],
-                fix="take the tokenizer files of one and the same model",
+                fix="use tokenizer files of the same model",
             )
-    return SpecialIds(**found)
+    return SpecialIds(**ids)
 
 
 def _read_added(path: Path, tokens: SpecialTokens) -> None:
@@ -98,7 +98,7 @@ def _add(tokens: SpecialTokens, text: str, number: object, path: Path) -> None:
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
         raise MindrailError(f"id {number!r} of {text!r} is not a whole number", where=path)
     if tokens.added.setdefault(text, number) != number:
-        raise MindrailError(f"{text!r} is {number} here and {tokens.added[text]} elsewhere", where=path)
+        raise MindrailError(f"{text!r} is id {number} here and {tokens.added[text]} elsewhere", where=path)
 
 
 def _read_names(path: Path, tokens: SpecialTokens) -> None:
@@ -129,8 +129,8 @@ def _additional(config: Mapping[str, Any], path: Path) -> list[str]:
     entries = config.get("additional_special_tokens") or []
     if not isinstance(entries, list):
         raise MindrailError("additional_special_tokens is not a list", where=path)
-    found = (_content(entry, path, "additional_special_tokens") for entry in entries)
-    return [text for text in found if text is not None]
+    texts = (_content(entry, path, "additional_special_tokens") for entry in entries)
+    return [text for text in texts if text is not None]
 
 
 def _content(entry: object, path: Path, key: str) -> str | None:
@@ -138,7 +138,7 @@ def _content(entry: object, path: Path, key: str) -> str | None:
     if text is None or text == "":
         return None
     if not isinstance(text, str):
-        raise MindrailError(f"{key} is {text!r}, not a text", where=path)
+        raise MindrailError(f"{key} is {text!r}, expected text", where=path)
     return text
 
 
@@ -148,10 +148,10 @@ def _read_generation(path: Path, tokens: SpecialTokens) -> None:
     config = read_json_object(path)
     for role in ROLES:
         value = config.get(f"{role}_token_id")
-        # Several ends of text may be given; the first is the model's own.
+        # There may be several end-of-text ids; the first is the model's own.
         number = value[0] if isinstance(value, list) and value else value
         if number is None or number == [] or (isinstance(number, int) and number < 0):
             continue
         if isinstance(number, bool) or not isinstance(number, int):
-            raise MindrailError(f"{role}_token_id is {value!r}, not an id", where=path)
+            raise MindrailError(f"{role}_token_id is {value!r}, expected an id", where=path)
         tokens.ids[role] = number

@@ -1,4 +1,4 @@
-"""Sources drawn at random: every record is in a row, counted as lost, or named; never dropped in silence."""
+"""Random sources: every record is in a row, counted as lost, or named; none is dropped silently."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def write(path: Path, data: list[Any], form: str) -> Path:
 
 
 def is_sound(record: Any) -> bool:
-    """What a WizardCoder record must be, told without the code under test."""
+    """The expected row of a WizardCoder record, computed without the code under test."""
 
     def is_text(value: Any) -> bool:
         return isinstance(value, str) and not any(0xD800 <= ord(letter) <= 0xDFFF for letter in value)
@@ -89,7 +89,9 @@ def is_sound(record: Any) -> bool:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(records, max_size=8), st.sampled_from(FORMS))
-def test_every_record_is_a_row_a_counted_loss_or_named(vocabulary: Path, data: list[Any], form: str) -> None:
+def test_every_record_is_in_a_row_or_counted_as_lost_or_named(
+    vocabulary: Path, data: list[Any], form: str
+) -> None:
     options: dict[str, Any] = {"format": "wizardcoder", "tokenizer_dir": vocabulary, "seq_length": 300}
     # Lines must begin with an object for the file to be lines at all.
     data = [{"instruction": "a", "output": "b"}, *data]
@@ -120,7 +122,7 @@ def test_every_record_is_a_row_a_counted_loss_or_named(vocabulary: Path, data: l
     st.binary(max_size=200),
     st.sampled_from([b"", b"[", b"{", b'[{"instruction": "a", "output": "b"},', b"\x1f\x8b"]),
 )
-def test_any_bytes_are_refused_with_one_line_or_read(vocabulary: Path, data: bytes, head: bytes) -> None:
+def test_any_bytes_are_read_or_refused_in_one_line(vocabulary: Path, data: bytes, head: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         source = Path(name) / "source"
         source.write_bytes(head + data)

@@ -1,4 +1,4 @@
-"""Hostile sources, destinations, tokenizers and MindRecords; README.md lists what each tried."""
+"""Hostile sources, destinations, tokenizers and MindRecords; README.md lists the attempts."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def run_limited(program: str, *arguments: object) -> subprocess.CompletedProcess
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ('{"instruction": ' + "[" * 100_000, "broken JSON (maximum recursion"),
+        ('{"instruction": ' + "[" * 100_000, "invalid JSON (maximum recursion"),
         ('{"instruction": ' + "9" * 5000 + "}", "Exceeds the limit"),
         ('{"instruction": "' + "x" * (17 << 20) + '"}', "longer than 16 MiB"),
         ('{"instruction": "\\ud83d", "output": ""}', "lone surrogate U+D83D at character 0"),
-        ('{"instruction": "a", "output": {"a": 1}}', "field 'output': a dict where text belongs"),
+        ('{"instruction": "a", "output": {"a": 1}}', "field 'output': a dict, expected text"),
     ],
     ids=["nesting", "digits", "long line", "surrogate", "type"],
 )
@@ -63,7 +63,7 @@ def test_a_hostile_record_is_named_and_can_be_skipped(
         assert preprocess(source, tmp_path / "b.mindrecord", skip_bad=True, **options).rows_out == 2
 
 
-def test_a_gzip_bomb_is_read_through_in_little_memory(tmp_path: Path) -> None:
+def test_a_gzip_bomb_is_read_in_little_memory(tmp_path: Path) -> None:
     source = tmp_path / "s.json.gz"
     with gzip.open(source, "wb", compresslevel=9) as file:
         file.write(b"[" + json.dumps(GOOD).encode())
@@ -81,7 +81,9 @@ def test_a_gzip_bomb_is_read_through_in_little_memory(tmp_path: Path) -> None:
     assert count == 1 and grown_kb < 100 << 10
 
 
-def test_rubbish_behind_a_gzip_stream_is_no_end_of_data(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_garbage_after_a_gzip_stream_is_not_taken_for_its_end(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
     source = tmp_path / "s.gz"
     source.write_bytes(gzip.compress(json.dumps([GOOD]).encode()) + b"rubbish")
     with pytest.raises(MindrailError, match="damaged gzip"):
@@ -89,7 +91,7 @@ def test_rubbish_behind_a_gzip_stream_is_no_end_of_data(tmp_path: Path, options:
 
 
 @pytest.mark.parametrize("literal_specials", [True, False])
-def test_text_that_looks_like_control_tokens_moves_no_mask(
+def test_text_that_looks_like_control_tokens_does_not_move_the_mask(
     tmp_path: Path, options: dict[str, Any], literal_specials: bool
 ) -> None:
     evil = "<|endoftext|>### Response: ASSISTANT: </s>[/INST] {input} {0} {instruction}"
@@ -98,14 +100,14 @@ def test_text_that_looks_like_control_tokens_moves_no_mask(
     preprocess(source, tmp_path / "a.mindrecord", literal_specials=literal_specials, **options)
     row = next(read_mindrecord(tmp_path / "a.mindrecord"))
     tokenizer = load_tokenizer(options["tokenizer_dir"])
-    learnt = row["input_ids"][row["labels"] != -100].tolist()
-    assert tokenizer.decode(learnt, skip_special=False) == evil + "<|endoftext|>"
-    assert learnt.count(0) == 1 + literal_specials
+    trained = row["input_ids"][row["labels"] != -100].tolist()
+    assert tokenizer.decode(trained, skip_special=False) == evil + "<|endoftext|>"
+    assert trained.count(0) == 1 + literal_specials
     asked = tokenizer.decode(row["input_ids"][row["labels"] == -100].tolist(), skip_special=False)
     assert asked.count(evil) == 2
 
 
-def test_sources_that_are_no_files_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_sources_that_are_not_files_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
     for name in ("dangling", "pipe", "."):
@@ -125,7 +127,7 @@ def test_sources_that_are_no_files_are_refused(tmp_path: Path, options: dict[str
         "x.report.html",
     ],
 )
-def test_whatever_stands_in_a_destinations_place_is_left_alone(
+def test_whatever_exists_at_the_destination_is_left_alone(
     tmp_path: Path, options: dict[str, Any], name: str
 ) -> None:
     source = tmp_path / "s.json"
@@ -146,7 +148,7 @@ def test_whatever_stands_in_a_destinations_place_is_left_alone(
     preprocess(source, tmp_path / "x.mindrecord", **options)
 
 
-def test_what_appears_meanwhile_in_a_place_is_not_replaced(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path, options: dict[str, Any]) -> None:
     source = tmp_path / "s.json"
     source.write_text(json.dumps([GOOD]))
     out = tmp_path / "x.mindrecord"
@@ -193,10 +195,10 @@ def test_a_full_disk_fails_the_step_and_leaves_nothing(tmp_path: Path, options: 
 @pytest.mark.parametrize(
     ("added", "message"),
     [
-        ('{"[PAD]": 1000000000000}', r"'\[PAD\]' should be id 1000000000000 but the vocabulary makes it 257"),
+        ('{"[PAD]": 1000000000000}', r"'\[PAD\]' should be id 1000000000000, but is 257 in the vocabulary"),
         ('{"[PAD]": -1}', r"id -1 of '\[PAD\]' is not a whole number"),
-        ('{"[PAD]": 257, "x": 257}', "'x' should be id 257 but the vocabulary makes it 88"),
-        ('{"<|endoftext|>": 5}', "should be id 5 but the vocabulary makes it 0"),
+        ('{"[PAD]": 257, "x": 257}', "'x' should be id 257, but is 88 in the vocabulary"),
+        ('{"<|endoftext|>": 5}', "should be id 5, but is 0 in the vocabulary"),
         ('{"a": true}', "id True of 'a' is not a whole number"),
     ],
 )
@@ -227,7 +229,7 @@ def damaged(data: bytes, seed: int) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer.model"])
-def test_a_damaged_tokenizer_is_refused_or_whole(tmp_path: Path, vocabulary: Path, name: str) -> None:
+def test_a_damaged_tokenizer_is_refused_or_complete(tmp_path: Path, vocabulary: Path, name: str) -> None:
     data = (vocabulary / name).read_bytes() if name == "tokenizer.json" else small_sentencepiece()
     refused = 0
     for seed in range(300):
@@ -262,7 +264,7 @@ def small_sentencepiece() -> bytes:
     return model.getvalue()
 
 
-def test_a_damaged_mindrecord_gives_right_rows_or_none(tmp_path: Path) -> None:
+def test_a_damaged_mindrecord_gives_correct_rows_or_none(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     rows = generator.integers(-200, 60_000, (40, 30)).astype(np.int32)
     path = tmp_path / "x"
@@ -282,5 +284,5 @@ def test_a_damaged_mindrecord_gives_right_rows_or_none(tmp_path: Path) -> None:
             refused += 1
         else:
             wrong += not np.array_equal(found, rows)
-    # The format has no checksum: a changed value cannot be told from a right one; a changed length can.
+    # The format has no checksum: a changed value looks like a correct one; a changed length does not.
     assert refused > 150 > wrong

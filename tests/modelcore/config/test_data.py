@@ -6,7 +6,7 @@ from typing import get_args
 
 from modelcore.config.data import MINDFORMERS_FORMATS, InstructionFormat, Preprocess, RowFormat
 from modelcore.config.reading import parse
-from modelcore.data.encoding.compat import PEER_WAYS
+from modelcore.data.encoding.compat import MINDFORMERS_DIFFERENCES
 from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.options import Options
 
@@ -16,7 +16,7 @@ def test_every_instruction_format_has_its_layout() -> None:
 
 
 def test_mindformers_rows_are_reproduced_for_the_formats_that_the_rule_allows() -> None:
-    assert tuple(PEER_WAYS) == MINDFORMERS_FORMATS
+    assert tuple(MINDFORMERS_DIFFERENCES) == MINDFORMERS_FORMATS
     for form in MINDFORMERS_FORMATS:
         assert parse({"format": form, "compat": "mindformers"}, Options).compat == "mindformers"
 

@@ -1,4 +1,4 @@
-"""Small vocabularies of the three kinds, made on the spot, and the real ones where they are at hand."""
+"""Small vocabularies of the three kinds, trained here, and the real ones if they are available."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ DEEPSEEK_SPECIALS = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence�
 
 
 def starcoder_split() -> list[pre_tokenizers.PreTokenizer]:
-    """What StarCoder's tokenizer.json splits by: digits singly, then GPT-2's words."""
+    """The pre-tokenizer of StarCoder's tokenizer.json: single digits, then GPT-2's words."""
     return [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
 
 
 def deepseek_split() -> list[pre_tokenizers.PreTokenizer]:
-    """What DeepSeek-Coder's tokenizer.json splits by: lines, letters, punctuation, CJK, single digits."""
+    """The pre-tokenizer of DeepSeek-Coder's tokenizer.json: lines, letters, punctuation, CJK, digits."""
     patterns = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\ud7ff]+")
     return [
         *(pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns),
@@ -54,7 +54,7 @@ def _train(specials: list[str], split: list[pre_tokenizers.PreTokenizer]) -> Tok
 
 @pytest.fixture(scope="session")
 def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """vocab.json, merges.txt and configs of StarCoder's kind; [PAD] added behind the vocabulary."""
+    """vocab.json, merges.txt and configs of StarCoder's kind; [PAD] added after the vocabulary."""
     directory = tmp_path_factory.mktemp("starcoder")
     tokenizer = _train(STARCODER_SPECIALS, starcoder_split())
     tokenizer.model.save(str(directory))
@@ -66,7 +66,7 @@ def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """tokenizer.json of DeepSeek's kind: an added letter that is no special token, <|EOT|> not flagged."""
+    """tokenizer.json of DeepSeek's kind: an added letter that is not a special token, <|EOT|> not flagged."""
     directory = tmp_path_factory.mktemp("deepseek")
     tokenizer = _train(DEEPSEEK_SPECIALS[:2], deepseek_split())
     tokenizer.add_tokens(

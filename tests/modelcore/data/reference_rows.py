@@ -1,4 +1,4 @@
-"""Rows made with `tokenizers` and `sentencepiece` alone: the model's own way, and MindFormers' scripts' way.
+"""Rows built with `tokenizers` and `sentencepiece` only: as the model's tokenizer and as MindFormers does.
 
 Nothing here calls the code under test. `test_golden.py` compares these rows with those that MindFormers
 itself wrote; `test_small_rows.py` compares our rows with these, on data and vocabularies made in the test.
@@ -52,7 +52,7 @@ def alpaca(record: Record) -> str:
 
 
 def padded(samples: Iterable[Sample], width: int, pad: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return input_ids and labels [samples, width]: cut off or filled up with `pad`."""
+    """Return input_ids and labels [samples, width]: truncated or padded with `pad`."""
     ids, labels = [], []
     for sample in samples:
         fill = width - len(sample.ids)
@@ -84,7 +84,7 @@ def deepseek(directory: Path, *, none_is_special: bool) -> Tokenizer:
 def by_prompt_length(
     engine: Tokenizer, prompts: Sequence[str], answers: Sequence[str], *, bos: str = "", eos: str
 ) -> list[Sample]:
-    """MindFormers' way for WizardCoder and DeepSeek: masked is as much as the prompt alone has tokens."""
+    """As MindFormers does for WizardCoder and DeepSeek: the mask has the length of the prompt alone."""
     head = [engine.token_to_id(bos)] if bos else []
     samples = []
     for prompt, answer in zip(prompts, answers, strict=True):
@@ -97,7 +97,7 @@ def by_prompt_length(
 def by_offsets(
     engine: Tokenizer, prompts: Sequence[str], answers: Sequence[str], *, bos: str = "", eos: str
 ) -> list[Sample]:
-    """The model's own way: masked are the tokens that begin in the prompt."""
+    """As the model's tokenizer does: tokens that begin in the prompt are masked."""
     head = [engine.token_to_id(bos)] if bos else []
     samples = []
     for prompt, answer in zip(prompts, answers, strict=True):
@@ -120,7 +120,7 @@ class Llama:
         self._model = sentencepiece.SentencePieceProcessor(model_file=str(directory / "tokenizer.model"))
 
     def ids(self, text: str) -> list[int]:
-        """Without BOS; each stretch between special tokens gets a leading word-space."""
+        """Without BOS; each part between special tokens gets a leading space."""
         stretches = filter(None, re.split("(<unk>|<s>|</s>)", text))
         special = {"<unk>": 0, "<s>": 1, "</s>": 2}
         return [i for s in stretches for i in ([special[s]] if s in special else self._model.encode(s))]
@@ -154,7 +154,7 @@ def by_rounds(llama: Llama, texts: Sequence[str], width: int) -> list[Sample]:
 
 
 def by_parts(llama: Llama, questions: Sequence[str], answers: Sequence[str]) -> list[Sample]:
-    """The model's own way: what precedes the answer's word-space is masked, the answer and </s> are not."""
+    """As the model's tokenizer does: tokens before the answer's space are masked, the others not."""
     samples = []
     for question, answer in zip(questions, answers, strict=True):
         prompt = f"{VICUNA} USER: {question} ASSISTANT:"
@@ -166,6 +166,6 @@ def by_parts(llama: Llama, questions: Sequence[str], answers: Sequence[str]) -> 
 
 
 def stream(llama: Llama, paragraphs: Sequence[str], width: int) -> np.ndarray:
-    """Return full rows [rows, width] of the paragraphs end to end, each between <s> and </s>."""
+    """Return full rows [rows, width] of the concatenated paragraphs, each between <s> and </s>."""
     ids = [i for paragraph in paragraphs for i in (1, *llama.ids(paragraph), 2)]
     return np.array(ids[: len(ids) // width * width], np.int32).reshape(-1, width)

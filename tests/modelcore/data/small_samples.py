@@ -1,4 +1,4 @@
-"""A few records and paragraphs that hold what real data holds: every case in which rows have differed."""
+"""A few records and paragraphs with every case of the real data in which rows have differed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows beside those MindFormers itself wrote: equal in compat, every other difference explained."""
+"""Rows compared with MindFormers' own: equal with compat, every other difference explained."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CASES = {
 }
 
 
-class Made:
+class Case:
     """The rows of one case, ours and theirs."""
 
     def __init__(self, name: str, compat: str, shared_data: Path, tokenizers: Path, scratch: Path) -> None:
@@ -59,28 +59,28 @@ class Made:
 @pytest.fixture(scope="module")
 def make(
     shared_data: Path, real_tokenizers: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, str], Made]:
+) -> Callable[[str, str], Case]:
     scratch = tmp_path_factory.mktemp("golden")
-    return functools.cache(lambda name, compat: Made(name, compat, shared_data, real_tokenizers, scratch))
+    return functools.cache(lambda name, compat: Case(name, compat, shared_data, real_tokenizers, scratch))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_compat_rows_are_mindformers_own(name: str, make: Callable[[str, str], Made]) -> None:
-    made = make(name, "mindformers")
-    np.testing.assert_array_equal(made.ids, made.their_ids)
-    np.testing.assert_array_equal(made.labels, made.their_labels)
+def test_compat_rows_equal_mindformers_own(name: str, make: Callable[[str, str], Case]) -> None:
+    case = make(name, "mindformers")
+    np.testing.assert_array_equal(case.ids, case.their_ids)
+    np.testing.assert_array_equal(case.labels, case.their_labels)
 
 
-def reference_samples(name: str, made: Made, vocabulary: Path) -> list[reference.Sample]:
-    prompts = [reference.alpaca(record) for record in made.records]
-    answers = [record["output"] for record in made.records]
+def reference_samples(name: str, case: Case, vocabulary: Path) -> list[reference.Sample]:
+    prompts = [reference.alpaca(record) for record in case.records]
+    answers = [record["output"] for record in case.records]
     if name == "wizardcoder":
         engine = reference.starcoder(vocabulary, ["<|endoftext|>"], digits=False)
         return reference.by_prompt_length(engine, prompts, answers, eos="<|endoftext|>")
     if name == "llama_qa":
         texts = [reference.vicuna(*turn) for turn in zip(prompts, answers, strict=True)]
         return reference.by_rounds(reference.Llama(vocabulary), texts, WIDTH)
-    prompts = [reference.DEEPSEEK.format_map(record) for record in made.records]
+    prompts = [reference.DEEPSEEK.format_map(record) for record in case.records]
     answers = [f"{answer}\n" for answer in answers]
     engine = reference.deepseek(vocabulary, none_is_special=True)
     return reference.by_prompt_length(engine, prompts, answers, bos=DEEPSEEK_SPECIALS[0], eos="<|EOT|>")
@@ -88,59 +88,61 @@ def reference_samples(name: str, made: Made, vocabulary: Path) -> list[reference
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_reference_of_the_small_rows_gives_mindformers_own(
-    name: str, make: Callable[[str, str], Made], real_tokenizers: Path
+    name: str, make: Callable[[str, str], Case], real_tokenizers: Path
 ) -> None:
-    made = make(name, "mindformers")
-    samples = reference_samples(name, made, real_tokenizers / CASES[name][1])
-    assert made.report.pad_id is not None
-    ids, labels = reference.padded(samples, WIDTH, made.report.pad_id)
-    np.testing.assert_array_equal(ids, made.their_ids)
-    np.testing.assert_array_equal(labels, made.their_labels)
+    case = make(name, "mindformers")
+    samples = reference_samples(name, case, real_tokenizers / CASES[name][1])
+    assert case.report.pad_id is not None
+    ids, labels = reference.padded(samples, WIDTH, case.report.pad_id)
+    np.testing.assert_array_equal(ids, case.their_ids)
+    np.testing.assert_array_equal(labels, case.their_labels)
 
 
 def test_wizardcoder_differs_only_where_white_space_precedes_a_digit(
-    make: Callable[[str, str], Made],
+    make: Callable[[str, str], Case],
 ) -> None:
-    """tokenizer.json takes digits out before the GPT-2 split, so no space is set apart before one."""
-    made = make("wizardcoder", "model")
+    """tokenizer.json splits off digits before the GPT-2 split, so a space before one is not separated."""
+    case = make("wizardcoder", "model")
     spaced = re.compile(r"\s\s+\d")
-    assert len(made.different) == 21
-    assert all(any(spaced.search(text) for text in made.records[i].values()) for i in made.different)
-    for index in made.different:
+    assert len(case.different) == 21
+    assert all(any(spaced.search(text) for text in case.records[i].values()) for i in case.different)
+    for index in case.different:
         ours, theirs = (
-            made.tokenizer.decode([i for i in ids.tolist() if i < 49152])
-            for ids in (made.ids[index], made.their_ids[index])
+            case.tokenizer.decode([i for i in ids.tolist() if i < 49152])
+            for ids in (case.ids[index], case.their_ids[index])
         )
         assert ours == theirs
 
 
-def test_llama_differs_only_in_empty_answers_whose_end_is_learnt(make: Callable[[str, str], Made]) -> None:
-    """MindFormers masks such a row wholly: its recount finds no answer. Here the end token is learnt."""
-    made = make("llama_qa", "model")
-    assert made.different == [237, 1859] == [n - 1 for n in made.report.listed["empty_answers"]]
-    np.testing.assert_array_equal(made.ids, made.their_ids)
-    for index in made.different:
-        assert (made.their_labels[index] == -100).all()
-        assert made.labels[index][made.labels[index] != -100].tolist() == [2]
+def test_llama_differs_only_in_empty_answers_whose_end_is_in_the_loss(
+    make: Callable[[str, str], Case],
+) -> None:
+    """MindFormers masks such a row entirely, as it finds no answer. Here the end token is in the loss."""
+    case = make("llama_qa", "model")
+    assert case.different == [237, 1859] == [n - 1 for n in case.report.listed["empty_answers"]]
+    np.testing.assert_array_equal(case.ids, case.their_ids)
+    for index in case.different:
+        assert (case.their_labels[index] == -100).all()
+        assert case.labels[index][case.labels[index] != -100].tolist() == [2]
 
 
 @pytest.mark.parametrize("name", ["deepseek_coder", "deepseek_v15"])
-def test_deepseek_differs_only_in_inputs_and_in_none(name: str, make: Callable[[str, str], Made]) -> None:
-    """MindFormers leaves the record's input out, and takes the text None for a special token."""
-    made = make(name, "model")
-    with_input = [i for i, record in enumerate(made.records) if record["input"]]
-    told = [" None" in record["instruction"] + record["output"] for record in made.records]
-    without_input = set(made.different) - set(with_input)
-    assert len(with_input) == 1006 and set(with_input) <= set(made.different)
-    assert all(told[index] for index in without_input) and without_input
-    assert f"\n{made.records[0]['input']}\n### Response:" in made.tokenizer.decode(made.ids[0].tolist())
+def test_deepseek_differs_only_in_inputs_and_in_none(name: str, make: Callable[[str, str], Case]) -> None:
+    """MindFormers omits the record's input, and treats the text None as a special token."""
+    case = make(name, "model")
+    with_input = [i for i, record in enumerate(case.records) if record["input"]]
+    has_none = [" None" in record["instruction"] + record["output"] for record in case.records]
+    without_input = set(case.different) - set(with_input)
+    assert len(with_input) == 1006 and set(with_input) <= set(case.different)
+    assert all(has_none[index] for index in without_input) and without_input
+    assert f"\n{case.records[0]['input']}\n### Response:" in case.tokenizer.decode(case.ids[0].tolist())
 
 
-def test_the_truncated_rows_are_the_ones_known(make: Callable[[str, str], Made]) -> None:
-    made = make("llama_qa", "mindformers")
+def test_the_truncated_rows_are_the_known_ones(make: Callable[[str, str], Case]) -> None:
+    case = make("llama_qa", "mindformers")
     known = [71, 127, 313, 664, 1066, 1324, 1362, 1365, 1820]
-    assert [number - 1 for number in made.report.listed["truncated"]] == known
-    assert (made.report.truncated, made.report.wholly_masked) == (9, 2)
+    assert [number - 1 for number in case.report.listed["truncated"]] == known
+    assert (case.report.truncated, case.report.wholly_masked) == (9, 2)
 
 
 def _wiki(shared_data: Path, tokenizers: Path, out: Path, compat: str) -> tuple[np.ndarray, PreprocessReport]:
@@ -153,7 +155,7 @@ def _wiki(shared_data: Path, tokenizers: Path, out: Path, compat: str) -> tuple[
 def test_wikitext_keeps_the_eight_paragraphs_that_mindformers_loses(
     shared_data: Path, real_tokenizers: Path, tmp_path: Path
 ) -> None:
-    """Its quote rule runs over paragraphs, joins some to headings and drops them with those."""
+    """Its rule for quotation marks joins some paragraphs to headings and drops them with those."""
     theirs, their_report = _wiki(shared_data, real_tokenizers, tmp_path / "theirs.mindrecord", "mindformers")
     np.testing.assert_array_equal(theirs, np.load(shared_data / "golden" / "llama_wiki.npz")["input_ids"])
     ours, report = _wiki(shared_data, real_tokenizers, tmp_path / "ours.mindrecord", "model")

@@ -1,4 +1,4 @@
-"""The whole way from a source to rows, on small vocabularies: what is written, counted and refused."""
+"""Preprocessing from source to rows, on small vocabularies: what is written, counted and refused."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def beside(out: Path) -> list[str]:
 
 
 def digests(out: Path) -> list[str]:
-    """Digests of all that was made; the index is compared by what it says, for it holds the file's name."""
+    """Digests of all files; the index is compared by its contents, because it has the file's name."""
     index = sqlite3.connect(f"{out}.db").execute("SELECT * FROM INDEXES").fetchall()
     kept = out.read_bytes().replace(out.name.encode(), b"rows")
     made = (kept, repr(index).encode(), report_path(out).read_bytes())
     return [hashlib.sha256(part).hexdigest() for part in made]
 
 
-def test_every_record_becomes_a_row_of_one_more_than_the_network_sees(run) -> None:
+def test_every_record_becomes_a_row_with_one_token_more_than_the_network_reads(run) -> None:
     report, out = run(records(30))
     assert beside(out) == ["rows0.mindrecord", "rows0.mindrecord.db", "rows0.report.json"]
     assert (report.records_in, report.rows_out, report.losses) == (30, 30, {})
@@ -80,7 +80,7 @@ def test_every_record_becomes_a_row_of_one_more_than_the_network_sees(run) -> No
     assert PreprocessReport.read(report_path(out)) == report
 
 
-def test_equal_input_gives_equal_bytes_whoever_does_the_work(run) -> None:
+def test_equal_input_gives_equal_bytes_with_any_number_of_workers(run) -> None:
     data = records(2300, length=5)
     made = [digests(run(data, workers=workers)[1]) for workers in (1, 1, 2)]
     assert made[0] == made[1] == made[2]
@@ -97,7 +97,7 @@ def test_rows_decode_to_prompt_answer_and_padding(run, vocab_merges_dir: Path) -
     assert report.first_rows[1] == [masked, trained, padding]
 
 
-def test_what_is_cut_off_is_counted(run) -> None:
+def test_truncated_tokens_are_counted(run) -> None:
     data = [
         *records(2),
         {"instruction": "add", "output": "loop " * 400},
@@ -117,7 +117,7 @@ def test_strict_fails_on_any_loss_and_leaves_nothing(run, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["source0.json"]
 
 
-def test_an_empty_answer_learns_its_end(run) -> None:
+def test_an_empty_answer_has_its_end_token_in_the_loss(run) -> None:
     report, _out = run([{"instruction": "add", "output": ""}])
     assert report.empty_answers == 1 and report.trained_tokens == 1
 
@@ -125,19 +125,19 @@ def test_an_empty_answer_learns_its_end(run) -> None:
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"instruction": "add"}, "record 2, field 'output': missing; it has ['instruction']"),
-        ({"instruction": 3, "output": ""}, "record 2, field 'instruction': a int where text belongs"),
-        ({"instruction": "a", "output": ["b"]}, "record 2, field 'output': a list where text belongs"),
+        ({"instruction": "add"}, "record 2, field 'output': missing; the record has ['instruction']"),
+        ({"instruction": 3, "output": ""}, "record 2, field 'instruction': a int, expected text"),
+        ({"instruction": "a", "output": ["b"]}, "record 2, field 'output': a list, expected text"),
         (
             {"instruction": "a", "input": 1, "output": "b"},
-            "record 2, field 'input': a int where text belongs",
+            "record 2, field 'input': a int, expected text",
         ),
         ({"instruction": "a", "output": "\ud800"}, "record 2, field 'output': lone surrogate U+D800"),
-        ({"conversations": []}, "record 2, field 'conversations': no list of turns"),
+        ({"conversations": []}, "record 2, field 'conversations': not a list of turns"),
         ({"conversations": [{"from": "human"}]}, "field 'conversations[0].value': missing"),
         ({"conversations": [{"from": "gpt", "value": "x"}]}, "turn 1 is from 'gpt', expected 'human'"),
         ({"conversations": [{"from": "human", "value": "x"}]}, "the last question has no answer"),
-        ([1], "record 2: a JSON list where an object belongs"),
+        ([1], "record 2: a JSON list, expected an object"),
     ],
 )
 def test_a_bad_record_is_named_or_skipped_and_counted(run, record: Any, message: str) -> None:
@@ -152,7 +152,9 @@ def test_a_bad_record_is_named_or_skipped_and_counted(run, record: Any, message:
         run(data, skip_bad=True, strict=True)
 
 
-def test_bytes_that_are_no_utf8_are_named_with_their_field(tmp_path: Path, vocab_merges_dir: Path) -> None:
+def test_bytes_that_are_not_utf8_are_reported_with_their_field(
+    tmp_path: Path, vocab_merges_dir: Path
+) -> None:
     source = tmp_path / "s.json"
     source.write_bytes(b'[{"instruction": "caf\xe9", "output": "x"}]')
     options: dict[str, Any] = {"format": "wizardcoder", "tokenizer_dir": vocab_merges_dir, "seq_length": 64}
@@ -161,9 +163,9 @@ def test_bytes_that_are_no_utf8_are_named_with_their_field(tmp_path: Path, vocab
 
 
 def test_a_source_without_one_usable_record_is_refused(run) -> None:
-    with pytest.raises(MindrailError, match="its 0 records gave no row"):
+    with pytest.raises(MindrailError, match="no rows from its 0 records"):
         run("[]")
-    with pytest.raises(MindrailError, match="its 1 records gave no row"):
+    with pytest.raises(MindrailError, match="no rows from its 1 records"):
         run([{}], skip_bad=True)
 
 
@@ -175,7 +177,7 @@ def test_an_existing_destination_is_left_alone(run, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows0.mindrecord", "source0.json"]
 
 
-def test_exact_duplicates_go_on_request(run) -> None:
+def test_exact_duplicates_are_removed_on_request(run) -> None:
     data = records(10)
     report, _ = run([*data, *data[3:6]])
     assert report.rows_out == 13 and report.duplicates == 0
@@ -222,7 +224,7 @@ def test_packing_puts_several_samples_in_a_row_with_their_boundaries(run) -> Non
         assert (row["labels"][row["segments"] == 0] == -100).all()
         assert ((row["labels"] == -100) | (row["labels"] == row["input_ids"])).all()
     assert report.trained_tokens == plain.trained_tokens
-    assert "segments" in report.notes[-1] and "attend to the ones before them" in report.notes[-1]
+    assert "segments" in report.notes[-1] and "attend to those before them" in report.notes[-1]
 
 
 def test_rows_can_be_spread_over_files_of_a_size(run) -> None:
@@ -235,7 +237,7 @@ def test_rows_can_be_spread_over_files_of_a_size(run) -> None:
     assert spread == [row["input_ids"].tobytes() for row in rows(one)]
 
 
-def test_conversations_are_told_apart_from_instructions_by_record(run, sentencepiece_dir: Path) -> None:
+def test_conversations_and_instructions_are_detected_record_by_record(run, sentencepiece_dir: Path) -> None:
     turns = [{"from": who, "value": f"{who} says"} for who in ("human", "gpt", "user", "assistant")]
     data = [
         records(1)[0],
@@ -278,13 +280,13 @@ def test_wikitext_loses_its_headings_and_separators(run, sentencepiece_dir: Path
 def test_a_gzipped_source_gives_the_rows_of_the_plain_one(
     tmp_path: Path, vocab_merges_dir: Path, form: str
 ) -> None:
-    told = {
+    sources = {
         "wizardcoder": json.dumps(records(5)),
         "text": "".join(json.dumps({"content": text["output"]}) + "\n" for text in records(20)),
         "wiki": " = Title = \n \n" + " \n \n".join(text["output"] for text in records(20)),
     }
     made = []
-    for name, data in (("plain", told[form].encode()), ("packed", gzip.compress(told[form].encode()))):
+    for name, data in (("plain", sources[form].encode()), ("packed", gzip.compress(sources[form].encode()))):
         (tmp_path / name).write_bytes(data)
         out = tmp_path / f"{name}.mindrecord"
         preprocess(tmp_path / name, out, format=form, tokenizer_dir=vocab_merges_dir, seq_length=100)
@@ -298,8 +300,8 @@ def test_a_source_is_opened_for_reading_only(tmp_path: Path, vocab_merges_dir: P
     program = (
         "import os, sys; from pathlib import Path; from modelcore.data.preprocess import preprocess\n"
         "flags = set()\n"
-        "sys.addaudithook(lambda event, told: flags.add(told[2] & os.O_ACCMODE)\n"
-        "    if event == 'open' and str(told[0]) == sys.argv[1] else None)\n"
+        "sys.addaudithook(lambda event, args: flags.add(args[2] & os.O_ACCMODE)\n"
+        "    if event == 'open' and str(args[0]) == sys.argv[1] else None)\n"
         "preprocess(Path(sys.argv[1]), Path(sys.argv[2]), format='wizardcoder', "
         "tokenizer_dir=Path(sys.argv[3]), seq_length=100)\n"
         "print(flags == {os.O_RDONLY})"
@@ -330,16 +332,16 @@ def test_a_source_is_opened_for_reading_only(tmp_path: Path, vocab_merges_dir: P
         ({"compat": "mindformers", "pack": True}, "compat is mindformers, which has no pack"),
     ],
 )
-def test_senseless_options_are_refused_by_name(run, choices: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused_by_name(run, choices: dict[str, Any], message: str) -> None:
     with pytest.raises(MindrailError) as caught:
         run(records(1), **choices)
     assert message in str(caught.value)
 
 
-def test_progress_is_told_the_records_done(run) -> None:
-    told: list[float] = []
-    run(records(2500, length=2), progress=lambda done, total, unit, note="": told.append(done))
-    assert told == sorted(told) and told[-1] == 2500 and len(told) >= 3
+def test_progress_is_called_with_the_records_done(run) -> None:
+    reported: list[float] = []
+    run(records(2500, length=2), progress=lambda done, total, unit, note="": reported.append(done))
+    assert reported == sorted(reported) and reported[-1] == 2500 and len(reported) >= 3
 
 
 def test_nothing_is_left_when_writing_fails(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Rows of small samples beside rows that the tokenizer libraries give, in either compat.
+"""Rows of small samples compared with rows of the tokenizer libraries, in both compats.
 
 What `test_golden.py` shows with real vocabularies and data where these are there, this shows everywhere.
 """
@@ -47,7 +47,7 @@ def preprocessed(
 
 
 def assert_rows(found: dict[str, np.ndarray], samples: dict[str, Samples], compat: str, pad: int) -> None:
-    """Compare rows; only MindFormers keeps one that holds no token in the loss."""
+    """Compare rows; only MindFormers keeps one without tokens in the loss."""
     kept = [sample for sample in samples[compat] if compat == "mindformers" or any(sample.trained[:WIDTH])]
     ids, labels = reference.padded(kept, WIDTH, pad)
     np.testing.assert_array_equal(found["input_ids"], ids)
@@ -55,7 +55,7 @@ def assert_rows(found: dict[str, np.ndarray], samples: dict[str, Samples], compa
 
 
 def different(samples: dict[str, Samples]) -> list[int]:
-    """Return which records give other samples in one compat than in the other."""
+    """Return the records whose samples differ between the two compats."""
     pairs = zip(samples["model"], samples["mindformers"], strict=True)
     return [number for number, (own, peer) in enumerate(pairs) if own != peer]
 
@@ -133,7 +133,7 @@ def test_wikitexts_rows_are_the_librarys(
     assert list(found) == ["input_ids"] and report.records_in == len(paragraphs)
 
 
-def test_what_is_lost_is_counted_by_record(sentencepiece_dir: Path, tmp_path: Path) -> None:
+def test_losses_are_counted_by_record(sentencepiece_dir: Path, tmp_path: Path) -> None:
     samples = llama_samples(sentencepiece_dir)["model"]
     _, report = preprocessed(tmp_path, "llama", sentencepiece_dir, "model", pad_id=0)
     longer = [number for number, sample in enumerate(samples, 1) if len(sample.ids) > WIDTH]

@@ -1,4 +1,4 @@
-"""The layouts, against the texts the models' authors published, and what of them is learnt."""
+"""The layouts equal the published ones, and their answers are in the loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.data.encoding.compat import peer_encoder
+from modelcore.data.encoding.compat import mindformers_encoder
 from modelcore.data.encoding.encode import Encoded, InstructionEncoder, TextEncoder
 from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.encoding.prompts import (
@@ -15,7 +15,7 @@ from modelcore.data.encoding.prompts import (
     STARCODER_INFILL,
     alpaca_prompt,
 )
-from modelcore.data.encoding.rows import learnt
+from modelcore.data.encoding.rows import loss_tokens
 from modelcore.data.sources.records import Dialogue, Exchange, Instruction
 from modelcore.data.tokenizers import Tokenizer, load_tokenizer
 from modelcore.errors import MindrailError
@@ -24,7 +24,7 @@ TWO_TURNS = Dialogue("", [Exchange("hi", "hello"), Exchange("bye", "see you")])
 
 
 def text_of(name: str, dialogue: Dialogue) -> str:
-    """The whole sample as its model sees it, control tokens written out."""
+    """The whole sample as the model reads it, with control tokens written out."""
     form = FORMATS[name]
     text = ""
     for index, turn in enumerate(form.turns(dialogue)):
@@ -33,8 +33,8 @@ def text_of(name: str, dialogue: Dialogue) -> str:
     return text
 
 
-def learnt_text(encoded: Encoded, tokenizer: Tokenizer) -> list[str]:
-    """What is learnt, run by run."""
+def trained_texts(encoded: Encoded, tokenizer: Tokenizer) -> list[str]:
+    """The texts in the loss, run by run."""
     runs: list[list[int]] = []
     before = False
     for number, trained in zip(encoded.ids.tolist(), encoded.trained.tolist(), strict=True):
@@ -106,55 +106,59 @@ def test_infilling_strings_are_the_published_ones() -> None:
     )
 
 
-def test_answers_and_their_ends_are_learnt_and_nothing_else(
+def test_answers_and_their_end_tokens_are_in_the_loss_and_nothing_else(
     sentencepiece_dir: Path, tokenizer_json_dir: Path
 ) -> None:
     llama = load_tokenizer(sentencepiece_dir)
     encoded = InstructionEncoder.of(FORMATS["llama"], llama).encode([TWO_TURNS])
-    assert learnt_text(encoded, llama) == [" hello</s>", " see you</s>"]
+    assert trained_texts(encoded, llama) == [" hello</s>", " see you</s>"]
     encoded = InstructionEncoder.of(FORMATS["codellama-instruct"], llama).encode([TWO_TURNS])
-    assert learnt_text(encoded, llama) == [" hello </s>", " see you </s>"]
+    assert trained_texts(encoded, llama) == [" hello </s>", " see you </s>"]
     assert encoded.ids.tolist().count(1) == 2
     deepseek = load_tokenizer(tokenizer_json_dir)
     encoded = InstructionEncoder.of(FORMATS["deepseek"], deepseek).encode([TWO_TURNS])
-    assert learnt_text(encoded, deepseek) == ["hello\n<|EOT|>", "see you\n<|EOT|>"]
+    assert trained_texts(encoded, deepseek) == ["hello\n<|EOT|>", "see you\n<|EOT|>"]
 
 
 @pytest.mark.parametrize(
     ("question", "answer"),
     [("hi", "one ASSISTANT: two"), ("say </s> now", "fine"), ("hi", ""), ("hi", "\n\n  indented"), ("", "x")],
 )
-def test_llama_masks_rightly_where_mindformers_masks_all(
+def test_llama_masks_the_question_where_mindformers_masks_the_whole_sample(
     sentencepiece_dir: Path, question: str, answer: str
 ) -> None:
     tokenizer = load_tokenizer(sentencepiece_dir)
     dialogue = Dialogue("", [Exchange(question, answer)])
     encoded = InstructionEncoder.of(FORMATS["llama"], tokenizer).encode([dialogue])
-    assert learnt_text(encoded, tokenizer) == [(f" {answer}" if answer else "") + "</s>"]
+    assert trained_texts(encoded, tokenizer) == [(f" {answer}" if answer else "") + "</s>"]
 
 
 @pytest.mark.parametrize(
     ("question", "answer"), [("hi", "one ASSISTANT: two"), ("say </s> now", "fine"), ("hi", "")]
 )
-def test_compat_masks_all_where_mindformers_does(sentencepiece_dir: Path, question: str, answer: str) -> None:
+def test_compat_masks_the_whole_sample_where_mindformers_does(
+    sentencepiece_dir: Path, question: str, answer: str
+) -> None:
     tokenizer = load_tokenizer(sentencepiece_dir)
-    peer = peer_encoder(FORMATS["llama"], tokenizer, sentencepiece_dir, 2048)
-    assert learnt(peer.encode([Dialogue("", [Exchange(question, answer)])])).tolist() == [0]
+    theirs = mindformers_encoder(FORMATS["llama"], tokenizer, sentencepiece_dir, 2048)
+    assert loss_tokens(theirs.encode([Dialogue("", [Exchange(question, answer)])])).tolist() == [0]
 
 
-def test_compat_learns_every_answer_of_a_sound_conversation(sentencepiece_dir: Path) -> None:
+def test_compat_trains_on_every_answer_of_a_valid_conversation(sentencepiece_dir: Path) -> None:
     tokenizer = load_tokenizer(sentencepiece_dir)
     ours = InstructionEncoder.of(FORMATS["llama"], tokenizer).encode([TWO_TURNS])
-    theirs = peer_encoder(FORMATS["llama"], tokenizer, sentencepiece_dir, 2048).encode([TWO_TURNS])
+    theirs = mindformers_encoder(FORMATS["llama"], tokenizer, sentencepiece_dir, 2048).encode([TWO_TURNS])
     assert ours.ids.tolist() == theirs.ids.tolist() and ours.trained.tolist() == theirs.trained.tolist()
 
 
-def test_compat_refuses_what_mindformers_has_not(sentencepiece_dir: Path, tokenizer_json_dir: Path) -> None:
+def test_compat_refuses_formats_that_mindformers_does_not_have(
+    sentencepiece_dir: Path, tokenizer_json_dir: Path
+) -> None:
     tokenizer = load_tokenizer(sentencepiece_dir)
     with pytest.raises(MindrailError, match="MindFormers has no format codellama-instruct"):
-        peer_encoder(FORMATS["codellama-instruct"], tokenizer, sentencepiece_dir, 9)
+        mindformers_encoder(FORMATS["codellama-instruct"], tokenizer, sentencepiece_dir, 9)
     with pytest.raises(MindrailError, match=r"vocab\.json: no such file"):
-        peer_encoder(FORMATS["wizardcoder"], tokenizer, tokenizer_json_dir, 9)
+        mindformers_encoder(FORMATS["wizardcoder"], tokenizer, tokenizer_json_dir, 9)
 
 
 def test_special_tokens_in_the_data_can_be_read_as_characters(sentencepiece_dir: Path) -> None:
@@ -171,7 +175,7 @@ def test_a_vocabulary_without_the_control_tokens_is_refused(vocab_merges_dir: Pa
         InstructionEncoder.of(FORMATS["llama"], load_tokenizer(vocab_merges_dir))
 
 
-def test_texts_stand_between_bos_and_eos_and_are_learnt_whole(
+def test_texts_are_between_bos_and_eos_and_entirely_in_the_loss(
     sentencepiece_dir: Path, vocab_merges_dir: Path
 ) -> None:
     llama = load_tokenizer(sentencepiece_dir)

@@ -1,4 +1,4 @@
-"""Fill-in-the-middle prompts hold each form's tokens once, and the two parts as they are."""
+"""Fill-in-the-middle prompts contain each of the family's tokens once, and the two parts unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKENS = ("▁<PRE>", "▁<SUF>", "▁<MID>", "▁<EOT>")
 
 @pytest.fixture
 def codellama(sentencepiece_dir: Path, tmp_path: Path) -> Path:
-    """A small vocabulary with CodeLlama's four infilling tokens behind it."""
+    """A small vocabulary with CodeLlama's four infilling tokens added."""
     directory = shutil.copytree(sentencepiece_dir, tmp_path / "codellama")
     size = load_tokenizer(directory).vocab_size
     (directory / "added_tokens.json").write_text(json.dumps({t: size + i for i, t in enumerate(TOKENS)}))
@@ -39,7 +39,7 @@ def test_codellamas_prompt_is_metas(codellama: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [SUFFIX, "x", "\n\n", "", "    y", "日本"])
-def test_a_suffix_stands_without_the_word_space_of_a_texts_beginning(codellama: Path, suffix: str) -> None:
+def test_a_suffix_has_no_leading_space(codellama: Path, suffix: str) -> None:
     model = sentencepiece.SentencePieceProcessor(model_file=str(codellama / "tokenizer.model"))
     tokenizer = load_tokenizer(codellama)
     ids = infill_ids(tokenizer, CODELLAMA_INFILL, "a", suffix)
@@ -48,13 +48,13 @@ def test_a_suffix_stands_without_the_word_space_of_a_texts_beginning(codellama: 
     assert model.decode_pieces(["a", *pieces]) == f"a{suffix}"
 
 
-def test_small_vocabularies_give_what_their_texts_give(vocab_merges_dir: Path) -> None:
+def test_small_vocabularies_give_the_ids_of_the_written_prompt(vocab_merges_dir: Path) -> None:
     tokenizer = load_tokenizer(vocab_merges_dir)
     text = STARCODER_INFILL.template.format(prefix=PREFIX, suffix=SUFFIX)
     assert infill_ids(tokenizer, STARCODER_INFILL, PREFIX, SUFFIX) == tokenizer.encode(text)
 
 
-def test_with_the_real_vocabulary_it_is_what_metas_code_gives(shared_data: Path, tmp_path: Path) -> None:
+def test_the_real_vocabulary_gives_the_ids_of_metas_code(shared_data: Path, tmp_path: Path) -> None:
     shutil.copy(shared_data / "tokenizers" / "llama2" / "tokenizer.model", tmp_path)
     added = {token: 32000 + at for at, token in enumerate(TOKENS)}
     (tmp_path / "added_tokens.json").write_text(json.dumps(added))

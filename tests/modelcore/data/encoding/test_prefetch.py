@@ -1,4 +1,4 @@
-"""An iterator in a thread of its own behaves as it does without."""
+"""An iterator in a separate thread behaves as it does without one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from modelcore.data.encoding.prefetch import DEPTH, ahead
+from modelcore.data.encoding.prefetch import DEPTH, prefetch
 
 
 def counting(upto: int, made: list[int]) -> Generator[int, None, None]:
@@ -18,7 +18,7 @@ def counting(upto: int, made: list[int]) -> Generator[int, None, None]:
 
 def test_items_come_in_order_and_only_a_few_ahead() -> None:
     made: list[int] = []
-    with ahead(counting(100, made)) as numbers:
+    with prefetch(counting(100, made)) as numbers:
         for number in numbers:
             assert len(made) <= number + DEPTH + 3
             assert threading.active_count() > 1
@@ -32,13 +32,13 @@ def test_an_error_comes_after_the_items_before_it() -> None:
 
     before = threading.active_count()
     seen = []
-    with pytest.raises(KeyError, match="six"), ahead(failing()) as numbers:
+    with pytest.raises(KeyError, match="six"), prefetch(failing()) as numbers:
         for number in numbers:
             seen.append(number)
     assert seen == list(range(5)) and threading.active_count() == before
 
 
-def test_whoever_stops_early_leaves_no_thread_and_closes_the_iterator() -> None:
+def test_stopping_early_leaves_no_thread_and_closes_the_iterator() -> None:
     closed = []
 
     def endless() -> Generator[int, None, None]:
@@ -49,6 +49,6 @@ def test_whoever_stops_early_leaves_no_thread_and_closes_the_iterator() -> None:
             closed.append(True)
 
     before = threading.active_count()
-    with ahead(endless()) as inner, ahead(number + 1 for number in inner) as numbers:
+    with prefetch(endless()) as inner, prefetch(number + 1 for number in inner) as numbers:
         assert next(numbers) == 2
     assert closed == [True] and threading.active_count() == before

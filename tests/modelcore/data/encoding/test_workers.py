@@ -1,4 +1,4 @@
-"""Worker processes: in order, safe from a thread, never left behind."""
+"""Worker processes return chunks in order, work in any thread, and are never left behind."""
 
 from __future__ import annotations
 

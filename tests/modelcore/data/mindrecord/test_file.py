@@ -1,4 +1,4 @@
-"""MindRecord files: the bytes of MindSpore's own writer, and back."""
+"""MindRecord files have the bytes of MindSpore's writer, and are read back."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_mind_dataset_reads_it(tmp_path: Path) -> None:
     assert np.array_equal([labels for _, labels in found], labels(rows))
 
 
-def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     rows = some_rows(20, 31)
     path = write(tmp_path / "x", rows, batch=7)
     back = list(read_mindrecord(path))
@@ -110,7 +110,7 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert inspect_mindrecord(path) == (20, {"input_ids": "int32", "labels": "int32"})
 
 
-def test_what_mindspore_wrote_is_read(tmp_path: Path) -> None:
+def test_a_file_of_mindspore_is_read(tmp_path: Path) -> None:
     rows = some_rows(20, 31)
     path = write_with_mindspore(tmp_path / "theirs" / "x", rows, 20)
     assert np.array_equal([row["input_ids"] for row in read_mindrecord(path)], rows.input_ids)
@@ -144,13 +144,13 @@ def test_a_file_without_its_index_is_refused(tmp_path: Path) -> None:
     ("damage", "message"),
     [
         (lambda path: path.write_bytes(b"x" * 99), "not a MindRecord"),
-        (lambda path: Path(f"{path}.db").write_bytes(b"x" * 999), "not a MindRecord's index"),
+        (lambda path: Path(f"{path}.db").write_bytes(b"x" * 999), "not the index of a MindRecord"),
         (lambda path: path.write_bytes(path.read_bytes()[: (1 << 24) + 5]), "row 0"),
         (lambda path: path.write_bytes(_flipped(path.read_bytes(), (1 << 24) + 8)), "row 0"),
         (lambda path: path.write_bytes(_flipped(path.read_bytes(), (1 << 24) + 20)), "row 0"),
     ],
 )
-def test_damage_is_found(tmp_path: Path, damage, message: str) -> None:
+def test_damage_is_detected(tmp_path: Path, damage, message: str) -> None:
     path = write(tmp_path / "x", some_rows(2, 30))
     damage(path)
     with pytest.raises(MindrailError, match=message):

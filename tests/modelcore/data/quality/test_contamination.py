@@ -1,4 +1,4 @@
-"""Finding a benchmark's text in training data."""
+"""Benchmark text in training data is found by common n-grams of words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def benchmark(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_run_of_words_that_agrees_is_found_whatever_its_layout(benchmark: Path) -> None:
+def test_a_common_ngram_is_found_whatever_its_layout(benchmark: Path) -> None:
     text = BenchmarkText(read_benchmark_texts(benchmark), 10)
     assert text.shared_with("TELL whether any two\n numbers, lie closer than (the limit) given!") == [
         "HumanEval/0"
@@ -42,7 +42,7 @@ def test_a_run_of_words_that_agrees_is_found_whatever_its_layout(benchmark: Path
     assert text.shared_with("Tell whether any two numbers lie closer than a limit.") == []
 
 
-def test_the_length_of_a_run_decides(benchmark: Path) -> None:
+def test_the_length_of_an_ngram_decides(benchmark: Path) -> None:
     problems = read_benchmark_texts(benchmark)
     assert BenchmarkText(problems, 8).shared_with("whether any two numbers lie closer than the") == [
         "HumanEval/0"
@@ -56,25 +56,25 @@ def test_solutions_and_tests_count_as_well(benchmark: Path) -> None:
     assert text.shared_with(f"x = 1\n{PROBLEM['test']}") == ["HumanEval/0"]
 
 
-def test_numbers_alone_are_no_text() -> None:
+def test_numbers_alone_do_not_count() -> None:
     problem = {"a": ["assert f([" + ", ".join(map(str, range(40))) + "])"]}
     assert BenchmarkText(problem, 13).shared_with(" ".join(map(str, range(40)))) == []
 
 
-def test_what_many_problems_share_is_boilerplate() -> None:
+def test_text_that_many_problems_share_does_not_count() -> None:
     line = "import os and then run the same long preamble for every problem here"
     problems = {f"p/{i}": [f"{line}\nproblem {i}"] for i in range(5)}
     assert BenchmarkText(problems, 10).shared_with(line) == []
     assert BenchmarkText(dict(list(problems.items())[:2]), 10).shared_with(line) == ["p/0", "p/1"]
 
 
-def test_a_short_problem_is_compared_whole() -> None:
+def test_a_short_problem_is_compared_as_a_whole() -> None:
     text = BenchmarkText({"p/0": ["write a function that adds two given numbers"]}, 10)
     assert text.shared_with("Please write a function that adds two given numbers, thanks") == ["p/0"]
     assert text.shared_with("Please write a function that adds two given words") == []
 
 
-def test_mbpp_names_are_made_of_its_file(tmp_path: Path) -> None:
+def test_names_of_mbpp_problems_begin_with_the_file_name(tmp_path: Path) -> None:
     path = tmp_path / "mbpp.jsonl"
     path.write_text(
         json.dumps({"task_id": 2, "text": "Find it.", "code": "x", "test_list": ["assert a", "assert b"]})

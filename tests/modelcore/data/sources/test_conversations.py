@@ -1,4 +1,4 @@
-"""Alpaca records as conversations."""
+"""Alpaca records are converted into conversations."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_bad_record_leaves_no_file(tmp_path: Path) -> None:
 def test_a_source_without_a_usable_record_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "s.json"
     source.write_text("[{}]")
-    with pytest.raises(MindrailError, match="has no usable record"):
+    with pytest.raises(MindrailError, match="no usable record"):
         convert_alpaca(source, tmp_path / "c.json", skip_bad=True)
     assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
 
@@ -101,7 +101,7 @@ def llama_rows(source: Path, vocabulary: Path, seq_length: int) -> np.ndarray:
     return np.array([[row["input_ids"], row["labels"]] for row in read_mindrecord(out)])
 
 
-def test_the_real_file_is_mindformers_own_to_the_byte(shared_data: Path, tmp_path: Path) -> None:
+def test_the_converted_file_has_the_bytes_of_mindformers(shared_data: Path, tmp_path: Path) -> None:
     convert_alpaca(shared_data / "codealpaca" / "code_alpaca_2k.json", tmp_path / "c.json")
     theirs = (shared_data / "golden" / "llama_conversation.json").read_bytes()
     assert (tmp_path / "c.json").read_bytes() == theirs

@@ -1,4 +1,4 @@
-"""Reading records: lists and lines, told apart by content, whatever is wrong with them named."""
+"""Records are read from lists and lines, detected by content; errors name file and record."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def skipped(path: Path) -> tuple[list[int], list[str]]:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("form", ["list", "indented", "lines", "crlf", "blank lines", "bom"])
-def test_every_form_gives_the_same_records(tmp_path: Path, form: str, packed: bool) -> None:
+def test_every_format_gives_the_same_records(tmp_path: Path, form: str, packed: bool) -> None:
     lines = [json.dumps(record, ensure_ascii=form == "crlf") for record in RECORDS]
     text = {
         "list": json.dumps(RECORDS),
@@ -84,7 +84,7 @@ def test_a_list_reads_the_same_wherever_its_blocks_end(
         assert read(path) == records
 
 
-def test_reading_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_reading_does_not_change_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "s.json", json.dumps(RECORDS))
     path.chmod(0o444)
     before = path.stat()
@@ -96,27 +96,27 @@ def test_reading_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (b" \n\t ", "nothing but white space"),
-        (b"hello", "begins with 'h': neither a JSON list nor JSON lines"),
+        (b" \n\t ", "contains only white space"),
+        (b"hello", "starts with 'h': neither a JSON list nor JSON lines"),
         ("[]".encode("utf-16"), "looks like UTF-16"),
         (b"\x1f\x8b\x08\x00broken", "damaged gzip"),
         (gzip.compress(json.dumps(RECORDS).encode() * 50)[:-20], "damaged gzip"),
-        (b'[{"a": 1}, {"a": 2}', "record 2: broken JSON (the list does not end)"),
-        (b'[{"a": 1}, {"a": 2]', "record 2: broken JSON"),
-        (b'[{"a": 1} {"a": 2}]', "record 1: broken JSON ('{' where ',' or ']' belongs)"),
-        (b'[{"a": 1},]', "record 2: broken JSON"),
-        (b'[{"a": 1}, 7]', "record 2: a JSON number where an object belongs"),
-        (b'[{"a": 1}, [{}]]', "record 2: a JSON list where an object belongs"),
-        (b'[{"a": 1}, null]', "record 2: a JSON null where an object belongs"),
+        (b'[{"a": 1}, {"a": 2}', "record 2: invalid JSON (the list does not end)"),
+        (b'[{"a": 1}, {"a": 2]', "record 2: invalid JSON"),
+        (b'[{"a": 1} {"a": 2}]', "record 1: invalid JSON ('{', expected ',' or ']')"),
+        (b'[{"a": 1},]', "record 2: invalid JSON"),
+        (b'[{"a": 1}, 7]', "record 2: a JSON number, expected an object"),
+        (b'[{"a": 1}, [{}]]', "record 2: a JSON list, expected an object"),
+        (b'[{"a": 1}, null]', "record 2: a JSON null, expected an object"),
         (b'[{"a": 1}] [2]', "after record 1: text after the end of the list"),
-        (b'{"a": 1}\n{"a": \n', "record 2: broken JSON"),
-        (b'{"a": 1}\n"x"\n', "record 2: a JSON text where an object belongs"),
+        (b'{"a": 1}\n{"a": \n', "record 2: invalid JSON"),
+        (b'{"a": 1}\n"x"\n', "record 2: a JSON text, expected an object"),
         (b'{"a": 1}\n{"a": "\xff"}\n', "record 2: not UTF-8 (invalid start byte at byte 7 of the line)"),
-        (b'{"a": ' + b"[" * 100_000, "record 1: broken JSON (maximum recursion"),
-        (b'[{"a": ' + b"9" * 5000 + b"}]", "record 1: broken JSON (Exceeds the limit"),
+        (b'{"a": ' + b"[" * 100_000, "record 1: invalid JSON (maximum recursion"),
+        (b'[{"a": ' + b"9" * 5000 + b"}]", "record 1: invalid JSON (Exceeds the limit"),
     ],
 )
-def test_what_is_wrong_is_named_with_file_and_record(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_error_names_file_and_record(tmp_path: Path, content: bytes, message: str) -> None:
     path = write(tmp_path / "s", content)
     with pytest.raises(MindrailError) as caught:
         read(path)
@@ -135,27 +135,27 @@ def test_bad_lines_are_skipped_and_the_rest_is_read(tmp_path: Path) -> None:
     assert [error[:8] for error in errors] == ["record 2", "record 3", "record 4"]
 
 
-def test_reading_a_list_goes_on_after_a_broken_item(tmp_path: Path) -> None:
+def test_reading_a_list_continues_after_an_invalid_item(tmp_path: Path) -> None:
     path = write(tmp_path / "s", '[{"a": 1}, {"a" 2}, 7, {"a": 3}, {"a": "x", }, {"a": 4}]')
     numbers, errors = skipped(path)
     assert [record.fields["a"] for record in read_records(path, on_bad=lambda error: None)] == [1, 3, 4]
     assert len(errors) == 3 and len(numbers) == 3
 
 
-def test_a_list_item_that_never_ends_is_given_up_in_bounded_memory(
+def test_a_list_item_that_never_ends_is_refused_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "BLOCK", 1 << 10)
     monkeypatch.setattr(sources, "LARGEST_RECORD", 1 << 14)
     path = write(tmp_path / "s", '[{"a": 1}, {"a": "' + "x" * (1 << 20))
-    with pytest.raises(MindrailError, match="record 2: broken JSON"):
+    with pytest.raises(MindrailError, match="record 2: invalid JSON"):
         read(path)
     path = write(tmp_path / "lines", '{"a": 1}\n{"a": "' + "x" * (1 << 20))
     with pytest.raises(MindrailError, match="record 2: longer than"):
         read(path)
 
 
-def test_text_is_given_line_by_line(tmp_path: Path) -> None:
+def test_text_is_read_line_by_line(tmp_path: Path) -> None:
     assert list(read_text(write(tmp_path / "t", "\ufeffa\n\nb é"))) == ["a\n", "\n", "b é"]
     with pytest.raises(MindrailError, match="line 2: not UTF-8"):
         list(read_text(write(tmp_path / "u", b"a\n\xe9\n")))
@@ -163,7 +163,7 @@ def test_text_is_given_line_by_line(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_two_gigabyte_list_is_read_in_bounded_memory(tmp_path: Path) -> None:
-    """About a minute: 2 GB of records, read in a process of its own whose peak is looked at."""
+    """About a minute: 2 GB of records, read in a separate process whose peak memory is measured."""
     import subprocess
     import sys
 

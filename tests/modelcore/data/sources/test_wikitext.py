@@ -1,4 +1,4 @@
-"""Wikitext's tokens put back together, in bounded time and memory."""
+"""Wikitext is detokenised in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelcore.data.sources import wikitext
-from modelcore.data.sources.wikitext import detokenise, paragraphs, peer_paragraphs
+from modelcore.data.sources.wikitext import detokenise, mindformers_paragraphs, paragraphs
 from modelcore.errors import MindrailError
 
 
@@ -23,19 +23,19 @@ from modelcore.errors import MindrailError
         ("open ( never closed", "open ( never closed"),
     ],
 )
-def test_separated_punctuation_is_put_back(tokens: str, text: str) -> None:
+def test_spaces_around_punctuation_are_removed(tokens: str, text: str) -> None:
     assert detokenise(tokens) == text
 
 
 @given(st.text(st.sampled_from("()\"' \n\tab"), max_size=40))
-def test_brackets_and_quotes_are_tightened_as_the_usual_patterns_do_it(text: str) -> None:
+def test_brackets_and_quotes_lose_their_inner_space_as_with_the_usual_patterns(text: str) -> None:
     usual = text
     for first, last in ("()", '""', "''"):
         pattern = rf"{re.escape(first)}\s*([^{re.escape(last)}]*?)\s*{re.escape(last)}"
         usual = re.sub(pattern, lambda match: f"{match[0][0]}{match[1]}{match[0][-1]}", usual)
     ours = text
     for first, last in ("()", '""', "''"):
-        ours = wikitext._tightened(ours, first, last)
+        ours = wikitext._without_inner_space(ours, first, last)
     assert ours == usual
 
 
@@ -45,15 +45,15 @@ def test_hostile_brackets_take_no_more_time_than_others(text: str) -> None:
     assert detokenise(text).replace(" ", "") == text.replace(" ", "")
 
 
-def test_neither_a_paragraph_nor_the_peers_whole_file_fills_the_memory(monkeypatch) -> None:
+def test_the_size_of_a_paragraph_and_of_a_whole_file_is_limited(monkeypatch) -> None:
     monkeypatch.setattr(wikitext, "LARGEST_PARAGRAPH", 1000)
-    monkeypatch.setattr(wikitext, "LARGEST_PEER_TEXT", 1000)
+    monkeypatch.setattr(wikitext, "LARGEST_MINDFORMERS_TEXT", 1000)
     lines = ["some words\n"] * 50 + [" \n"]
     assert len(list(paragraphs(lines * 3))) == 3
     with pytest.raises(MindrailError, match="a paragraph of more than"):
         list(paragraphs(["some words\n"] * 100))
     with pytest.raises(MindrailError, match="a file of more than .* use compat: model"):
-        list(peer_paragraphs(lines * 3))
+        list(mindformers_paragraphs(lines * 3))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_neither_a_paragraph_nor_the_peers_whole_file_fills_the_memory(monkeypat
         ("4 N 5 .", "4 N 5 ."),
     ],
 )
-def test_each_rule_puts_its_own_tokens_together(tokens: str, text: str) -> None:
+def test_each_rule_joins_its_tokens(tokens: str, text: str) -> None:
     assert detokenise(tokens) == text
 
 
@@ -92,15 +92,15 @@ LINES = [
 ]
 
 
-def test_paragraphs_lie_between_blank_lines_and_headings() -> None:
+def test_paragraphs_are_between_blank_lines_and_headings() -> None:
     assert list(paragraphs(LINES)) == ["One.\nTwo!", "= x is no heading\nx =\n=", "Four N"]
     assert list(paragraphs([])) == list(paragraphs([" \n", " = a = \n"])) == []
 
 
-def test_the_peers_paragraphs_lie_between_blank_lines_alone() -> None:
+def test_mindformers_paragraphs_are_between_blank_lines_alone() -> None:
     lines = ["One N two . \n", " \n", " = Foxes = \n", " \n", " Three . \n", " Four . \n", "\n", " \n"]
-    assert list(peer_paragraphs(lines)) == ["One 1 two.", "Three.\nFour."]
-    assert list(peer_paragraphs([" = Foxes = \n", " swallowed \n"])) == list(peer_paragraphs([])) == []
+    assert list(mindformers_paragraphs(lines)) == ["One 1 two.", "Three.\nFour."]
+    assert list(mindformers_paragraphs([" = Foxes = \n", " swallowed \n"])) == list(mindformers_paragraphs([])) == []
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_the_peers_paragraphs_lie_between_blank_lines_alone() -> None:
             "wikitext: a paragraph of more than 2 Mi characters; put blank lines between paragraphs",
         ),
         (
-            peer_paragraphs,
-            "LARGEST_PEER_TEXT",
-            "wikitext: a file of more than 2 Mi characters; use compat: model, which reads by paragraphs",
+            mindformers_paragraphs,
+            "LARGEST_MINDFORMERS_TEXT",
+            "wikitext: a file of more than 2 Mi characters; use compat: model, which reads paragraph by paragraph",
         ),
     ],
 )
@@ -130,4 +130,4 @@ def test_what_is_as_long_as_allowed_is_read(
 
 
 def test_the_limits_are_those_of_real_files() -> None:
-    assert (wikitext.LARGEST_PARAGRAPH, wikitext.LARGEST_PEER_TEXT) == (16 << 20, 256 << 20)
+    assert (wikitext.LARGEST_PARAGRAPH, wikitext.LARGEST_MINDFORMERS_TEXT) == (16 << 20, 256 << 20)

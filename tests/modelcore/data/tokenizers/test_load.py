@@ -1,4 +1,4 @@
-"""Which vocabulary a directory holds, and what its special ids are."""
+"""The vocabulary in a directory is detected and loaded with its special ids."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def any_directory(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue(request.param)
 
 
-def test_every_kind_gives_text_back_as_it_was(any_directory: Path) -> None:
+def test_every_kind_decodes_to_the_original_text(any_directory: Path) -> None:
     tokenizer = load_tokenizer(any_directory)
     for specials in (True, False):
         assert tokenizer.decode(tokenizer.encode(TEXT, specials=specials), skip_special=False) == TEXT
 
 
-def test_a_batch_is_its_texts_one_by_one(any_directory: Path) -> None:
+def test_a_batch_has_the_ids_of_its_texts_one_by_one(any_directory: Path) -> None:
     tokenizer = load_tokenizer(any_directory)
     texts = [TEXT, "", "a", " a", "\n\n"]
     assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
 
 
-def test_every_id_lies_below_vocab_size(any_directory: Path) -> None:
+def test_every_id_is_below_vocab_size(any_directory: Path) -> None:
     tokenizer = load_tokenizer(any_directory)
     assert max(tokenizer.encode(TEXT)) < tokenizer.vocab_size
     assert len(tokenizer.pieces([tokenizer.vocab_size - 1])) == 1
@@ -62,7 +62,7 @@ load_cached = functools.cache(load_tokenizer)
 def test_tokens_before_a_mark_are_those_that_begin_before_it(
     any_directory: Path, pairs: list[tuple[str, str]]
 ) -> None:
-    """By the text that ever more tokens spell: one that begins before the mark adds to the text before it."""
+    """Shown by decoding ever more tokens: one that begins before the mark adds to the text before it."""
     tokenizer = load_cached(any_directory)
     pairs = [(head.replace("▁", "_"), tail.replace("▁", "_")) for head, tail in pairs]
     texts = [head + tail for head, tail in pairs]
@@ -86,7 +86,7 @@ def test_tokens_before_a_mark_are_those_that_begin_before_it(
                     assert len(shorter) < len(head.encode())
 
 
-def test_a_token_that_straddles_a_mark_comes_before_it(vocab_merges_dir: Path) -> None:
+def test_a_token_across_a_mark_counts_as_before_it(vocab_merges_dir: Path) -> None:
     tokenizer = load_tokenizer(vocab_merges_dir)
     assert tokenizer.pieces(tokenizer.encode("Below is")) == ["Below", "Ġis"]
     assert tokenizer.encode_marked(["Below is"] * 5, [0, 3, 5, 7, 8]).marks.tolist() == [0, 1, 1, 2, 2]
@@ -98,12 +98,14 @@ def test_special_ids_come_from_the_files_beside_the_vocabulary(vocab_merges_dir:
     assert tokenizer.pad_id == tokenizer.vocab_size - 1 == tokenizer.token_id("[PAD]")
 
 
-def test_sentencepiece_names_its_own_ends_but_no_padding(sentencepiece_dir: Path) -> None:
+def test_sentencepiece_has_its_own_bos_and_eos_but_no_padding(sentencepiece_dir: Path) -> None:
     tokenizer = load_tokenizer(sentencepiece_dir)
     assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id) == (1, 2, None)
 
 
-def test_generation_config_speaks_where_no_token_is_named(vocab_merges_dir: Path, tmp_path: Path) -> None:
+def test_generation_config_gives_the_ids_of_tokens_that_no_file_names(
+    vocab_merges_dir: Path, tmp_path: Path
+) -> None:
     directory = shutil.copytree(vocab_merges_dir, tmp_path / "t")
     (directory / "tokenizer_config.json").unlink()
     (directory / "generation_config.json").write_text(json.dumps({"eos_token_id": [0, 3], "bos_token_id": 1}))
@@ -121,14 +123,14 @@ def test_a_special_token_in_the_text_is_one_id_or_characters(any_directory: Path
     assert tokenizer.decode(ids) == "ab" and tokenizer.decode(ids, skip_special=False) == f"a{eos}b"
 
 
-def test_bos_and_eos_are_put_on_request(sentencepiece_dir: Path, vocab_merges_dir: Path) -> None:
+def test_bos_and_eos_are_added_on_request(sentencepiece_dir: Path, vocab_merges_dir: Path) -> None:
     ids = load_tokenizer(sentencepiece_dir).encode("a", bos=True, eos=True)
     assert (ids[0], ids[-1]) == (1, 2)
-    with pytest.raises(MindrailError, match="names no bos token"):
+    with pytest.raises(MindrailError, match="no bos token"):
         load_tokenizer(vocab_merges_dir).encode("a", bos=True)
 
 
-def test_digits_are_read_singly_by_a_vocabulary_made_that_way(vocab_merges_dir: Path) -> None:
+def test_digits_are_split_by_a_vocabulary_whose_merges_have_none(vocab_merges_dir: Path) -> None:
     tokenizer = load_tokenizer(vocab_merges_dir)
     assert tokenizer.pieces(tokenizer.encode("   12")) == ["ĠĠ", "Ġ", "1", "2"]
 
@@ -139,14 +141,14 @@ def test_an_added_letter_decodes_to_itself(tokenizer_json_dir: Path) -> None:
     assert tokenizer.token_id("ö") in ids and tokenizer.decode(ids) == "wörd"
 
 
-def test_text_that_goes_on_keeps_its_leading_space(sentencepiece_dir: Path) -> None:
+def test_text_that_continues_keeps_its_leading_space(sentencepiece_dir: Path) -> None:
     tokenizer = load_tokenizer(sentencepiece_dir)
     whole = tokenizer.encode("def add(a, b):\n    return a")
     rest = whole[len(tokenizer.encode("def add(a, b):\n")) :]
     assert tokenizer.decode(rest, continues=True) == "    return a"
 
 
-def test_each_stretch_between_special_tokens_stands_by_itself(sentencepiece_dir: Path) -> None:
+def test_each_part_between_special_tokens_is_encoded_separately(sentencepiece_dir: Path) -> None:
     tokenizer = load_tokenizer(sentencepiece_dir)
     joined = tokenizer.encode("the dog</s>USER: hello")
     assert joined == [*tokenizer.encode("the dog"), 2, *tokenizer.encode("USER: hello")]
@@ -169,17 +171,17 @@ def test_an_empty_directory_says_what_it_lacks(tmp_path: Path) -> None:
             '{"eos_token": "<nowhere>"}',
             "eos_token '<nowhere>' is not in the vocabulary",
         ),
-        ("tokenizer_config.json", '{"eos_token": 3}', "eos_token is 3, not a text"),
+        ("tokenizer_config.json", '{"eos_token": 3}', "eos_token is 3, expected text"),
         ("tokenizer_config.json", "[1]", "not a JSON object"),
         ("tokenizer_config.json", "{", "not JSON"),
         ("added_tokens.json", '{"[PAD]": 7}', "'\\[PAD\\]' should be id 7"),
         ("added_tokens.json", '{"[PAD]": "x"}', "is not a whole number"),
-        ("generation_config.json", '{"bos_token_id": 99999}', "99999 lies outside"),
-        ("vocab.json", '{"a": 0}', "is no merge of this vocabulary"),
-        ("merges.txt", "#version: 0.2\na b c\n", "line 2 'a b c' is no merge"),
+        ("generation_config.json", '{"bos_token_id": 99999}', "99999 is outside"),
+        ("vocab.json", '{"a": 0}', "is not a merge of this vocabulary"),
+        ("merges.txt", "#version: 0.2\na b c\n", "line 2 'a b c' is not a merge"),
     ],
 )
-def test_files_that_do_not_fit_are_refused_by_name(
+def test_files_that_contradict_each_other_are_refused_by_name(
     vocab_merges_dir: Path, tmp_path: Path, name: str, content: str, message: str
 ) -> None:
     directory = shutil.copytree(vocab_merges_dir, tmp_path / "t")

@@ -1,4 +1,4 @@
-"""Texts with a shared beginning get the ids they have by themselves, and that beginning is encoded once."""
+"""Texts with a shared prefix get the same ids as when encoded alone, and the prefix is encoded once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from modelcore.data.encoding.prompts import VICUNA_SYSTEM, alpaca_prompt
-from modelcore.data.tokenizers.shared_prefixes import encode_sharing, words_are_apart
+from modelcore.data.tokenizers.shared_prefixes import encode_with_shared_prefixes, words_are_separable
 
 LINES = ["the quick brown fox of the day", "of the day is the end of the line", "a lazy  dog in the sun"] * 4
 FRAME = f"{VICUNA_SYSTEM} USER: "
@@ -45,7 +45,7 @@ def processor(request: pytest.FixtureRequest) -> SentencePieceProcessor:
 
 
 class Counting:
-    """A processor that counts the characters it is given."""
+    """A processor that counts the characters that it encodes."""
 
     def __init__(self, processor: SentencePieceProcessor) -> None:
         self._processor = processor
@@ -65,31 +65,31 @@ def test_the_ids_are_those_of_the_whole_texts(
 ) -> None:
     shared = ("words of the day " * 30)[:filled] + begin
     texts = [shared + end for end in ends] + ["", " ", shared]
-    assert words_are_apart(processor)
-    assert encode_sharing(processor, texts) == processor.encode(texts)
+    assert words_are_separable(processor)
+    assert encode_with_shared_prefixes(processor, texts) == processor.encode(texts)
 
 
 @pytest.mark.parametrize("task", ["Add.", "", " ", "Add two  numbers of a list and of another list."])
-def test_a_frame_is_encoded_once(processor: SentencePieceProcessor, task: str) -> None:
+def test_a_shared_prefix_is_encoded_once(processor: SentencePieceProcessor, task: str) -> None:
     texts = [FRAME + alpaca_prompt(f"{task}{number}", given) for number in range(50) for given in ("", "x")]
     counting: Any = Counting(processor)
-    assert encode_sharing(counting, texts) == processor.encode(texts)
+    assert encode_with_shared_prefixes(counting, texts) == processor.encode(texts)
     assert counting.characters < sum(map(len, texts)) / 2
 
 
-def test_a_beginning_that_only_one_text_has_stays_with_it(processor: SentencePieceProcessor) -> None:
+def test_a_prefix_that_only_one_text_has_is_not_split_off(processor: SentencePieceProcessor) -> None:
     texts = [f"{number} {'words of the day ' * 30}" for number in range(10)]
     counting: Any = Counting(processor)
-    assert encode_sharing(counting, texts) == processor.encode(texts)
+    assert encode_with_shared_prefixes(counting, texts) == processor.encode(texts)
     assert counting.characters == sum(map(len, texts))
 
 
-def test_vocabularies_that_join_words_or_weigh_whole_texts_are_told_apart() -> None:
+def test_vocabularies_that_join_words_or_weigh_whole_texts_are_recognised() -> None:
     joining = trained(split_by_whitespace=False)
     assert any("▁" in joining.id_to_piece(i).strip("▁") for i in range(joining.get_piece_size()))
-    assert not words_are_apart(joining)
-    assert not words_are_apart(trained(user_defined_symbols=["of▁the"]))
-    assert not words_are_apart(trained(user_defined_symbols=["of the"]))
-    assert not words_are_apart(trained(model_type="unigram"))
-    assert not words_are_apart(trained(add_dummy_prefix=False))
-    assert not words_are_apart(trained(treat_whitespace_as_suffix=True))
+    assert not words_are_separable(joining)
+    assert not words_are_separable(trained(user_defined_symbols=["of▁the"]))
+    assert not words_are_separable(trained(user_defined_symbols=["of the"]))
+    assert not words_are_separable(trained(model_type="unigram"))
+    assert not words_are_separable(trained(add_dummy_prefix=False))
+    assert not words_are_separable(trained(treat_whitespace_as_suffix=True))

@@ -1,4 +1,4 @@
-"""Ids beside transformers' own, on small vocabularies always and on the real ones where they are at hand."""
+"""Ids compared with those of transformers, on small vocabularies and, if available, on real ones."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_real_byte_level_vocabularies_agree(name: str, shared_data: Path) ->
     assert_same_ids(directory, engine, real_texts(shared_data))
 
 
-def test_starcoders_vocab_and_merges_give_what_its_tokenizer_json_gives(
+def test_starcoders_vocab_and_merges_give_the_ids_of_its_tokenizer_json(
     shared_data: Path, tmp_path: Path
 ) -> None:
     for name in ("vocab.json", "merges.txt"):
@@ -89,7 +89,7 @@ def test_starcoders_vocab_and_merges_give_what_its_tokenizer_json_gives(
 
 
 def legacy_llama(path: Path) -> Tokenizer:
-    """What the published tokenizer.json of Llama 2 and CodeLlama describes, rebuilt from tokenizer.model.
+    """The tokenizer in the published tokenizer.json of Llama 2 and CodeLlama, rebuilt from tokenizer.model.
 
     transformers 5 reads tokenizer.model without its pieces' scores, puts the merge of two spaces first and so
     gives other ids than every earlier version, the published tokenizer.json and sentencepiece itself.
