@@ -38,7 +38,7 @@ PARAGRAPHS = [
 # MindFormers' rules run over the whole text: the quotation mark of 5 " pairs with the next one, far below, so
 # the blank line before that goes, and the heading takes along the paragraph that now follows it directly.
 # N is the Penn Treebank's number.
-PEER_PARAGRAPHS = [
+MINDFORMERS_PARAGRAPHS = [
     PARAGRAPHS[0],
     'It is called "quick"; some are 5 "tall.',
     "End: of 1 [story]!",

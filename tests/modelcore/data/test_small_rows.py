@@ -17,7 +17,7 @@ from modelcore.data.preprocess import preprocess
 from modelcore.data.report import PreprocessReport
 from tests.modelcore.data import reference_rows as reference
 from tests.modelcore.data.conftest import DEEPSEEK_SPECIALS, STARCODER_SPECIALS
-from tests.modelcore.data.small_samples import PARAGRAPHS, PEER_PARAGRAPHS, RECORDS, WIKITEXT
+from tests.modelcore.data.small_samples import MINDFORMERS_PARAGRAPHS, PARAGRAPHS, RECORDS, WIKITEXT
 
 WIDTH = 513
 COMPAT = ("model", "mindformers")
@@ -123,7 +123,9 @@ def test_llamas_rows_are_the_librarys(compat: str, sentencepiece_dir: Path, tmp_
     assert different(samples) == [4, 6, 7]
 
 
-@pytest.mark.parametrize(("compat", "paragraphs"), [("model", PARAGRAPHS), ("mindformers", PEER_PARAGRAPHS)])
+@pytest.mark.parametrize(
+    ("compat", "paragraphs"), [("model", PARAGRAPHS), ("mindformers", MINDFORMERS_PARAGRAPHS)]
+)
 def test_wikitexts_rows_are_the_librarys(
     compat: str, paragraphs: list[str], sentencepiece_dir: Path, tmp_path: Path
 ) -> None:

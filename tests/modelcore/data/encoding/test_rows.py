@@ -7,7 +7,16 @@ import pytest
 
 from modelcore.data.encoding import rows as module
 from modelcore.data.encoding.encode import Encoded
-from modelcore.data.encoding.rows import IGNORE, Packer, Padder, Rows, StreamCutter, cut, take
+from modelcore.data.encoding.rows import (
+    IGNORE,
+    Packer,
+    Padder,
+    Rows,
+    StreamCutter,
+    loss_tokens,
+    select,
+    truncate,
+)
 
 PAD = 9
 X = IGNORE
@@ -21,40 +30,40 @@ def encoded(*samples: str) -> Encoded:
     return Encoded(np.array(ids, np.int32), np.array(trained, np.bool_), np.array(lengths, np.int64))
 
 
-def shown(found: Encoded) -> list[str]:
+def shown(samples: Encoded) -> list[str]:
     """The inverse of `encoded`."""
-    marked = [f"{'+' * bool(t)}{i}" for i, t in zip(found.ids, found.trained, strict=True)]
-    ends = np.cumsum(found.lengths).tolist()
-    return ["".join(marked[end - length : end]) for end, length in zip(ends, found.lengths, strict=True)]
+    marked = [f"{'+' * bool(t)}{i}" for i, t in zip(samples.ids, samples.trained, strict=True)]
+    ends = np.cumsum(samples.lengths).tolist()
+    return ["".join(marked[end - length : end]) for end, length in zip(ends, samples.lengths, strict=True)]
 
 
 def values(rows: Rows) -> list[list[list[int]] | None]:
     return [None if column is None else column.tolist() for column in rows]
 
 
-def test_ignore_is_the_label_that_losses_leave_out() -> None:
+def test_ignore_is_the_label_that_losses_ignore() -> None:
     assert IGNORE == -100
 
 
-def test_a_sample_is_cut_off_at_the_width_and_shorter_ones_stay() -> None:
-    assert shown(cut(encoded("12+3+4", "", "+5", "678"), 3)) == ["12+3", "", "+5", "678"]
-    assert shown(cut(encoded("123", "4"), 3)) == ["123", "4"]
+def test_a_sample_is_truncated_to_the_width_and_shorter_ones_stay() -> None:
+    assert shown(truncate(encoded("12+3+4", "", "+5", "678"), 3)) == ["12+3", "", "+5", "678"]
+    assert shown(truncate(encoded("123", "4"), 3)) == ["123", "4"]
 
 
 def test_samples_that_all_fit_are_not_copied() -> None:
     whole = encoded("123", "+4")
-    assert cut(whole, 3) is whole
-    assert take(whole, np.array([True, True])) is whole
+    assert truncate(whole, 3) is whole
+    assert select(whole, np.array([True, True])) is whole
 
 
 def test_chosen_samples_keep_their_order_and_tokens() -> None:
     mask = np.array([True, False, True, True])
-    assert shown(take(encoded("1+2", "34+5", "", "+6"), mask)) == ["1+2", "", "+6"]
+    assert shown(select(encoded("1+2", "34+5", "", "+6"), mask)) == ["1+2", "", "+6"]
 
 
 def test_tokens_in_the_loss_are_counted_by_sample() -> None:
-    assert module.learnt(encoded("1+2+3", "", "45", "+6")).tolist() == [2, 0, 0, 1]
-    assert module.learnt(encoded()).tolist() == []
+    assert loss_tokens(encoded("1+2+3", "", "45", "+6")).tolist() == [2, 0, 0, 1]
+    assert loss_tokens(encoded()).tolist() == []
 
 
 def test_padding_fills_a_row_of_each_sample() -> None:

@@ -70,7 +70,7 @@ def test_what_is_packed_is_unpacked(array: np.ndarray) -> None:
 )
 def test_a_row_of_another_length_is_refused(blob: bytes) -> None:
     with pytest.raises(
-        MindrailError, match="^row 3: the row's length is not what it says; the file is damaged$"
+        MindrailError, match="^row 3: the row does not have the length that it states; the file is damaged$"
     ):
         unpack_row(blob, ["a"], "row 3")
 

@@ -76,7 +76,7 @@ def test_a_sample_that_shares_text_with_a_benchmark_ends_the_work() -> None:
     chosen, report = selector(contaminated="fail")
     with pytest.raises(
         MindrailError,
-        match="^contamination: record 2 shares text with p/1, p/2; drop such records, or only report them$",
+        match="^contamination: record 2 shares text with p/1, p/2; set contaminated to drop or report$",
     ):
         second_pass(chosen, ["a", "b"], [[], ["p/1", "p/2"]])
     assert report.contaminated == 0

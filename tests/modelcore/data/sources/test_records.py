@@ -65,10 +65,10 @@ def test_a_text_stands_under_text_or_else_under_content() -> None:
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"output": "b"}, "field 'instruction': missing; it has ['output']"),
-        ({"instruction": "a", "input": 1, "output": "b"}, "field 'input': a int where text belongs"),
-        ({"instruction": None, "output": "b"}, "field 'instruction': a NoneType where text belongs"),
-        ({"instruction": "a", "output": ["b"]}, "field 'output': a list where text belongs"),
+        ({"output": "b"}, "field 'instruction': missing; the record has ['output']"),
+        ({"instruction": "a", "input": 1, "output": "b"}, "field 'input': a int, expected text"),
+        ({"instruction": None, "output": "b"}, "field 'instruction': a NoneType, expected text"),
+        ({"instruction": "a", "output": ["b"]}, "field 'output': a list, expected text"),
         ({"instruction": "a", "output": "x\ud800"}, "field 'output': lone surrogate U+D800 at character 1"),
         ({"instruction": "a", "output": "\udc7f"}, "field 'output': lone surrogate U+DC7F at character 0"),
         ({"instruction": "a", "output": "xy\udc80"}, "field 'output': not UTF-8 (byte 0x80) at character 2"),
@@ -86,13 +86,13 @@ def test_the_fields_that_are_there_are_listed_only_as_far_as_a_line_goes() -> No
     with pytest.raises(MindrailError) as refused:
         read_instruction(record(**{f"field{number}": "" for number in range(100)}), SOURCE)
     found = str(refused.value).partition("missing; ")[2]
-    assert found.startswith("it has ['field0', 'field1', ") and len(found) == 200
+    assert found.startswith("the record has ['field0', 'field1', ") and len(found) == 200
 
 
 def test_a_record_without_any_text_is_refused() -> None:
     with pytest.raises(MindrailError) as refused:
         read_plain_text(record(title="c"), SOURCE)
-    assert str(refused.value) == "data.json, record 5, field 'text': missing; it has ['title']"
+    assert str(refused.value) == "data.json, record 5, field 'text': missing; the record has ['title']"
 
 
 WHOLE = "field 'conversations'"
@@ -101,9 +101,9 @@ WHOLE = "field 'conversations'"
 @pytest.mark.parametrize(
     ("turns", "line"),
     [
-        (None, f"{WHOLE}: no list of turns"),
-        ({"from": "human"}, f"{WHOLE}: no list of turns"),
-        ([], f"{WHOLE}: no list of turns"),
+        (None, f"{WHOLE}: not a list of turns"),
+        ({"from": "human"}, f"{WHOLE}: not a list of turns"),
+        ([], f"{WHOLE}: not a list of turns"),
         ([turn("system", "s")], f"{WHOLE}: the last question has no answer"),
         ([turn("human", "a")], f"{WHOLE}: the last question has no answer"),
         ([turn("gpt", "a"), turn("gpt", "b")], f"{WHOLE}: turn 1 is from 'gpt', expected 'human'"),
@@ -120,8 +120,8 @@ WHOLE = "field 'conversations'"
             [turn("human", "a"), "b"],
             "field 'conversations[1]': a turn must be an object with 'from' and 'value'",
         ),
-        ([{"value": "a"}], "field 'conversations[0].from': missing; it has ['value']"),
-        ([turn("human", 3)], "field 'conversations[0].value': a int where text belongs"),
+        ([{"value": "a"}], "field 'conversations[0].from': missing; the record has ['value']"),
+        ([turn("human", 3)], "field 'conversations[0].value': a int, expected text"),
     ],
 )
 def test_turns_that_are_no_conversation_are_refused(turns: Any, line: str) -> None:

@@ -100,7 +100,8 @@ def test_paragraphs_are_between_blank_lines_and_headings() -> None:
 def test_mindformers_paragraphs_are_between_blank_lines_alone() -> None:
     lines = ["One N two . \n", " \n", " = Foxes = \n", " \n", " Three . \n", " Four . \n", "\n", " \n"]
     assert list(mindformers_paragraphs(lines)) == ["One 1 two.", "Three.\nFour."]
-    assert list(mindformers_paragraphs([" = Foxes = \n", " swallowed \n"])) == list(mindformers_paragraphs([])) == []
+    assert list(mindformers_paragraphs([" = Foxes = \n", " swallowed \n"])) == []
+    assert list(mindformers_paragraphs([])) == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,8 @@ def test_mindformers_paragraphs_are_between_blank_lines_alone() -> None:
         (
             mindformers_paragraphs,
             "LARGEST_MINDFORMERS_TEXT",
-            "wikitext: a file of more than 2 Mi characters; use compat: model, which reads paragraph by paragraph",
+            "wikitext: a file of more than 2 Mi characters; "
+            "use compat: model, which reads paragraph by paragraph",
         ),
     ],
 )
