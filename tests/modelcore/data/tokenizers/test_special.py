@@ -1,4 +1,4 @@
-"""What the files beside a vocabulary say of its special tokens, and which file is named when it is wrong."""
+"""Special tokens are read from the files beside a vocabulary; an error names the file."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_generation_config_gives_ids_the_first_of_several(tmp_path: Path) -> Non
         ("added_tokens", {"a": -1}, "id -1 of 'a' is not a whole number"),
         ("added_tokens", {"a": 1.5}, "id 1.5 of 'a' is not a whole number"),
         ("added_tokens", {"a": True}, "id True of 'a' is not a whole number"),
-        ("special_tokens_map", {"pad_token": 3}, "pad_token is 3, not a text"),
-        ("tokenizer_config", {"bos_token": {"content": 3}}, "bos_token is 3, not a text"),
+        ("special_tokens_map", {"pad_token": 3}, "pad_token is 3, expected text"),
+        ("tokenizer_config", {"bos_token": {"content": 3}}, "bos_token is 3, expected text"),
         (
             "tokenizer_config",
             {"additional_special_tokens": {"a": 1}},
@@ -84,7 +84,7 @@ def test_generation_config_gives_ids_the_first_of_several(tmp_path: Path) -> Non
         (
             "tokenizer_config",
             {"additional_special_tokens": [1]},
-            "additional_special_tokens is 1, not a text",
+            "additional_special_tokens is 1, expected text",
         ),
         ("tokenizer_config", {"added_tokens_decoder": []}, "added_tokens_decoder is not an object"),
         (
@@ -102,9 +102,9 @@ def test_generation_config_gives_ids_the_first_of_several(tmp_path: Path) -> Non
             {"added_tokens_decoder": {"1": "<s>"}},
             "added_tokens_decoder entry '1' has no id or no content",
         ),
-        ("generation_config", {"eos_token_id": "2"}, "eos_token_id is '2', not an id"),
-        ("generation_config", {"bos_token_id": False}, "bos_token_id is False, not an id"),
-        ("generation_config", {"pad_token_id": ["a", 1]}, "pad_token_id is ['a', 1], not an id"),
+        ("generation_config", {"eos_token_id": "2"}, "eos_token_id is '2', expected an id"),
+        ("generation_config", {"bos_token_id": False}, "bos_token_id is False, expected an id"),
+        ("generation_config", {"pad_token_id": ["a", 1]}, "pad_token_id is ['a', 1], expected an id"),
     ],
 )
 def test_an_entry_of_another_kind_is_refused_with_its_file(
@@ -122,7 +122,7 @@ def test_files_that_disagree_about_an_id_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(MindrailError) as refused:
         read_special_tokens(directory)
-    assert str(refused.value) == f"{tmp_path}/tokenizer_config.json: '[PAD]' is 9 here and 8 elsewhere"
+    assert str(refused.value) == f"{tmp_path}/tokenizer_config.json: '[PAD]' is id 9 here and 8 elsewhere"
 
 
 def test_a_named_token_counts_before_an_id_and_that_before_the_vocabularys_own() -> None:
@@ -138,5 +138,5 @@ def test_a_named_token_that_the_vocabulary_lacks_is_refused(tmp_path: Path) -> N
         resolve(tokens, IDS.get, {"pad": 3})
     assert str(refused.value) == (
         f"{tmp_path}/special_tokens_map.json: pad_token '<none>' is not in the vocabulary; "
-        "take the tokenizer files of one and the same model"
+        "use tokenizer files of the same model"
     )
