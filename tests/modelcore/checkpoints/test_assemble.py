@@ -59,7 +59,7 @@ def test_any_division_into_boxes_becomes_any_other(
             np.testing.assert_array_equal(found, whole[tuple(slice(*one) for one in box)])
 
 
-def test_rows_are_taken_as_they_lie_in_the_files(tmp_path: Path) -> None:
+def test_rows_are_taken_as_they_are_in_the_files(tmp_path: Path) -> None:
     whole = np.arange(24).reshape(8, 3)
     pieces = [store(tmp_path, i, whole, ((4 * i, 4 * i + 4), (0, 3))) for i in (1, 0)]
     found = assemble("w", ((2, 6), (0, 3)), pieces)

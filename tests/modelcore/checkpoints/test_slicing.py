@@ -142,3 +142,26 @@ def test_an_axis_divided_by_two_device_axes_is_numbered_with_the_first_outermost
     turned = TensorLayout((2, 3), ((0, 1),))
     assert boxes(turned, (6,), 6) == [((i, i + 1),) for i in (0, 2, 4, 1, 3, 5)]
     assert whole_shape("w", layout, (1,)) == (6,)
+
+
+def test_axes_of_a_device_matrix_of_three_axes_are_counted_from_the_right() -> None:
+    # Device 17 of 2 x 3 x 4 has the coordinates (1, 1, 1), device 7 (0, 1, 3).
+    layout = TensorLayout((2, 3, 4), ((2,), (1,)))
+    assert device_box("w", layout, 17, (8, 9)) == ((4, 8), (3, 6))
+    assert device_box("w", layout, 7, (8, 9)) == ((0, 4), (3, 6))
+    assert whole_shape("w", layout, (4, 3)) == (8, 9)
+
+
+def test_copies_along_two_axes_of_the_matrix_are_numbered_with_the_left_one_outermost() -> None:
+    layout = TensorLayout((2, 3, 4), ((1,),), shard_step=1, shard_size=4)
+    # Device 17 has slice 1 of 3, and is number 5 of the 8 devices that do: part 5 % 4 of slice 1.
+    assert device_box("w", layout, 17, (24,)) == ((10, 12),)
+    assert device_box("w", layout, 3, (24,)) == ((6, 8),)
+    assert whole_shape("w", layout, (2,)) == (24,)
+    layout = TensorLayout((2, 3, 4), ((0,),), shard_step=4, shard_size=3)
+    assert device_box("w", layout, 9, (24,)) == ((10, 12),)
+
+
+def test_a_layout_that_contradicts_itself_has_no_whole_shape() -> None:
+    with pytest.raises(MindrailError, match="w: .*uses a device axis twice"):
+        whole_shape("w", TensorLayout((2, 2), ((0,), (0,))), (4, 4))

@@ -87,3 +87,43 @@ def test_words_are_one_short_printable_line_whatever_the_log_holds(tmp_path: Pat
 def test_the_last_line_is_the_one_before_what_mindspore_writes_at_exit(tmp_path: Path) -> None:
     log = log_of(tmp_path, "loading\nplan.json: no key 'steps'\n" + NOISE)
     assert last_line(log) == "plan.json: no key 'steps'"
+
+
+def test_only_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
+    first, rest = "Traceback (most recent call last):\nValueError: too early\n", "step\n" * 20_000
+    assert failure_reason(log_of(tmp_path, first + rest)) == "step / step / step"
+    assert failure_reason(log_of(tmp_path, first + rest[:50_000])) == "ValueError: too early"
+
+
+def test_an_exception_without_a_call_is_reported_alone(tmp_path: Path) -> None:
+    text = "Traceback (most recent call last):\nmy.Error\n"
+    assert failure_reason(log_of(tmp_path, text)) == "my.Error"
+
+
+def test_a_traceback_without_an_exception_is_not_one(tmp_path: Path) -> None:
+    text = "Traceback (most recent call last):\n  ...\n  cut off"
+    assert failure_reason(log_of(tmp_path, text)) == "Traceback (most recent call last): / ... / cut off"
+
+
+FATAL = "Fatal Python error: Segmentation fault"
+CALLS = "".join(f'  File "/x/a.py", line {n} in f{n}\n' for n in range(1, 6))
+
+
+def test_of_the_threads_at_a_fatal_signal_the_current_one_counts(tmp_path: Path) -> None:
+    other = 'Thread 0x1 (most recent call first):\n  File "/x/b.py", line 9 in wait\n'
+    current = "Current thread 0x2 (most recent call first):\n" + CALLS
+    expected = FATAL + ", in f1 at a.py:1 < f2 at a.py:2 < f3 at a.py:3"
+    assert failure_reason(log_of(tmp_path, f"{FATAL}\n\n{other}\n{current}")) == expected
+    earlier = 'Current thread is what the program wrote itself\n  File "/x/c.py", line 1 in g\n'
+    assert failure_reason(log_of(tmp_path, f"{earlier}{FATAL}\n{CALLS}")) == expected
+
+
+def test_a_fatal_signal_without_a_stack_is_reported_alone(tmp_path: Path) -> None:
+    assert failure_reason(log_of(tmp_path, f"{FATAL}\n<no Python frame>\n")) == FATAL
+
+
+@pytest.mark.parametrize(("length", "shown"), [(399, 399), (400, 400), (401, 400), (5000, 400)])
+def test_a_long_line_is_shortened_with_an_ellipsis(tmp_path: Path, length: int, shown: int) -> None:
+    reason = failure_reason(log_of(tmp_path, "x" * length))
+    assert len(reason) == shown
+    assert reason.endswith(" …") == (length > 400)

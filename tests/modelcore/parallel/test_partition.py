@@ -4,7 +4,7 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
-from modelcore.parallel.partition import Rule, partition_model, stage_layers
+from modelcore.parallel.partition import Cut, Rule, partition_model, stage_layers
 
 
 def test_layers_are_shared_out_evenly_or_by_offsets() -> None:
@@ -39,8 +39,36 @@ def test_each_rank_holds_its_slices_of_its_stage() -> None:
     cut = partition_model(SHAPES, RULES, {"heads": 2}, Layout(2, 2, 2), num_layers=2)
     assert cut.boxes(1) == {"table": ((5, 10), (0, 4)), "layers.0.w": ((0, 4), (4, 8))}
     assert cut.shapes(6) == {"table": (5, 4), "layers.1.w": (4, 4), "norm": (4,)}
+    assert cut.shapes(7) == cut.shapes(6), "a slice that does not start at 0 is as large"
     assert cut.boxes(0) == cut.boxes(2) and cut.boxes(0) != cut.boxes(4)
     assert not cut.notes
+    assert cut.layers == (range(0, 1), range(1, 2))
+
+
+def test_parameters_of_the_first_and_the_last_stage_are_in_one_stage() -> None:
+    rules = {"embedding": Rule(place="first"), "norm": Rule(place="last"), "tied": Rule(place="ends")}
+    shapes = {"embedding": (4,), "norm": (4,), "tied": (4,)}
+    partition = partition_model(shapes, rules, {}, Layout(1, 1, 3), num_layers=3)
+    stages = {name: placement.stages for name, placement in partition.placements.items()}
+    assert stages == {"embedding": (0,), "norm": (2,), "tied": (0, 2)}
+    alone = partition_model(shapes, rules, {}, Layout(), num_layers=3)
+    assert {placement.stages for placement in alone.placements.values()} == {(0,)}
+
+
+def test_only_the_first_number_in_a_name_is_the_layers() -> None:
+    rules = {"layers.{}.experts.1.w": Rule(axis=0)}
+    partition = partition_model({"layers.0.experts.1.w": (4,)}, rules, {}, Layout(1, 2), num_layers=1)
+    assert partition.shapes(1) == {"layers.0.experts.1.w": (2,)}
+
+
+def test_without_model_parallel_nothing_is_divided_or_noted() -> None:
+    partition = partition_model(SHAPES, RULES, {"heads": 3}, Layout(2), num_layers=2, vocab_emb_dp=True)
+    assert {placement.axis for placement in partition.placements.values()} == {None}
+    assert partition.notes == ()
+
+
+def test_a_cut_divides_nothing_unless_it_says_so() -> None:
+    assert Cut(Layout()) == Cut(Layout(), vocab_emb_dp=False, offsets=(), shard_optimizer=False)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,22 @@ def test_a_directory_that_cannot_be_made_is_named_as_the_user_named_it(tmp_path:
         make_directory(tmp_path / "file", where=Path("out"), fix="choose another")
 
 
+def test_a_directory_in_which_nothing_can_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The user who runs the tests may be root, who may write everywhere.
+    modes: list[int] = []
+
+    def refuse(path: Path, mode: int) -> bool:
+        modes.append(mode)
+        return False
+
+    monkeypatch.setattr(os, "access", refuse)
+    with pytest.raises(MindrailError, match=f"{tmp_path}: cannot write here: Permission denied$"):
+        make_directory(tmp_path)
+    assert modes == [os.W_OK | os.X_OK]
+
+
 def test_all_bytes_are_written_where_they_belong_though_the_kernel_takes_a_few_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
