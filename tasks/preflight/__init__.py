@@ -18,17 +18,17 @@ from modelcore.config.section import Section
 from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError
 from tasks.preflight.data import check_data
+from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import check_disk_space, existing
 from tasks.preflight.evaluation import check_checkpoints, check_isolation, check_questions
 from tasks.preflight.host_memory import check_host_memory
 from tasks.preflight.model import check_context, layout_notes
-from tasks.preflight.place import Place
 from tasks.preflight.resume import check_resume
 from tasks.preflight.source import check_source
 
 __all__ = ["preflight"]
 
-_Check = Callable[[Any, Place], tuple[str, ...] | None]
+_Check = Callable[[Any, Directories], tuple[str, ...] | None]
 
 _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Preprocess, check_data),
@@ -68,18 +68,18 @@ def preflight(
         MindrailError: something cannot work; the line names the key.
     """
     sections = [config, *(value for _, value in config if isinstance(value, Section))]
-    place = Place(Path(config.store if isinstance(config, Run) else store), model)
-    _check_store(place.store)
+    directories = Directories(Path(config.store if isinstance(config, Run) else store), model)
+    _check_store(directories.store)
     for section in sections:
         if isinstance(section, Download) and model is None:
             random_weights = isinstance(config, Pretrain) and config.random_weights
-            place = Place(place.store, check_source(section, weights=not random_weights))
+            directories = Directories(directories.store, check_source(section, weights=not random_weights))
     notes: list[str] = []
     for kind, check in _CHECKS:
         for section in sections:
             if isinstance(section, kind) and type(section) not in leave_out:
-                notes += check(section, place) or ()
-    check_disk_space(config, place)
+                notes += check(section, directories) or ()
+    check_disk_space(config, directories)
     return tuple(notes)
 
 

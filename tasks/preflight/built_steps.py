@@ -12,21 +12,21 @@ from modelcore.config.section import Section
 from modelcore.config.training import Sharding
 from modelcore.store.manifest import Manifest, file_sha256
 from modelcore.store.store import Store
-from tasks.preflight.place import Place
+from tasks.preflight.directories import Directories
 
 __all__ = ["finished_steps", "interrupted_bytes"]
 
 Finder = Callable[..., list[Manifest]]
 
 
-def finished_steps(config: Section, place: Place) -> set[str]:
+def finished_steps(config: Section, directories: Directories) -> set[str]:
     """Return the steps of a run that will be found in the store.
 
     Args:
         config: a run that trains, or the options of a single step.
-        place: the store and the model.
+        directories: the store and the model.
     """
-    manifests = [artifact.manifest for artifact in Store(place.store).artifacts()]
+    manifests = [artifact.manifest for artifact in Store(directories.store).artifacts()]
 
     def find(
         step: str, parameters: Mapping[str, Any], made_from: Collection[Manifest] | None = None
@@ -40,8 +40,8 @@ def finished_steps(config: Section, place: Place) -> set[str]:
             and (digests is None or digests & set(manifest.inputs.values()))
         ]
 
-    if isinstance(config, Training) and place.model is not None:
-        found = _steps_of_training(config, place.model, find)
+    if isinstance(config, Training) and directories.model is not None:
+        found = _steps_of_training(config, directories.model, find)
     elif isinstance(config, Convert):
         found = {"convert": find("convert", config.model_dump())}
     elif isinstance(config, Sharding):

@@ -11,12 +11,13 @@ from modelcore.data.options import Options
 from modelcore.data.preprocess import check_first_sample
 from modelcore.data.quality.contamination import read_benchmark_texts
 from modelcore.errors import MindrailError
-from tasks.preflight.place import Place, named
+from tasks.preflight.directories import Directories
+from tasks.preflight.errors import key_named
 
 __all__ = ["check_data"]
 
 
-def check_data(config: Preprocess, place: Place) -> None:
+def check_data(config: Preprocess, directories: Directories) -> None:
     """Check what `preprocess` will read.
 
     Raises:
@@ -24,14 +25,14 @@ def check_data(config: Preprocess, place: Place) -> None:
             one for the row format.
     """
     options = parse(config.model_dump(exclude={"input"}), Options)
-    with named("preprocess.input"):
+    with key_named("preprocess.input"):
         check_first_sample(_file(config.input), options)
-    with named("preprocess.benchmarks"):
+    with key_named("preprocess.benchmarks"):
         for name in config.benchmarks:
             read_benchmark_texts(_file(name))
-    if place.model is not None:
-        with named("preprocess"):
-            Examiner(Plan(options, place.model))
+    if directories.model is not None:
+        with key_named("preprocess"):
+            Examiner(Plan(options, directories.model))
 
 
 def _file(name: str) -> Path:

@@ -21,7 +21,7 @@ from modelcore.parallel.mesh import Mesh
 from modelcore.report.units import format_bytes
 from tasks.layout import cut_of, training_job
 from tasks.preflight.built_steps import finished_steps, interrupted_bytes
-from tasks.preflight.place import Place
+from tasks.preflight.directories import Directories
 
 __all__ = ["check_disk_space", "disk_needs"]
 
@@ -29,42 +29,42 @@ _FP32 = 4
 _BYTES = {"fp16": 2, "bf16": 2, "fp32": _FP32, "float16": 2, "bfloat16": 2, "float32": _FP32}
 
 
-def check_disk_space(config: Section, place: Place) -> None:
+def check_disk_space(config: Section, directories: Directories) -> None:
     """Check that the file system of the store has room for what is still to be written.
 
     Args:
         config: of a run that trains, or of one step that writes weights; nothing is known of others.
-        place: the store, and the model, whose config.json has the sizes.
+        directories: the store, and the model, whose config.json has the sizes.
 
     Raises:
         MindrailError: it has not; the line says what each step needs.
     """
-    needs = disk_needs(config, place)
-    free = shutil.disk_usage(existing(place.store)).free
+    needs = disk_needs(config, directories)
+    free = shutil.disk_usage(existing(directories.store)).free
     if sum(needs.values()) <= free:
         return
-    finished, begun = finished_steps(config, place), interrupted_bytes(place.store)
+    finished, begun = finished_steps(config, directories), interrupted_bytes(directories.store)
     missing = {step: size - begun.get(step, 0) for step, size in needs.items() if step not in finished}
     if sum(missing.values()) > free:
         steps = ", ".join(f"{step} {format_bytes(size)}" for step, size in missing.items() if size > 0)
         raise MindrailError(
             f"{format_bytes(sum(missing.values()))} are needed ({steps}), {format_bytes(free)} are free",
-            where=f"store: {place.store.absolute()}",
+            where=f"store: {directories.store.absolute()}",
             fix="free space, choose another directory with --store, or lower train.keep",
         )
 
 
-def disk_needs(config: Section, place: Place) -> dict[str, int]:
+def disk_needs(config: Section, directories: Directories) -> dict[str, int]:
     """Return the most bytes that each step has on the disk at once; nothing where the model is not known."""
-    if place.model is None:
+    if directories.model is None:
         return {}
     if isinstance(config, Training):
-        return _training_needs(config, place.model)
+        return _training_needs(config, directories.model)
     if isinstance(config, Convert):
-        model = read_model(place.model)
+        model = read_model(directories.model)
         return {"convert": _elements(model) * _element_bytes(model, config.dtype)}
     if isinstance(config, Sharding):
-        model = read_model(place.model)
+        model = read_model(directories.model)
         held = _elements_of_ranks(model, config)
         return {"shard": held * _element_bytes(model)}
     return {}

@@ -14,52 +14,53 @@ from modelcore.models.families import read_model
 from modelcore.sandbox.pool import Pool
 from modelcore.store.store import Store
 from tasks.named_checkpoint import check_whole, named_checkpoint
-from tasks.preflight.place import Place, named
+from tasks.preflight.directories import Directories
+from tasks.preflight.errors import key_named
 from tasks.preflight.source import check_source
 
 __all__ = ["check_checkpoints", "check_isolation", "check_questions"]
 
 
-def check_questions(config: Generate, place: Place) -> None:
+def check_questions(config: Generate, directories: Directories) -> None:
     """Check what the model will be asked.
 
     Raises:
         MindrailError: benchmark or template is not there, or a prompt is longer than the model's context.
     """
-    with named("generate.template"):
+    with key_named("generate.template"):
         form = template(config.template)
-    with named("generate.benchmark"):
+    with key_named("generate.benchmark"):
         problems = load_benchmark(config.benchmark).problems
-        if place.model is not None:
-            model, tokenizer = read_model(place.model), load_tokenizer(place.model)
+        if directories.model is not None:
+            model, tokenizer = read_model(directories.model), load_tokenizer(directories.model)
             texts = [form.prompt(problem) for problem in problems]
-            prompts = encode_prompts(tokenizer, texts, bos=begins_with_bos(place.model))
+            prompts = encode_prompts(tokenizer, texts, bos=begins_with_bos(directories.model))
             for problem, ids in zip(problems, prompts, strict=True):
                 check_prompt(ids, model, where=f"{config.benchmark}: {problem.task_id}")
 
 
-def check_isolation(config: Score, _: Place) -> None:
+def check_isolation(config: Score, _: Directories) -> None:
     """Check that answers can be executed here, by starting a worker that executes nothing.
 
     Raises:
         MindrailError: no isolation that is good enough works on this machine.
     """
-    with named("score.require_isolation"), Pool(workers=1, minimum=config.require_isolation):
+    with key_named("score.require_isolation"), Pool(workers=1, minimum=config.require_isolation):
         pass
 
 
-def check_checkpoints(config: Evaluate, place: Place) -> None:
+def check_checkpoints(config: Evaluate, directories: Directories) -> None:
     """Check the checkpoints that an evaluation names; of those elsewhere, their addresses.
 
     Raises:
         MindrailError: one is missing, sharded or of no known family, or has no tokenizer.
     """
-    store = Store(place.store)
+    store = Store(directories.store)
     for name in config.checkpoints:
-        with named("checkpoints"):
+        with key_named("checkpoints"):
             directory = named_checkpoint(store, name)
             if directory is None:
                 check_source(Download(source=name))
             else:
                 check_whole(directory)
-                check_questions(config.generate, Place(place.store, directory))
+                check_questions(config.generate, Directories(directories.store, directory))

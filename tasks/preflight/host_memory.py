@@ -13,14 +13,14 @@ from modelcore.errors import MindrailError
 from modelcore.models.families import read_model
 from modelcore.report.units import format_bytes
 from tasks.layout import cut_of, training_job
-from tasks.preflight.place import Place
+from tasks.preflight.directories import Directories
 
 __all__ = ["check_host_memory"]
 
 _ASCEND = Path("/dev/davinci_manager")
 
 
-def check_host_memory(config: Training, place: Place) -> None:
+def check_host_memory(config: Training, directories: Directories) -> None:
     """Check, where ranks compute on the CPU, that weights, gradients and optimizer states fit in memory.
 
     Activations are not counted: the estimate of them is none of a least amount.
@@ -28,10 +28,10 @@ def check_host_memory(config: Training, place: Place) -> None:
     Raises:
         MindrailError: they do not fit; the line has both numbers.
     """
-    if place.model is None or _ASCEND.exists():
+    if directories.model is None or _ASCEND.exists():
         return
     job = replace(training_job(config), compute_bytes=4)  # a CPU keeps no 16-bit copy of the weights
-    ranks = dry_run(read_model(place.model), cut_of(config.parallel), job).ranks
+    ranks = dry_run(read_model(directories.model), cut_of(config.parallel), job).ranks
     needed = sum(rank.memory.total - rank.memory.activations for rank in ranks)
     memory = psutil.virtual_memory().total + psutil.swap_memory().total
     if needed > memory:

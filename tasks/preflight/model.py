@@ -7,33 +7,34 @@ from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError
 from modelcore.models.families import read_model
 from tasks.layout import cut_of
-from tasks.preflight.place import Place, named
+from tasks.preflight.directories import Directories
+from tasks.preflight.errors import key_named
 
 __all__ = ["check_context", "layout_notes"]
 
 
-def layout_notes(config: Sharding, place: Place) -> tuple[str, ...]:
+def layout_notes(config: Sharding, directories: Directories) -> tuple[str, ...]:
     """Return what a user should know about a layout, one line each (a vocabulary that is kept whole).
 
     Raises:
         MindrailError: heads, layers or widths do not divide as the layout asks; the key is named.
     """
-    if place.model is None:
+    if directories.model is None:
         return ()
-    model = read_model(place.model)
-    with named("parallel"):
+    model = read_model(directories.model)
+    with key_named("parallel"):
         return model.divide(cut_of(config)).notes
 
 
-def check_context(config: Training, place: Place) -> None:
+def check_context(config: Training, directories: Directories) -> None:
     """Check that the model reads rows of that length.
 
     Raises:
         MindrailError: the rows are longer than the model's context.
     """
-    if place.model is None:
+    if directories.model is None:
         return
-    length, context = config.preprocess.seq_length, read_model(place.model).config.max_positions
+    length, context = config.preprocess.seq_length, read_model(directories.model).config.max_positions
     if length > context:
         raise MindrailError(
             f"{length} tokens, but the model's context is {context}",

@@ -8,13 +8,14 @@ from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
 from modelcore.training.resume_from import newest_state
 from modelcore.training.same_job import check_same_job
-from tasks.preflight.place import Place, named
+from tasks.preflight.directories import Directories
+from tasks.preflight.errors import key_named
 from tasks.train_plan import plan_of
 
 __all__ = ["check_resume"]
 
 
-def check_resume(config: Training, place: Place) -> None:
+def check_resume(config: Training, directories: Directories) -> None:
     """Check `train.resume_from`. The tensors are read, and their digests compared, when the run resumes.
 
     Raises:
@@ -22,7 +23,7 @@ def check_resume(config: Training, place: Place) -> None:
     """
     if config.train.resume_from is None:
         return
-    with named("train.resume_from"):
+    with key_named("train.resume_from"):
         source = Path(config.train.resume_from)
         if not source.is_dir():
             raise MindrailError("there is no such directory", where=source, fix="check the path")

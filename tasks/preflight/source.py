@@ -14,7 +14,7 @@ from modelcore.store.checkpoint_index import is_plain_name
 from modelcore.store.hub import cached_snapshot
 from modelcore.store.model_files import WEIGHT_SUFFIXES
 from tasks.inputs import local_path
-from tasks.preflight.place import named
+from tasks.preflight.errors import key_named
 
 __all__ = ["check_source"]
 
@@ -32,11 +32,11 @@ def check_source(config: Download, *, weights: bool = True) -> Path | None:
         MindrailError: there is no such model or directory, the model is not implemented or has no weights, or
             the address is of no known form.
     """
-    with named("download.sha256"):
+    with key_named("download.sha256"):
         for name in config.sha256:
             if not is_plain_name(name):
                 raise MindrailError("not a file's name", where=name)
-    with named("download.source"):
+    with key_named("download.source"):
         address = address_of(config.source)
         path = local_path(address)
         if path is None:

@@ -55,7 +55,7 @@ DEMO = ROOT / "configs" / "demo.yaml"
         ("generate.samples=4", "generate: 4 greedy samples are all the same"),
     ],
 )
-def test_a_wrong_value_is_told_with_file_and_key(override, said):
+def test_a_wrong_value_is_reported_with_file_and_key(override, said):
     with pytest.raises(MindrailError) as caught:
         read_config(DEMO, Demo, [override])
     line = str(caught.value)
@@ -64,7 +64,7 @@ def test_a_wrong_value_is_told_with_file_and_key(override, said):
     assert override in line or str(DEMO) in line
 
 
-def test_several_mistakes_are_told_at_once():
+def test_several_errors_are_reported_at_once():
     with pytest.raises(MindrailError, match="train.steps: .*also wrong: score.kk"):
         read_config(DEMO, Demo, ["score.kk=1", "train.steps=x"])
 
@@ -92,13 +92,13 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
         ("a: \x07\n", "not valid YAML"),
     ],
 )
-def test_a_broken_file_is_told_by_name_and_line(tmp_path, text, said):
+def test_a_broken_file_is_reported_by_name_and_line(tmp_path, text, said):
     with pytest.raises(MindrailError) as caught:
         read_yaml(written(tmp_path, text))
     assert said in str(caught.value)
 
 
-def test_a_missing_file_is_told_with_the_nearest_name(tmp_path):
+def test_a_missing_file_is_reported_with_the_nearest_name(tmp_path):
     written(tmp_path, "a: 1")
     with pytest.raises(MindrailError, match=r"there is no such file; did you mean .*run\.yaml"):
         read_yaml(tmp_path / "runn.yaml")
@@ -121,7 +121,7 @@ def test_a_step_is_made_of_micro_batches_with_stages_and_of_accumulated_batches_
         read_config(DEMO, Demo, [*stages, "train.accumulate=3"])
 
 
-def test_rows_held_back_are_judged_at_every_checkpoint_unless_said_otherwise():
+def test_rows_held_back_are_validated_at_every_checkpoint_by_default():
     held_back = ["preprocess.validation=0.1", "train.checkpoint_every=30"]
     assert read_config(DEMO, Demo, ["preprocess.validation=0"]).validate_every is None
     assert read_config(DEMO, Demo, held_back).validate_every == 30

@@ -17,8 +17,8 @@ from modelcore.models.families import read_model
 from modelcore.store.store import Artifact, Store
 from tasks.preflight import host_memory, preflight
 from tasks.preflight.built_steps import finished_steps
+from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import disk_needs
-from tasks.preflight.place import Place
 from tests.local_runs import Runs
 
 
@@ -28,8 +28,8 @@ def training(runs: Runs, *changes: str, kind: str = "finetune") -> Training:
     return config
 
 
-def place(runs: Runs) -> Place:
-    return Place(runs.store, runs.model)
+def directories(runs: Runs) -> Directories:
+    return Directories(runs.store, runs.model)
 
 
 def elements(runs: Runs) -> int:
@@ -46,7 +46,7 @@ def elements(runs: Runs) -> int:
 def test_every_step_that_writes_weights_is_counted(runs: Runs) -> None:
     whole = 4 * elements(runs)  # the model's weights are fp32
     needs = disk_needs(
-        training(runs, "train.steps=100", "train.checkpoint_every=10", "train.keep=2"), place(runs)
+        training(runs, "train.steps=100", "train.checkpoint_every=10", "train.keep=2"), directories(runs)
     )
     assert needs == {
         "download": whole,
@@ -61,34 +61,34 @@ def test_every_step_that_writes_weights_is_counted(runs: Runs) -> None:
 def test_weights_that_are_cast_need_less_and_replicas_more(runs: Runs) -> None:
     whole = 4 * elements(runs)
     replicas = ("parallel.data_parallel=2", "launch.world_size=2", "convert.dtype=bf16", "train.steps=10")
-    needs = disk_needs(training(runs, *replicas), place(runs))
+    needs = disk_needs(training(runs, *replicas), directories(runs))
     assert (needs["convert"], needs["shard"]) == (whole // 2, whole)
     assert needs["launch"] == 2 * whole  # no checkpoint falls into ten steps
-    assert disk_needs(training(runs, *replicas, "parallel.shard_optimizer=true"), place(runs)) == needs
+    assert disk_needs(training(runs, *replicas, "parallel.shard_optimizer=true"), directories(runs)) == needs
 
 
 def test_optimizer_states_that_are_shared_are_written_once(runs: Runs) -> None:
     often = ("parallel.data_parallel=2", "launch.world_size=2", "train.checkpoint_every=1", "train.keep=1")
-    each = disk_needs(training(runs, *often), place(runs))["launch"]
-    shared = disk_needs(training(runs, *often, "parallel.shard_optimizer=true"), place(runs))["launch"]
+    each = disk_needs(training(runs, *often), directories(runs))["launch"]
+    shared = disk_needs(training(runs, *often, "parallel.shard_optimizer=true"), directories(runs))["launch"]
     assert each - shared == 2 * 2 * 4 * elements(runs)  # two checkpoints, two states, one replica less
 
 
 def test_random_weights_are_neither_downloaded_nor_converted(runs: Runs) -> None:
     config = training(runs, "random_weights=true", kind="pretrain")
-    needs = disk_needs(config, place(runs))
+    needs = disk_needs(config, directories(runs))
     assert isinstance(config, Pretrain) and "convert" not in needs
     assert (needs["download"], needs["initialize"]) == (0, 4 * elements(runs))
 
 
 def test_single_steps_are_counted_alone(runs: Runs) -> None:
     whole = 4 * elements(runs)
-    assert disk_needs(Convert(dtype="fp16"), place(runs)) == {"convert": whole // 2}
-    assert disk_needs(Parallel(data_parallel=3), place(runs)) == {"shard": 3 * whole}
+    assert disk_needs(Convert(dtype="fp16"), directories(runs)) == {"convert": whole // 2}
+    assert disk_needs(Parallel(data_parallel=3), directories(runs)) == {"shard": 3 * whole}
 
 
 def test_without_a_config_json_nothing_is_known(runs: Runs) -> None:
-    assert disk_needs(training(runs), Place(runs.store, None)) == {}
+    assert disk_needs(training(runs), Directories(runs.store, None)) == {}
 
 
 def free(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
@@ -99,7 +99,7 @@ def test_too_little_room_is_refused_with_the_numbers_and_the_directory(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = training(runs)
-    needed = sum(disk_needs(config, place(runs)).values())
+    needed = sum(disk_needs(config, directories(runs)).values())
     free(monkeypatch, needed)
     assert preflight(config) == ()
     free(monkeypatch, needed - 1)
@@ -131,7 +131,7 @@ def test_what_the_store_holds_already_needs_no_room(runs: Runs, monkeypatch: pyt
     shards = commit(
         store, "shard", config.parallel.model_dump(exclude={"micro_batch_num", "recompute"}), start
     )
-    assert finished_steps(config, place(runs)) == {"download", "convert", "shard"}
+    assert finished_steps(config, directories(runs)) == {"download", "convert", "shard"}
     launched = commit(store, "launch", config.key_parameters, shards)
     merged = commit(store, "merge", {}, launched)
     commit(store, "export", {}, merged)
@@ -145,7 +145,7 @@ def test_what_the_store_holds_already_needs_no_room(runs: Runs, monkeypatch: pyt
 
 def test_an_interrupted_steps_files_are_not_needed_twice(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     config = training(runs)
-    needs = disk_needs(config, place(runs))
+    needs = disk_needs(config, directories(runs))
     partial = runs.store / "download" / "0123.partial"
     partial.mkdir(parents=True)
     (partial / "model.safetensors").write_bytes(bytes(needs["download"]))
