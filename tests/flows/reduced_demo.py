@@ -69,7 +69,7 @@ def rerun_demo(store: Path, *changes: str) -> Demo:
     return Demo(store, json.loads(done.stdout))
 
 
-def run_demo(store: Path, *changes: str, timeout: float = 300) -> Demo:
+def run_demo(store: Path, *changes: str, timeout: float = 500) -> Demo:
     """Run the demo as a person does, as a process of its own."""
     done = subprocess.run(
         demo_command(store, *changes), cwd=ROOT, capture_output=True, text=True, timeout=timeout

@@ -41,7 +41,7 @@ def api(demo: Demo) -> Iterator[httpx.Client]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
     worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "mindrail"]
@@ -139,7 +139,7 @@ def parameters(demo: Demo) -> dict[str, Any]:
 
 
 def ended(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
         run = look()
         if run["state"]["type"] in FINAL:

@@ -277,7 +277,7 @@ def test_a_killed_scorer_leaves_no_process_and_is_resumed_at_the_next_sample(
     assert len(below) >= 4
     os.kill(scorer.pid, signal.SIGKILL)
     scorer.wait()
-    _, alive = psutil.wait_procs(below, timeout=5)
+    _, alive = psutil.wait_procs(below, timeout=60)
     assert alive == []
 
     done: list[float] = []

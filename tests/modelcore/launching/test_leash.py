@@ -14,13 +14,12 @@ from modelcore.launching.leash import leash_command
 from tests.modelcore.launching.survivors import (
     FAMILY,
     SLEEP,
+    TIMEOUT_S,
     family_pids,
-    seconds_until_gone,
     still_alive,
     wait_until,
+    wait_until_gone,
 )
-
-GONE_WITHIN_S = 2.0
 
 
 def python(code: str, *arguments: object) -> list[str]:
@@ -61,7 +60,7 @@ def test_a_command_that_does_not_exist_is_named() -> None:
 
 def test_what_a_command_leaves_behind_when_it_ends_well_is_killed(tmp_path: Path) -> None:
     leash = leashed(*python(FAMILY, tmp_path))
-    assert leash.wait(10) == 0
+    assert leash.wait(TIMEOUT_S) == 0
     assert still_alive(family_pids(tmp_path)) == []
 
 
@@ -79,7 +78,7 @@ def test_when_the_command_is_killed_its_descendants_go_too(tmp_path: Path) -> No
     pids = family_pids(tmp_path)
     (command,) = (int(note.stem) for note in tmp_path.glob("*.parent"))
     os.kill(command, signal.SIGKILL)
-    assert leash.wait(GONE_WITHIN_S) == -signal.SIGKILL
+    assert leash.wait(TIMEOUT_S) == -signal.SIGKILL
     assert still_alive(pids) == []
 
 
@@ -88,7 +87,7 @@ def test_when_the_leash_is_killed_the_command_goes_too() -> None:
     assert leash.stderr is not None
     command = int(leash.stderr.readline())
     leash.kill()
-    assert seconds_until_gone([command]) < GONE_WITHIN_S
+    wait_until_gone([command])
 
 
 def test_when_the_supervisor_is_killed_nothing_is_left(tmp_path: Path) -> None:
@@ -96,13 +95,13 @@ def test_when_the_supervisor_is_killed_nothing_is_left(tmp_path: Path) -> None:
     pids = family_pids(tmp_path)
     supervisor.kill()
     supervisor.wait()
-    assert seconds_until_gone(pids) < GONE_WITHIN_S
+    wait_until_gone(pids)
 
 
 def test_a_command_is_not_started_when_the_supervisor_is_dead_already() -> None:
     command = leash_command(python("print('started')"))
     command[command.index("--") - 1] = str(os.getppid())
-    leash = subprocess.run(command, capture_output=True, timeout=10)
+    leash = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S)
     assert (leash.returncode, leash.stderr) == (1, b"")
 
 
@@ -115,7 +114,7 @@ def test_the_end_of_the_thread_that_started_it_is_not_the_end_of_the_supervisor(
     time.sleep(0.2)
     assert sorted(still_alive(pids)) == sorted(pids)
     leashes[0].terminate()
-    assert leashes[0].wait(GONE_WITHIN_S) == -signal.SIGTERM
+    assert leashes[0].wait(TIMEOUT_S) == -signal.SIGTERM
     assert still_alive(pids) == []
 
 
@@ -127,14 +126,14 @@ def test_a_supervisor_killed_after_its_starting_thread_has_ended_leaves_nothing(
     pids = family_pids(tmp_path)
     supervisor.kill()
     supervisor.wait()
-    assert seconds_until_gone(pids) < GONE_WITHIN_S
+    wait_until_gone(pids)
 
 
 def test_a_command_that_forks_faster_than_one_can_list_it_is_killed_too(tmp_path: Path) -> None:
     leash = leashed(*python(_RESTLESS, tmp_path))
     wait_until((tmp_path / "running").exists)
     os.kill(leash.pid, signal.SIGTERM)
-    assert leash.wait(10) == -signal.SIGTERM
+    assert leash.wait(TIMEOUT_S) == -signal.SIGTERM
     assert [pid for pid in _all_pids() if str(tmp_path).encode() in _command_line(pid)] == []
 
 

@@ -216,7 +216,7 @@ def test_a_pool_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         body = "    import os\n    os.mkdir('d')\n    open('d/file', 'w').write('x')\n    return x + y"
         assert all(outcome.passed for _, outcome in pool.run((i, sample(body)) for i in range(4)))
         assert [path for path in tmp_path.rglob("*") if not path.name.startswith("worker-")] == []
-    _, alive = psutil.wait_procs(started, timeout=5)
+    _, alive = psutil.wait_procs(started, timeout=60)
     assert alive == []
 
 

@@ -98,14 +98,14 @@ def test_who_waits_is_notified_once_though_the_file_is_replaced_meanwhile(tmp_pa
     first.enter_context(locked(path))
     waiter = threading.Thread(target=wait)
     waiter.start()
-    assert calls.acquire(timeout=20)
+    assert calls.acquire(timeout=60)
     path.unlink()
     second.enter_context(locked(path, on_busy=refuse))
     first.close()
     waiter.join(0.2)  # it gets the lock of the removed file, and must not take it for this one
     order.append("second")
     second.close()
-    waiter.join(20)
+    waiter.join(60)
     assert order == ["second", "waiter"]
     assert not calls.acquire(blocking=False)
     assert len(os.listdir("/proc/self/fd")) == before, "every descriptor is closed"  # noqa: PTH208

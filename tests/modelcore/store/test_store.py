@@ -160,7 +160,7 @@ def test_two_builders_at_once_build_once_and_the_second_is_notified_that_it_wait
 
     def slow(directory: Path) -> None:
         count.append(1)
-        assert waited.wait(20)
+        assert waited.wait(60)
         (directory / "file").write_text("x")
 
     results: list[Built] = []
@@ -171,7 +171,7 @@ def test_two_builders_at_once_build_once_and_the_second_is_notified_that_it_wait
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(count) == 1
     assert sorted(result.cached for result in results) == [False, True]
 

@@ -46,9 +46,9 @@ class TwoRanks:
     def _least_for(self, rank: int) -> Callable[[int], int]:
         def least(number: int) -> int:
             self._numbers[rank] = number
-            self._barrier.wait(10)
+            self._barrier.wait(60)
             smallest = min(self._numbers)
-            self._barrier.wait(10)
+            self._barrier.wait(60)
             return smallest
 
         return least
