@@ -14,10 +14,10 @@ demo: run
 
 setup: $(VENV)/.run      ## set up the virtual environment
 
-test: $(VENV)/.test      ## set up what is missing and pass the tests on every core (at most 8 minutes on two)
+test: $(VENV)/.test      ## set up what is missing and pass the tests on every core
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-test-fast: $(VENV)/.test ## tests of layers, documents, configuration, tasks and what needs no network compiled (1 minute)
+test-fast: $(VENV)/.test ## tests of layers, documents, configuration, tasks and what compiles no network
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(FAST) -m "not long and not benchmark and not server and not ranks"
 
 test-long: $(VENV)/.test ## the cases CI leaves out: true model widths, gigabytes, many layouts
