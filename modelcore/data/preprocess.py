@@ -75,15 +75,15 @@ def preprocess(
 
 
 def check_first_sample(source: Path, options: Options) -> None:
-    """Check that the source can be read in the wanted format, as far as its first good sample.
+    """Check that the source can be read in its format, up to the first valid sample.
 
     Raises:
-        MindrailError: it cannot, or there is no sample in it.
+        MindrailError: it cannot be read, or contains no sample.
     """
     if options.format == "wiki" and options.compat == "mindformers":
         return  # MindFormers' rules need the whole text at once
     if next(_read(source, options, PreprocessReport.empty(options)), None) is None:
-        raise MindrailError("holds no sample", where=source)
+        raise MindrailError("no sample", where=source)
 
 
 def _fill(

@@ -83,13 +83,11 @@ def score(
     loaded = benchmark if isinstance(benchmark, Benchmark) else load_benchmark(benchmark)
     sample_format = SampleFormat(None if template is None else template_named(template), standalone)
     checked = _check(samples, loaded, sample_format, k, allow_partial=allow_partial)
-    count = workers if workers is not None else len(os.sched_getaffinity(0))
-    if count < 1:
-        raise MindrailError(f"{count} workers, at least 1 needed")
+    worker_count = _worker_count(workers, checked.summary.rows)
     logs = destination / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with Pool(
-        workers=min(count, checked.summary.rows),
+        workers=worker_count,
         limits=limits,
         minimum=require_isolation,
         scratch_directory=logs,
@@ -100,6 +98,14 @@ def score(
     report = report_of(conditions, checked.missing, _by_task(samples, outcomes), loaded, k)
     write_report(report, destination / "score.json")
     return report
+
+
+def _worker_count(workers: int | None, samples: int) -> int:
+    """Return how many workers to start: no more than there are samples, by default one per processor."""
+    count = workers if workers is not None else len(os.sched_getaffinity(0))
+    if count < 1:
+        raise MindrailError(f"{count} workers, at least 1 needed")
+    return min(count, samples)
 
 
 def limits_of(config: Score) -> Limits:
