@@ -42,6 +42,22 @@ SMALL: dict[str, Config] = {
         "bos_token_id": 0,
         "eos_token_id": 0,
     },
+    "qwen2": {
+        "model_type": "qwen2",
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 32,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 1e6,
+        "tie_word_embeddings": True,
+        "use_sliding_window": False,
+        "bos_token_id": 1,
+        "eos_token_id": 1,
+    },
 }
 """By model_type: a config.json of 2 layers and 4 heads."""
 

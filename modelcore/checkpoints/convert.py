@@ -175,7 +175,7 @@ def _check_apart(home: Path, destination: Path) -> None:
 
 
 def _open(source: Path, model: Model, to: str) -> tuple[Mapping[str, LazyTensor], str]:
-    """Return the source's tensors and what tells one source from another without reading it."""
+    """Return the source's tensors and an identity of the source that needs no reading."""
     tensors: Mapping[str, LazyTensor]
     native = model.family.native
     if native is not None and _has_no_other_weights(source) and (parts := native.files(source)):

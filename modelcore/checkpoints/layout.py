@@ -1,4 +1,4 @@
-"""What every rank of a layout will hold, talk to and need, told before any device is booked.
+"""What every rank of a layout will hold, communicate with and need, before any device is booked.
 
 From config.json and the layout alone: no weights, no device, no MindSpore. Times are not estimated.
 """
@@ -27,14 +27,14 @@ from modelcore.parallel.partition import Cut, Partition
 __all__ = ["DryRun", "Groups", "RankNeed", "SliceLine", "dry_run", "ways_to_fit"]
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
-_LAYOUTS_TOLD = 3
+_LAYOUTS_NAMED = 3
 
 Job = Training | Inference
 
 
 @dataclass(frozen=True)
 class RankNeed:
-    """One rank: where it stands, which layers it has, its parameters' elements and its memory in bytes."""
+    """One rank: its coordinates, its layers, its parameters' elements and its memory in bytes."""
 
     rank: int
     at: Coordinates
@@ -56,7 +56,7 @@ class SliceLine:
 
 @dataclass(frozen=True)
 class Groups:
-    """The ranks that talk to each other, each kind's groups in order."""
+    """The ranks that communicate with each other, each kind's groups in order."""
 
     tensor: tuple[tuple[int, ...], ...]
     data: tuple[tuple[int, ...], ...]
@@ -71,7 +71,7 @@ class DryRun:
         parameters: elements of the whole model.
         ranks: one entry each, in order.
         slices: what a rank of each stage holds.
-        groups: who talks to whom.
+        groups: which ranks communicate.
         notes: what a user should know, one line each.
     """
 
@@ -127,7 +127,7 @@ def ways_to_fit(model: Model, cut: Cut, job: Job, capacity: int) -> list[str]:
         lambda partition, rank: _memory(model, partition, rank, job),
     )
     layouts = [fit.layout for fit in fits if fit.fits and fit.layout != cut.layout]
-    return changes + [_as_keys(layout) for layout in layouts[:_LAYOUTS_TOLD]]
+    return changes + [_as_keys(layout) for layout in layouts[:_LAYOUTS_NAMED]]
 
 
 def _cheaper_jobs(model: Model, cut: Cut, job: Training, capacity: int) -> list[str]:

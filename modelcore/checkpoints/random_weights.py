@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelcore.models.families import read_model
+from modelcore.models.model import Model
 from modelcore.progress import Progress, silent
 from modelcore.store.model_files import copy_companions
 from modelcore.weights.ckpt_file import ckpt_layout
@@ -24,8 +25,6 @@ from modelcore.weights.file_layout import TensorSpec
 __all__ = ["write_random_weights"]
 
 _DEVIATION = 0.02
-_SCALES = ("norm.weight", "norm_out.weight", "gamma")
-_TO_RESIDUAL = ("wo.weight", "w2.weight", "projection.weight")
 
 
 def write_random_weights(
@@ -42,15 +41,15 @@ def write_random_weights(
     Raises:
         MindrailError: there is no config.json, or it is of no family known here.
     """
-    config = read_model(description).config
-    shapes = config.parameter_shapes()
+    model = read_model(description)
+    shapes = model.config.parameter_shapes()
     layout = ckpt_layout([TensorSpec(name, FP32, shape) for name, shape in shapes.items()])
     with (destination / "model.ckpt").open("wb") as stream:
         for offset, header in layout.headers:
             stream.seek(offset)
             stream.write(header)
         for number, (name, places) in enumerate(layout.places.items()):
-            drawn = _draw(name, shapes[name], config.num_layers, seed, number)
+            drawn = _draw(model, name, shapes[name], seed, number)
             content: Any = drawn.reshape(-1).view(np.uint8)
             start = 0
             for place in places:
@@ -61,9 +60,11 @@ def write_random_weights(
     copy_companions(description, destination)
 
 
-def _draw(name: str, shape: tuple[int, ...], layers: int, seed: int, number: int) -> NDArray[np.float32]:
+def _draw(model: Model, name: str, shape: tuple[int, ...], seed: int, number: int) -> NDArray[np.float32]:
     if len(shape) == 1:
-        return np.full(shape, 1 if name.endswith(_SCALES) else 0, np.float32)
-    deviation = _DEVIATION / math.sqrt(2 * layers) if name.endswith(_TO_RESIDUAL) else _DEVIATION
+        return np.full(shape, 1 if name.endswith(model.family.scales) else 0, np.float32)
+    deviation = _DEVIATION
+    if name.endswith(model.family.to_residual):
+        deviation /= math.sqrt(2 * model.config.num_layers)
     draw = np.random.Generator(np.random.Philox(key=[seed, number]))
     return draw.standard_normal(shape, np.float32) * np.float32(deviation)

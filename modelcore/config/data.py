@@ -10,7 +10,7 @@ from modelcore.config.section import Flag, PositiveInt, Section, ShareBelowOne
 
 __all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowOptions", "TextFormat"]
 
-InstructionFormat = Literal["wizardcoder", "llama", "codellama-instruct", "deepseek"]
+InstructionFormat = Literal["wizardcoder", "llama", "codellama-instruct", "deepseek", "chatml"]
 TextFormat = Literal["wiki", "text"]
 RowFormat = Literal[InstructionFormat, TextFormat]
 

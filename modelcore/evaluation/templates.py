@@ -2,7 +2,9 @@
 
 A template's `version` changes with anything in it that can change a score. The texts are the models' own
 formats: WizardCoder's and Alpaca's published inference scripts, CodeLlama's `[INST]` format (its authors
-published no instruction, so the one here is mindrail's), DeepSeek-Coder's chat template and evaluation.
+published no instruction, so the one here is mindrail's), DeepSeek-Coder's chat template and evaluation,
+Qwen2.5-Coder's chat template around EvalPlus's instruction (evalplus/codegen.py; the answer's first words,
+which EvalPlus writes for the model, are left to the model).
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from dataclasses import dataclass
 
 from modelcore.data.encoding.prompts import (
     ALPACA_WITHOUT_INPUT,
+    CHATML_SYSTEM,
+    CHATML_TURN,
     DEEPSEEK_CHAT_SYSTEM,
     DEEPSEEK_TURN,
     INST_BEGIN,
     INST_END,
+    QWEN_SYSTEM,
     WIZARDCODER_TASK,
 )
 from modelcore.errors import MindrailError
@@ -77,6 +82,10 @@ _CODELLAMA = (
     f"{INST_BEGIN} Complete this Python function. Answer with the whole function in one code block.\n"
     f"```python\n{{prompt}}\n``` {INST_END}"
 )
+_QWEN = CHATML_SYSTEM.format(system=QWEN_SYSTEM) + CHATML_TURN.format(
+    instruction="Please provide a self-contained Python script that solves the following problem in a "
+    "markdown code block:\n```\n{prompt}\n```\n"
+)
 _HUMANEVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n@", "\n```")
 _MBPP_STOPS = ("\nclass", "\nassert", '\n"""', "\nprint", "\nif", "\n```")
 
@@ -88,6 +97,7 @@ TEMPLATES: tuple[Template, ...] = (
     Template("alpaca", 1, _ALPACA, (), "", False, "fenced"),
     Template("codellama-instruct", 1, _CODELLAMA, (), "both", False, "fenced"),
     Template("deepseek-instruct", 1, _DEEPSEEK, ("<|EOT|>",), "both", False, "fenced"),
+    Template("qwen-instruct", 1, _QWEN, ("<|im_end|>", "<|endoftext|>"), "both", False, "fenced"),
 )
 
 

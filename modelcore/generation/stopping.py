@@ -15,12 +15,13 @@ class Ending:
     Args:
         tokenizer: of the model.
         end_ids: tokens that end it; they are not part of it.
-        stops: texts that end it; neither they nor what follows is part of it.
+        stops: texts that end it; neither they nor what follows is part of it. One that is a special token
+            of the vocabulary ends it as `end_ids` do, since special tokens are not part of the text.
     """
 
     def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int], stops: Sequence[str]) -> None:
         self._tokenizer = tokenizer
-        self.end_ids = end_ids
+        self.end_ids = end_ids | ({tokenizer.token_id(stop) for stop in stops} & tokenizer.special_ids)
         self._stops = [stop for stop in stops if stop]
         # A token is at least a byte: a stop that ends in the newest begins at most this many before it.
         self._window = max((len(stop.encode()) for stop in self._stops), default=0) + 4

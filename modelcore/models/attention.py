@@ -22,7 +22,7 @@ MASKED = -1e9
 
 @constexpr
 def causal_masks(batch: int, seq: int, heads: int, kv_heads: int) -> tuple[Tensor, ...]:
-    """Return for each chunk of queries what is added to its scores: 0 where it may look, -1e9 where not.
+    """Return for each chunk of queries what is added to its scores: 0 where it may attend, -1e9 elsewhere.
 
     Two chunks, where the length allows. Each mask is float32 [batch * kv_heads, heads // kv_heads * rows,
     keys], the scores' own shape: on CPU adding a smaller one by broadcasting costs three times as much. It is
@@ -45,7 +45,7 @@ def own_segment_masks(masks: tuple[Tensor, ...], segments: Tensor, heads: int) -
 
     Args:
         masks: of `causal_masks`.
-        segments: int32 [batch, seq], one number a sample.
+        segments: int32 [batch, seq], one number for each sample.
         heads: query heads of this rank.
     """
     others = ops.cast(segments.expand_dims(2) != segments.expand_dims(1), mindspore.float32) * MASKED
@@ -95,7 +95,7 @@ class CausalAttention(nn.Cell):
             q: [batch * heads, seq, head_dim]; q k^T is the score.
             k: [batch * kv_heads, seq, head_dim].
             v: as k.
-            masks: of `causal_masks` or `own_segment_masks`, one a chunk.
+            masks: of `causal_masks` or `own_segment_masks`, one for each chunk.
         """
         chunks, rows = len(masks), q.shape[1] // len(masks)
         queries = ops.Split(1, chunks)(q)

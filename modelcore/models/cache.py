@@ -1,4 +1,4 @@
-"""The KV cache of a decoder: one pair of parameters a layer, written in place, of fixed size.
+"""The KV cache of a decoder: one pair of parameters for each layer, written in place, of fixed size.
 
 A slot holds one sequence; position p of it lies in the rows slot * kv_heads … of column p. Shapes never
 change, so a graph is compiled once; what lies beyond a sequence's end is masked, and overwritten as it grows.

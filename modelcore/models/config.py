@@ -1,4 +1,4 @@
-"""The numbers that every model has, whatever its family; a family's `config.py` reads them and adds its own.
+"""The numbers that a model of any family has; a family's `config.py` reads them and adds its own.
 
 No MindSpore here.
 """

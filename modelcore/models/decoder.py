@@ -35,7 +35,7 @@ class CachedSelfAttention(NamedCell):
         self.attend = CachedAttention(cache, attention.heads, attention.kv_heads, every_slot)
 
     def rotate(self, x: Tensor, where: Places) -> Tensor:
-        """Return queries or keys [n * t, heads * head_dim] at their positions; here they know none."""
+        """Return queries or keys [n * t, heads * head_dim], rotated in a family that rotates them."""
         return x
 
     def construct(self, x: Tensor, tokens: int, where: Places) -> Tensor:

@@ -15,11 +15,12 @@ from modelcore.models.family import Family, NativeFormat
 from modelcore.models.gpt_bigcode.family import GPT_BIGCODE
 from modelcore.models.llama.family import LLAMA
 from modelcore.models.model import Model
+from modelcore.models.qwen2.family import QWEN2
 from modelcore.store.json_file import read_json_object
 
 __all__ = ["FAMILIES", "NativeFiles", "model_from_config", "native_files", "read_config_json", "read_model"]
 
-FAMILIES: Mapping[str, Family[Any]] = {family.name: family for family in (LLAMA, GPT_BIGCODE)}
+FAMILIES: Mapping[str, Family[Any]] = {family.name: family for family in (LLAMA, GPT_BIGCODE, QWEN2)}
 """Every family by its model_type."""
 
 # Every layer's parameters are listed by name: a config must not make that list endless.
@@ -40,7 +41,7 @@ def model_from_config(raw: Mapping[str, Any], where: object) -> Model:
     kind = raw.get("model_type")
     family = FAMILIES.get(kind) if isinstance(kind, str) else None
     if family is None:
-        known = " and ".join(FAMILIES)
+        known = ", ".join(FAMILIES)
         raise MindrailError(f"model_type is {kind!r}: not implemented, only {known}", where=where)
     config = family.read_config(raw, where)
     if config.num_layers > _MOST_LAYERS:

@@ -63,6 +63,9 @@ class Family(Generic[Config]):
         rules: how each parameter is cut among ranks; `{}` in a name stands for the layer's number.
         counts: what must divide by model_parallel, by its key in config.json.
         layer_widths: what a token costs in memory in one layer.
+        scales: endings of the names of the norms' factors, which random weights start at one.
+        to_residual: endings of the names of the matrices that add to the residual stream, which random
+            weights make smaller.
         network: builds a part of the network, its parameters zero.
         decoder: makes a decoder of a whole network.
         native: its publisher's own format, if there is one beside Hugging Face's.
@@ -74,6 +77,8 @@ class Family(Generic[Config]):
     rules: Mapping[str, Rule]
     counts: Callable[[Config], Mapping[str, int]]
     layer_widths: Callable[[Config], LayerWidths]
+    scales: tuple[str, ...]
+    to_residual: tuple[str, ...]
     network: Callable[[Config, NetworkPart], Transformer]
     decoder: MakeDecoder
     native: NativeFormat[Config] | None = None

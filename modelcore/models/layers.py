@@ -1,4 +1,4 @@
-"""The cells with parameters that both families are made of: linear layers, embedding, head.
+"""The cells with parameters that all families use: linear layers, embedding, head.
 
 Every cell works on one rank's slice of a tensor-parallel model (a whole model is the group of one) and on
 rows: hidden states are [batch * seq, hidden]. Weights are cast to the dtype of what they meet. Parameters
@@ -20,7 +20,7 @@ __all__ = ["Embedding", "Head", "Linear", "NamedCell", "RowLinear", "zeros"]
 
 
 class NamedCell(nn.Cell):
-    """A cell whose parameters keep the names they were made with, whatever cell it is put into.
+    """A cell whose parameters keep the names they were created with when it becomes part of another cell.
 
     MindSpore prefixes parameter names with the attributes they are reached by; checkpoint names must not
     depend on who wraps a network.

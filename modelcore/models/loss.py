@@ -18,7 +18,7 @@ from modelcore.parallel.collectives import GroupMax, GroupSum, TensorGroup
 __all__ = ["IGNORED", "LinearCrossEntropy", "NextTokenLoss"]
 
 IGNORED = -100
-"""The label of a position at which nothing is learnt."""
+"""The label of a position that is not trained on."""
 
 SMALLEST = float(np.finfo(np.float32).tiny)
 """The smallest normal float32."""
@@ -121,7 +121,7 @@ class NextTokenLoss(NamedCell):
 
         Args:
             x: as of the network.
-            labels: int32 [batch, seq]: the token that follows each; IGNORED where nothing is learnt.
+            labels: int32 [batch, seq]: the token that follows each; IGNORED where it is not trained on.
             segments: as of the network.
         """
         hidden = self.network.hidden(x, segments)

@@ -13,7 +13,7 @@ from mindspore import Tensor, ops
 __all__ = ["halves", "outer", "sum_of_rows"]
 
 SMALL = 1 << 16
-"""Elements below which broadcasting is the quicker way, as in decoding."""
+"""Elements below which broadcasting is faster, as in decoding."""
 
 _product, _product_of_transposed, _ones = ops.MatMul(), ops.MatMul(transpose_a=True), ops.Ones()
 

@@ -82,8 +82,10 @@ class InstructionEncoder:
         """Look up the format's control tokens by their text, or else use the vocabulary's BOS and EOS.
 
         Raises:
-            MindrailError: the vocabulary has neither.
+            MindrailError: the vocabulary has neither, or the format's prompts hold control tokens that would
+                not be read as such.
         """
+        _check_inline(form, tokenizer, specials=specials)
         opening = (
             None
             if form.opening is None
@@ -163,6 +165,22 @@ def _joined(turns: Encoded, counts: npt.NDArray[np.int64]) -> Encoded:
     before = np.concatenate([[0], np.cumsum(turns.lengths)])
     ends = np.cumsum(counts)
     return turns._replace(lengths=before[ends] - before[ends - counts])
+
+
+def _check_inline(form: Format, tokenizer: Tokenizer, *, specials: bool) -> None:
+    if form.inline and not specials:
+        raise MindrailError(
+            f"format {form.name} writes {form.inline[0]!r} into its prompts: it would be read as characters",
+            where="literal_specials",
+            fix="leave it true",
+        )
+    for text in form.inline:
+        if tokenizer.token_id(text) is None:
+            raise MindrailError(
+                f"format {form.name} needs {text!r}, which is not in the vocabulary",
+                where="tokenizer",
+                fix="take the tokenizer files of the model the format is for",
+            )
 
 
 def control_id(tokenizer: Tokenizer, text: str, own: int | None, role: str, form: Format) -> int:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from modelcore.data.encoding.prompts import (
+    CHATML_SYSTEM,
+    CHATML_TURN,
     DEEPSEEK_SYSTEM,
     DEEPSEEK_TURN,
     INST_BEGIN,
     INST_END,
+    QWEN_SYSTEM,
     SYS_BEGIN,
     SYS_END,
     VICUNA_SYSTEM,
@@ -44,6 +47,7 @@ class Format:
         opens: whether the opening token is before the first turn only or before each.
         closing: text of the token that ends each answer; it is in the loss like the answer.
         multi_turn: whether the layout allows several turns and a system text.
+        inline: control tokens written out in the text of the prompts.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Format:
     closing: str
     opens: Literal["first", "each"] = "first"
     multi_turn: bool = True
+    inline: tuple[str, ...] = ()
 
 
 def _wizardcoder(dialogue: Dialogue) -> list[Turn]:
@@ -86,6 +91,15 @@ def _deepseek(dialogue: Dialogue) -> list[Turn]:
     ]
 
 
+def _chatml(dialogue: Dialogue) -> list[Turn]:
+    """Qwen2.5's chat template; the newline that it puts after an answer begins the next turn."""
+    opening = CHATML_SYSTEM.format(system=dialogue.system or QWEN_SYSTEM)
+    return [
+        Turn(("\n" if index else opening) + CHATML_TURN.format(instruction=question), answer)
+        for index, (question, answer) in enumerate(dialogue.exchanges)
+    ]
+
+
 def _with_alpaca_prompt(record: Instruction) -> Exchange:
     return Exchange(alpaca_prompt(record.instruction, record.input), record.output)
 
@@ -103,5 +117,6 @@ FORMATS = {
         Format("llama", _llama, _with_alpaca_prompt, opening="<s>", closing="</s>"),
         Format("codellama-instruct", _codellama_instruct, _without_frame, "<s>", "</s>", opens="each"),
         Format("deepseek", _deepseek, _without_frame, opening="<｜begin▁of▁sentence｜>", closing="<|EOT|>"),
+        Format("chatml", _chatml, _without_frame, None, "<|im_end|>", inline=("<|im_start|>", "<|im_end|>")),
     )
 }

@@ -4,6 +4,7 @@
 for benchmark problems (WizardLM, humaneval_gen.py). `VICUNA_SYSTEM`: FastChat's Vicuna v1.1. DeepSeek-Coder
 has two spellings of its system sentence: `DEEPSEEK_SYSTEM` in its fine-tuning script, `DEEPSEEK_CHAT_SYSTEM`
 in its published chat template. `INST_*`, `SYS_*`: Meta's Llama 2 chat, also used by CodeLlama-Instruct.
+`CHATML_*`, `QWEN_SYSTEM`: the chat template in Qwen2.5-Coder's tokenizer_config.json.
 Fill-in-the-middle: the families' model cards; `infilling` converts them into ids.
 """
 
@@ -15,6 +16,8 @@ __all__ = [
     "ALPACA_PREAMBLE",
     "ALPACA_WITHOUT_INPUT",
     "ALPACA_WITH_INPUT",
+    "CHATML_SYSTEM",
+    "CHATML_TURN",
     "CODELLAMA_INFILL",
     "DEEPSEEK_CHAT_SYSTEM",
     "DEEPSEEK_INFILL",
@@ -22,6 +25,7 @@ __all__ = [
     "DEEPSEEK_TURN",
     "INST_BEGIN",
     "INST_END",
+    "QWEN_SYSTEM",
     "STARCODER_INFILL",
     "SYS_BEGIN",
     "SYS_END",
@@ -61,6 +65,9 @@ WIZARDCODER_TASK = (
     ALPACA_PREAMBLE
     + "\n### Instruction:\nCreate a Python script for this problem:\n{prompt}\n\n### Response:"
 )
+CHATML_SYSTEM = "<|im_start|>system\n{system}<|im_end|>\n"
+CHATML_TURN = "<|im_start|>user\n{instruction}<|im_end|>\n<|im_start|>assistant\n"
+QWEN_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 INST_BEGIN, INST_END = "[INST]", "[/INST]"
 SYS_BEGIN, SYS_END = "<<SYS>>\n", "\n<</SYS>>\n\n"
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 
 from modelcore.data.tokenizers.protocol import Marked, concatenated
 from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
@@ -20,6 +20,12 @@ from modelcore.errors import MindrailError
 from modelcore.store.json_file import read_json_object
 
 __all__ = ["ByteLevelTokenizer", "load_tokenizer_json", "load_vocab_merges"]
+
+# What Qwen2 splits texts by (transformers, models/qwen2/tokenization_qwen2.py).
+_QWEN2_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
 
 
 class ByteLevelTokenizer:
@@ -177,6 +183,8 @@ def load_vocab_merges(
 ) -> ByteLevelTokenizer:
     """Load a GPT-2 style `vocab.json` with `merges.txt` and the special tokens of the files beside them.
 
+    Texts are normalised and split as by Qwen2 if tokenizer_config.json names its tokenizer, else as by GPT-2.
+
     Vocabulary entries that no merge produces and that are not single bytes can only be special tokens, and
     are treated as such (in StarCoder's vocabulary these are exactly its 19).
 
@@ -196,11 +204,12 @@ def load_vocab_merges(
     merges = _read_merges(merges_path, vocab)
     produced = {left + right for left, right in merges}
     engine = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges))
-    if split_digits is None:
-        split_digits = not any(_has_digit(token) for token in produced)
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    digits = [pre_tokenizers.Digits(individual_digits=True)] if split_digits else []
-    engine.pre_tokenizer = pre_tokenizers.Sequence([*digits, byte_level])
+    if _is_qwen2(vocab_path.with_name("tokenizer_config.json")):
+        _split_as_qwen2(engine)
+    else:
+        if split_digits is None:
+            split_digits = not any(_has_digit(token) for token in produced)
+        _split_as_gpt2(engine, split_digits=split_digits)
     engine.decoder = decoders.ByteLevel()
     special = read_special_tokens(vocab_path.parent)
     if only_special:
@@ -210,6 +219,25 @@ def load_vocab_merges(
         special.special += [token for token in unreachable if token not in special.special]
     _add_tokens(engine, special, vocab_path)
     return ByteLevelTokenizer(engine, special, vocab_path)
+
+
+def _is_qwen2(tokenizer_config: Path) -> bool:
+    if not tokenizer_config.is_file():
+        return False
+    return str(read_json_object(tokenizer_config).get("tokenizer_class")).startswith("Qwen2Tokenizer")
+
+
+def _split_as_qwen2(engine: tokenizers.Tokenizer) -> None:
+    engine.normalizer = normalizers.NFC()
+    words = pre_tokenizers.Split(Regex(_QWEN2_WORDS), "isolated")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    engine.pre_tokenizer = pre_tokenizers.Sequence([words, byte_level])
+
+
+def _split_as_gpt2(engine: tokenizers.Tokenizer, *, split_digits: bool) -> None:
+    digits = [pre_tokenizers.Digits(individual_digits=True)] if split_digits else []
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    engine.pre_tokenizer = pre_tokenizers.Sequence([*digits, byte_level])
 
 
 def _has_digit(token: str) -> bool:

@@ -29,6 +29,8 @@ class SpecialTokens:
         added: text to id of tokens added to the vocabulary.
         special: texts of all tokens declared special, in order.
         sources: role to the file that names it.
+        no_bos: whether tokenizer_config.json says that there is no BOS (`"bos_token": null`); Qwen2's
+            generation_config.json names one nevertheless.
     """
 
     named: dict[str, str] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class SpecialTokens:
     added: dict[str, int] = field(default_factory=dict)
     special: list[str] = field(default_factory=list)
     sources: dict[str, Path] = field(default_factory=dict)
+    no_bos: bool = False
 
     def declare(self, text: str) -> None:
         """Declare `text` a special token."""
@@ -84,6 +87,8 @@ def resolve(
                 where=tokens.sources[role],
                 fix="use tokenizer files of the same model",
             )
+    if tokens.no_bos and "bos" not in tokens.named:
+        ids["bos"] = None
     return SpecialIds(**ids)
 
 
@@ -105,6 +110,7 @@ def _read_names(path: Path, tokens: SpecialTokens) -> None:
     if not path.is_file():
         return
     config = read_json_object(path)
+    tokens.no_bos |= config.get("bos_token", "") is None
     for role in ROLES:
         text = _content(config.get(f"{role}_token"), path, f"{role}_token")
         if text is not None:

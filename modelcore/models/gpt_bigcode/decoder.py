@@ -22,6 +22,6 @@ class GPTBigCodeDecoder(CachedDecoder):
 
     def rows(self, ids: Tensor, where: Places) -> Tensor:
         """Return the embeddings of tokens and positions, [n * t, width]."""
-        # Padding may reach beyond the last position: it must read something, whatever that is.
+        # Padding may reach beyond the last position: any row of the table will do.
         positions = ops.minimum(where[0], self.last_position)
         return self.embed(ids.reshape(-1)) + ops.gather(self.positions, positions, 0)

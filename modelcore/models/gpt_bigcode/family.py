@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelcore.models.family import Family
 from modelcore.models.gpt_bigcode.config import GPTBigCodeConfig
-from modelcore.models.gpt_bigcode.names import NAMES
+from modelcore.models.gpt_bigcode.names import NAMES, SCALES, TO_RESIDUAL
 from modelcore.models.gpt_bigcode.partition import RULES, counts, layer_widths
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ GPT_BIGCODE = Family(
     rules=RULES,
     counts=counts,
     layer_widths=layer_widths,
+    scales=SCALES,
+    to_residual=TO_RESIDUAL,
     network=_network,
     decoder=_decoder,
 )

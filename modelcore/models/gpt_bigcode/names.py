@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from modelcore.weights.name_table import NameTable, Rename, Split, Transpose
 
-__all__ = ["NAMES"]
+__all__ = ["NAMES", "SCALES", "TO_RESIDUAL"]
 
 _HF = "transformer.h.{}."
 _BLOCK = "backbone.blocks.{}."
@@ -38,3 +38,9 @@ NAMES = NameTable(
     tied=("transformer.wte.weight", "lm_head.weight"),
     tied_mindspore=("backbone.embedding.word_embedding.embedding_table", "head.head_weight"),
 )
+
+SCALES = ("gamma",)
+"""Endings of the names of the norms' factors."""
+
+TO_RESIDUAL = ("projection.weight",)
+"""Endings of the names of the matrices that add to the residual stream."""

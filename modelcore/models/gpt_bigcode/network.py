@@ -73,7 +73,7 @@ class FeedForward(NamedCell):
 
 
 class GPTBigCode(Transformer):
-    """A GPTBigCode network; its rows lie by sample, then by position.
+    """A GPTBigCode network. Rows are ordered by sample, then by position.
 
     Args:
         config: the model's.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from modelcore.errors import MindrailError
 from modelcore.models.config import ModelConfig
@@ -25,6 +25,8 @@ from modelcore.models.hf_fields import (
 
 __all__ = ["LlamaConfig"]
 
+Config = TypeVar("Config", bound="LlamaConfig")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LlamaConfig(ModelConfig):
@@ -39,7 +41,7 @@ class LlamaConfig(ModelConfig):
     rope_scaling: float = 1.0
 
     @classmethod
-    def from_hf(cls, raw: Mapping[str, Any], where: object) -> LlamaConfig:
+    def from_hf(cls: type[Config], raw: Mapping[str, Any], where: object) -> Config:
         """Read config.json in the spelling of transformers 4 or 5.
 
         Args:
@@ -49,7 +51,7 @@ class LlamaConfig(ModelConfig):
         Raises:
             MindrailError: a field is missing, of the wrong type or not implemented here.
         """
-        _refuse_features(raw, where)
+        cls.refuse_features(raw, where)
         heads = integer(raw, "num_attention_heads", where)
         theta, scaling = _rope(raw, where)
         config = cls(
@@ -72,6 +74,15 @@ class LlamaConfig(ModelConfig):
         _check_heads(config, raw, where)
         return config
 
+    @staticmethod
+    def refuse_features(raw: Mapping[str, Any], where: object) -> None:
+        """Raise MindrailError, naming the key, for what the family may have and is not implemented here."""
+        refuse_other(raw, "model_type", ("llama",), "llama", where)
+        refuse_other(raw, "hidden_act", ("silu",), "silu", where)
+        for bias in ("attention_bias", "mlp_bias"):
+            refuse_other(raw, bias, (False,), False, where)
+        refuse_other(raw, "quantization_config", (None,), None, where)
+
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return every parameter's shape; see `ModelConfig`."""
         shapes: dict[str, tuple[int, ...]] = {
@@ -79,7 +90,7 @@ class LlamaConfig(ModelConfig):
         }
         for layer in range(self.num_layers):
             prefix = f"model.layers.{layer}."
-            shapes.update({prefix + name: shape for name, shape in self._layer_shapes().items()})
+            shapes.update({prefix + name: shape for name, shape in self.layer_shapes().items()})
         shapes["model.norm_out.weight"] = (self.hidden_size,)
         if not self.tie_embeddings:
             shapes["lm_head.weight"] = (self.vocab_size, self.hidden_size)
@@ -90,7 +101,8 @@ class LlamaConfig(ModelConfig):
         """The embedding's elements, unless it is the head, too."""
         return 0 if self.tie_embeddings else self.vocab_size * self.hidden_size
 
-    def _layer_shapes(self) -> dict[str, tuple[int, ...]]:
+    def layer_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter of one layer, in network order."""
         hidden, inner, kv = self.hidden_size, self.intermediate_size, self.num_kv_heads * self.head_dim
         return {
             "attention_norm.weight": (hidden,),
@@ -103,14 +115,6 @@ class LlamaConfig(ModelConfig):
             "feed_forward.w2.weight": (hidden, inner),
             "feed_forward.w3.weight": (inner, hidden),
         }
-
-
-def _refuse_features(raw: Mapping[str, Any], where: object) -> None:
-    refuse_other(raw, "model_type", ("llama",), "llama", where)
-    refuse_other(raw, "hidden_act", ("silu",), "silu", where)
-    for bias in ("attention_bias", "mlp_bias"):
-        refuse_other(raw, bias, (False,), False, where)
-    refuse_other(raw, "quantization_config", (None,), None, where)
 
 
 def _check_heads(config: LlamaConfig, raw: Mapping[str, Any], where: object) -> None:

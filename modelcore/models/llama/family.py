@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from modelcore.models.family import Family, NativeFormat
 from modelcore.models.llama.config import LlamaConfig
 from modelcore.models.llama.meta import meta_config, meta_parts, meta_tensors
-from modelcore.models.llama.names import NAMES
+from modelcore.models.llama.names import NAMES, SCALES, TO_RESIDUAL
 from modelcore.models.llama.partition import RULES, counts, layer_widths
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ LLAMA = Family(
     rules=RULES,
     counts=counts,
     layer_widths=layer_widths,
+    scales=SCALES,
+    to_residual=TO_RESIDUAL,
     network=_network,
     decoder=_decoder,
     native=NativeFormat("Meta", meta_parts, meta_config, meta_tensors),

@@ -4,8 +4,8 @@ Each file holds one rank's slice of a model-parallel model: projections into hea
 output, are cut by rows; the embedding and those back to the residual stream by columns; norms are in every
 file (facebookresearch/codellama, llama/model.py). Meta rotates neighbouring pairs of a head's dimensions,
 Hugging Face its two halves, so the rows of q and k are reordered within each head (transformers,
-convert_llama_weights_to_hf.py). Beside them `params.json` has the model's numbers, but for those that only
-the tensors' shapes tell.
+convert_llama_weights_to_hf.py). Beside them `params.json` has the model's numbers, except those that follow
+from the tensors' shapes.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def meta_parts(directory: Path) -> list[Path]:
 def meta_config(parts: Sequence[Path]) -> dict[str, Any]:
     """Return the Hugging Face config.json of Meta's files: of `params.json` and of the tensors' shapes.
 
-    The context, which neither tells, is that of Hugging Face's own conversion: 16384 tokens for CodeLlama's
+    The context, which neither has, is that of Hugging Face's own conversion: 16384 tokens for CodeLlama's
     rope_theta, else Llama 2's 4096.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelcore.weights.name_table import NameTable, Rename
 
-__all__ = ["NAMES"]
+__all__ = ["NAMES", "SCALES", "TO_RESIDUAL"]
 
 NAMES = NameTable(
     rows=(
@@ -26,3 +26,9 @@ NAMES = NameTable(
     tied=("model.embed_tokens.weight", "lm_head.weight"),
     tied_mindspore=("model.tok_embeddings.embedding_weight", "lm_head.weight"),
 )
+
+SCALES = ("norm.weight", "norm_out.weight")
+"""Endings of the names of the norms' factors."""
+
+TO_RESIDUAL = ("wo.weight", "w2.weight")
+"""Endings of the names of the matrices that add to the residual stream."""

@@ -66,7 +66,7 @@ class FeedForward(NamedCell):
 
 
 class Llama(Transformer):
-    """A llama network; its rows lie by position, then by sample, so that one product turns all heads of one.
+    """A llama network. Rows are ordered by position, then by sample: one product rotates all of a position.
 
     Args:
         config: the model's.

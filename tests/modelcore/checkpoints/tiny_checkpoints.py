@@ -6,12 +6,16 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     GPTBigCodeConfig,
     GPTBigCodeForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
 )
+
+from tests.families import small
 
 
 def tiny_llama(
@@ -36,6 +40,14 @@ def tiny_gpt_bigcode(*, dtype: torch.dtype = torch.float16) -> PreTrainedModel:
         vocab_size=97, n_embd=64, n_layer=2, n_head=4, n_positions=64, bos_token_id=0, eos_token_id=0
     )
     return GPTBigCodeForCausalLM(config).to(dtype).eval()
+
+
+def tiny_model(family: str, *, dtype: torch.dtype = torch.bfloat16) -> PreTrainedModel:
+    """Return a model of any family, of more than 100 kB."""
+    torch.manual_seed(3)
+    config = AutoConfig.for_model(**small(family, layers=8))
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    return model.eval()
 
 
 def save_hf(model: PreTrainedModel, directory: Path, *, shard: str = "5GB") -> Path:

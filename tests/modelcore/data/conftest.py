@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 CORPUS = [
     "def add(a, b):\n    return a + b\n",
@@ -20,6 +20,7 @@ CORPUS = [
     "return None if type(None) is type(x) else None",
 ] * 4
 STARCODER_SPECIALS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>"]
+QWEN2_SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 DEEPSEEK_SPECIALS = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<|EOT|>"]
 
 
@@ -34,6 +35,16 @@ def deepseek_split() -> list[pre_tokenizers.PreTokenizer]:
     return [
         *(pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns),
         pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
+
+
+def qwen2_split() -> list[pre_tokenizers.PreTokenizer]:
+    """What Qwen2's tokenizer.json splits by: contractions, words, single digits, punctuation, lines."""
+    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+
+    return [
+        pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
     ]
 
@@ -76,6 +87,52 @@ def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = {"bos_token": {"content": DEEPSEEK_SPECIALS[0]}, "eos_token": DEEPSEEK_SPECIALS[1]}
     (directory / "tokenizer_config.json").write_text(json.dumps(config))
     return directory
+
+
+@pytest.fixture(scope="session")
+def qwen2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of Qwen2's kind: its control tokens are added behind the vocabulary, and none begins a text."""
+    directory = tmp_path_factory.mktemp("qwen2")
+    tokenizer = _train([], qwen2_split())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.model.save(str(directory))
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in QWEN2_SPECIALS])
+    tokenizer.save(str(directory / "tokenizer.json"))
+    ids = {text: tokenizer.token_to_id(text) for text in QWEN2_SPECIALS}
+    added = {
+        str(number): {"content": text, "normalized": False, "special": True} for text, number in ids.items()
+    }
+    config = {
+        "added_tokens_decoder": added,
+        "bos_token": None,
+        "chat_template": CHAT_TEMPLATE,
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "tokenizer_class": "Qwen2Tokenizer",
+    }
+    (directory / "tokenizer_config.json").write_text(json.dumps(config))
+    generation = {"bos_token_id": ids["<|endoftext|>"], "eos_token_id": [ids["<|im_end|>"]]}
+    (directory / "generation_config.json").write_text(json.dumps(generation))
+    return directory
+
+
+CHAT_TEMPLATE = """
+{%- set qwen = 'You are Qwen, created by Alibaba Cloud. You are a helpful assistant.' %}
+{%- if messages[0]['role'] == 'system' %}
+    {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}
+{%- else %}
+    {{- '<|im_start|>system\\n' + qwen + '<|im_end|>\\n' }}
+{%- endif %}
+{%- for message in messages %}
+    {%- if message.role != 'system' or not loop.first %}
+        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+{%- endif %}
+"""
+"""Qwen2.5-Coder's, without what it does with tools."""
 
 
 def train_sentencepiece() -> bytes:

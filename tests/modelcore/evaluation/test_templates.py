@@ -66,8 +66,18 @@ def test_instruct_templates_put_the_trimmed_prompt_between_their_markers(tiny: B
     assert deepseek.endswith(f"```python\n{code}\n```\n### Response:\n")
 
 
-def test_only_deepseek_and_base_models_stop_at_a_text() -> None:
+def test_qwen_instruct_is_its_chat_template_around_evalpluss_instruction(tiny: Benchmark) -> None:
+    problem = tiny.problems[0]
+    assert template("qwen-instruct").prompt(problem) == (
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+        "<|im_start|>user\nPlease provide a self-contained Python script that solves the following problem "
+        f"in a markdown code block:\n```\n{problem.prompt.strip()}\n```\n<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_only_templates_with_end_markers_and_base_models_stop_at_a_text() -> None:
     assert template("deepseek-instruct").stops == ("<|EOT|>",)
+    assert template("qwen-instruct").stops == ("<|im_end|>", "<|endoftext|>")
     for name in ("wizardcoder", "alpaca", "codellama-instruct"):
         assert template(name).stops == ()
 
@@ -82,6 +92,7 @@ def test_only_deepseek_and_base_models_stop_at_a_text() -> None:
         ("alpaca", "def f():\n\treturn 1\n"),
         ("codellama-instruct", "def f():\n\treturn 1\n"),
         ("deepseek-instruct", "def f():\n\treturn 1\n"),
+        ("qwen-instruct", "def f():\n\treturn 1\n"),
     ],
 )
 def test_each_template_extracts_the_code_of_a_response(name: str, completion: str) -> None:
@@ -102,6 +113,7 @@ DIGESTS = {
     ("alpaca", 1): "44ca22c96f98c374",
     ("codellama-instruct", 1): "3333970c0fefb210",
     ("deepseek-instruct", 1): "8423d1d7cc379ed8",
+    ("qwen-instruct", 1): "ca7eb3757b2592ee",
 }
 
 
@@ -118,5 +130,5 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         template("wizard")
     assert str(error.value) == (
         "template: no prompt template 'wizard'; use base, base-stripped, base-mbpp, wizardcoder, alpaca, "
-        "codellama-instruct, deepseek-instruct"
+        "codellama-instruct, deepseek-instruct, qwen-instruct"
     )

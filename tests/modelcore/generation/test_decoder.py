@@ -1,4 +1,4 @@
-"""The decoder with its KV cache says what transformers says, whatever lies in the other slots."""
+"""The decoder with its KV cache gives what transformers gives, whatever the other slots hold."""
 
 from __future__ import annotations
 

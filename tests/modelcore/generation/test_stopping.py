@@ -38,22 +38,29 @@ def test_a_stop_is_noticed_with_its_last_token_and_not_before(of_bytes: Tokenize
     assert first_stop(ending, of_bytes.encode("    x = 1\nde f#")) is None
 
 
+def test_a_stop_that_is_a_special_token_ends_a_response_though_no_text_shows_it(of_pieces: Tokenizer) -> None:
+    ending = Ending(of_pieces, NO_IDS, ["</s>", "the", ""])
+    assert ending.end_ids == {2}
+    assert ending.text([*of_pieces.encode("a b"), 2]) == " a b"
+
+
 @pytest.mark.parametrize("stop", ["é世🙂", "\n" * 60])
 def test_a_stop_of_many_tokens_is_noticed_whole(of_bytes: Tokenizer, stop: str) -> None:
     ids = of_bytes.encode("x" * 100 + stop)
     assert first_stop(Ending(of_bytes, NO_IDS, [stop]), ids) == len(ids)
 
 
-def test_only_the_newest_tokens_are_looked_at(of_bytes: Tokenizer) -> None:
+def test_only_the_newest_tokens_are_decoded(of_bytes: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as the longest stop has bytes, and four more for a character that they cut."""
     seen: list[int] = []
+    decode = of_bytes.decode
 
-    class Watched:
-        def decode(self, ids: list[int], *, continues: bool) -> str:
-            seen.append(len(ids))
-            return of_bytes.decode(ids, continues=continues)
+    def watched(ids: list[int], *, continues: bool) -> str:
+        seen.append(len(ids))
+        return decode(ids, continues=continues)
 
-    ending = Ending(Watched(), NO_IDS, ["é", "abc"])  # type: ignore[arg-type]
+    ending = Ending(of_bytes, NO_IDS, ["é", "abc"])
+    monkeypatch.setattr(of_bytes, "decode", watched)
     assert not ending.stopped(of_bytes.encode("x" * 50))
     assert seen == [3 + 4]
 

@@ -23,6 +23,7 @@ from tests.families import NAMES, small
 CASES: dict[str, tuple[dict[str, Any], bool]] = {
     **{name: (small(name, vocab=50), False) for name in NAMES},
     "llama, tied, vocab_emb_dp": (small("llama", vocab=50, tied=True), True),
+    "qwen2, untied": (small("qwen2", vocab=50, tied=False), False),
     "gpt_bigcode, 51 rows do not divide": (small("gpt_bigcode", vocab=51), False),
 }
 """config.json and vocab_emb_dp."""

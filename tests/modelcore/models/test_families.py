@@ -25,7 +25,11 @@ def test_every_family_has_a_small_model_for_the_tests() -> None:
 
 
 def test_a_directory_is_of_the_family_its_config_names(tmp_path: Path) -> None:
-    for name, family in (("codellama-34b", "llama"), ("wizardcoder-15b", "gpt_bigcode")):
+    for name, family in (
+        ("codellama-34b", "llama"),
+        ("wizardcoder-15b", "gpt_bigcode"),
+        ("qwen2.5-coder-7b", "qwen2"),
+    ):
         (tmp_path / "config.json").write_bytes((HF / f"{name}.json").read_bytes())
         assert read_model(tmp_path).family.name == family
 
@@ -37,7 +41,7 @@ def test_a_directory_is_of_the_family_its_config_names(tmp_path: Path) -> None:
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
         ("{}", "model_type is None: not implemented"),
-        ('{"model_type": "gpt2"}', "model_type is 'gpt2': not implemented, only llama and gpt_bigcode"),
+        ('{"model_type": "gpt2"}', "model_type is 'gpt2': not implemented, only llama, gpt_bigcode"),
     ],
 )
 def test_what_is_no_known_model_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
@@ -57,6 +61,8 @@ def test_a_feature_that_is_not_implemented_is_refused_by_its_key() -> None:
     ("name", "read_only", "attention"),
     [
         ("codellama-7b", 32016 * 4096, 32 * 4096),  # a head of its own: the embedding is only looked up
+        ("qwen2.5-coder-7b", 152064 * 3584, 28 * 3584),
+        ("qwen2.5-coder-0.5b", 0, 24 * 896),  # the embedding is the head, and positions are rotary
         ("wizardcoder-15b", 8192 * 6144, 40 * 6144),  # the embedding is the head: only positions are
     ],
 )

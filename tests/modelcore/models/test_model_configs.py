@@ -20,7 +20,7 @@ from modelcore.parallel.mesh import Layout
 
 HF = Path(__file__).parent / "hf_configs"
 
-# Parameters: computed from config.json and equal to the weights' bytes / 2 where the hub's index tells them.
+# Parameters: computed from config.json and equal to the weights' bytes / 2 where the hub's index has them.
 PARAMETERS = {
     "codellama-7b": 6_738_546_688,
     "codellama-7b-python": 6_738_415_616,
@@ -28,13 +28,19 @@ PARAMETERS = {
     "deepseek-coder-1.3b-instruct": 1_346_471_936,
     "deepseek-coder-33b-base": 33_342_991_360,
     "wizardcoder-15b": 15_517_462_528,
+    "qwen2.5-coder-0.5b": 494_032_768,
+    "qwen2.5-coder-1.5b": 1_543_714_304,
+    "qwen2.5-coder-3b": 3_085_938_688,
+    "qwen2.5-coder-7b": 7_615_616_512,
+    "qwen2.5-coder-14b": 14_770_033_664,
+    "qwen2.5-coder-32b": 32_763_876_352,
 }
 
 
 def test_all_models_are_shipped() -> None:
-    assert len(shipped_models()) == 21
+    assert len(shipped_models()) == 33
     assert shipped_models().keys() == {path.stem for path in HF.glob("*.json")}
-    assert len({model.source for model in shipped_models().values()}) == 21
+    assert len({model.source for model in shipped_models().values()}) == 33
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in HF.glob("*.json")))
@@ -46,7 +52,9 @@ def test_a_shipped_model_is_one_that_is_implemented(name: str, tmp_path: Path) -
     shapes = model.config.parameter_shapes()
     rows = model.family.names.expand(model.config.num_layers, shapes)
     assert {part for row in rows for part in row.parts} == set(shapes)
-    assert set(model.partition(Layout(model_parallel=8)).placements) == set(shapes)
+    ways = math.gcd(8, *model.family.counts(model.config).values())
+    assert ways > 1
+    assert set(model.partition(Layout(model_parallel=ways)).placements) == set(shapes)
     if name in PARAMETERS:
         assert sum(map(math.prod, shapes.values())) == PARAMETERS[name]
 
@@ -81,7 +89,11 @@ def test_another_model_behind_a_shipped_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["codellama-7b", "codellama-34b", "deepseek-coder-33b-base", "wizardcoder-15b"]
+    "name",
+    [
+        *("codellama-7b", "codellama-34b", "deepseek-coder-33b-base", "wizardcoder-15b"),
+        *("qwen2.5-coder-0.5b", "qwen2.5-coder-32b-instruct"),
+    ],
 )
 def test_the_tensors_of_a_config_are_those_of_transformers(name: str) -> None:
     config = transformers.AutoConfig.from_pretrained(HF / f"{name}.json")

@@ -1,4 +1,4 @@
-"""A row of several samples, told apart by segments, trains as its samples would by themselves."""
+"""A row of several samples, separated by segments, trains as the samples would in rows of their own."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def samples(seq: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 @pytest.mark.parametrize("seq", [12, 13])
 @pytest.mark.parametrize("name", NAMES)
-def test_loss_and_gradients_are_the_sums_of_the_samples_by_themselves(name: str, seq: int) -> None:
+def test_loss_and_gradients_are_the_sums_of_the_samples_alone(name: str, seq: int) -> None:
     _, loss, parameters = build(name)
     (ids, labels, _), packed = samples(seq)
     expected = sums(loss, parameters, ids, labels)

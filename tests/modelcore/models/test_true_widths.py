@@ -13,13 +13,18 @@ from mindspore import Tensor
 
 from . import tiny
 
-CODE_LLAMA = {"rms_norm_eps": 1e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}
-DEEPSEEK = {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e5, "factor": 4.0}}
+CODE_LLAMA: dict[str, Any] = {
+    "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+}
+DEEPSEEK: dict[str, Any] = {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e5, "factor": 4.0}}
 
 
-def llama(hidden: int, heads: int, kv_heads: int, inner: int, **changes: Any) -> dict[str, Any]:
+def llama(
+    hidden: int, heads: int, kv_heads: int, inner: int, *, family: str = "llama", **changes: Any
+) -> dict[str, Any]:
     return tiny.config(
-        "llama",
+        family,
         hidden_size=hidden,
         num_attention_heads=heads,
         num_key_value_heads=kv_heads,
@@ -37,6 +42,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "DeepSeek-Coder-6.7B": llama(4096, 32, 32, 11008, **DEEPSEEK),
     "DeepSeek-Coder-33B": llama(7168, 56, 8, 19200, **DEEPSEEK),
     "DeepSeek-Coder-7B-v1.5": llama(4096, 32, 32, 11008),
+    "Qwen2.5-Coder-0.5B": llama(896, 14, 2, 4864, family="qwen2"),
+    "Qwen2.5-Coder-1.5B": llama(1536, 12, 2, 8960, family="qwen2"),
+    "Qwen2.5-Coder-3B": llama(2048, 16, 2, 11008, family="qwen2"),
+    "Qwen2.5-Coder-7B": llama(3584, 28, 4, 18944, family="qwen2", tie_word_embeddings=False),
+    "Qwen2.5-Coder-14B": llama(5120, 40, 8, 13824, family="qwen2", tie_word_embeddings=False),
+    "Qwen2.5-Coder-32B": llama(5120, 40, 8, 27648, family="qwen2", tie_word_embeddings=False),
     "WizardCoder-15B": tiny.config("gpt_bigcode", n_embd=6144, n_head=48, n_inner=24576, n_layer=1),
 }
 

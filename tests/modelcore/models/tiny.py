@@ -33,6 +33,7 @@ VARIANTS: dict[str, families.Config] = {name: config(name) for name in families.
     "llama, theta 1e6": config("llama", rope_parameters={"rope_type": "default", "rope_theta": 1e6}),
     "llama, linear scaling": config("llama", rope_parameters=LINEAR),
     "llama, linear scaling, tied": config("llama", rope_parameters=LINEAR, tie_word_embeddings=True),
+    "qwen2, untied": config("qwen2", tie_word_embeddings=False),
     "gpt_bigcode, exact gelu, untied": config(
         "gpt_bigcode", activation_function="gelu", tie_word_embeddings=False
     ),

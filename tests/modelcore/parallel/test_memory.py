@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -10,6 +11,7 @@ from modelcore.models.llama.family import LLAMA
 from modelcore.models.model import Model
 from modelcore.parallel.memory import Inference, Training, inference_memory, training_memory, what_fits
 from modelcore.parallel.mesh import Layout
+from tests.families import NAMES, small_model
 
 GIB = 1 << 30
 CODELLAMA_34B = Model(
@@ -39,8 +41,8 @@ SMALL = Model(
     ),
 )
 WIDTHS = SMALL.layer_widths()
-TURNS = 4 * 16 * 8 * 8
-"""Bytes of the constant that turns queries and keys of 16 positions."""
+ROTATIONS = 4 * 16 * 8 * 8
+"""Bytes of the constant that rotates queries and keys of 16 positions."""
 JOB = Training(batch_size=2, seq_length=16, compute_bytes=4)
 PARAMETERS = 4 * (2 * 32 * 32 + 2 * 16 * 32 + 3 * 96 * 32 + 2 * 32) + 2 * 64 * 32 + 32
 
@@ -49,6 +51,23 @@ def test_weights_gradients_and_states_are_those_of_the_slices() -> None:
     need = training_memory(SMALL.partition(Layout()), 0, WIDTHS, JOB)
     assert (need.weights, need.gradients, need.optimizer) == (4 * PARAMETERS, 4 * PARAMETERS, 8 * PARAMETERS)
     assert need.total == 16 * PARAMETERS + need.activations
+
+
+@pytest.mark.parametrize("layout", [Layout(), Layout(model_parallel=2), Layout(pipeline_stage=2)], ids=str)
+@pytest.mark.parametrize("family", NAMES)
+def test_the_weights_of_all_ranks_are_the_model_and_what_they_hold_in_common(
+    family: str, layout: Layout
+) -> None:
+    model = small_model(family, tied=False)
+    cut, widths = model.partition(layout), model.layer_widths()
+    held = [training_memory(cut, rank, widths, JOB).weights for rank in range(layout.world_size)]
+    again = [
+        math.prod(placement.shape)
+        for placement in cut.placements.values()
+        if placement.axis is None and layout.model_parallel > 1
+    ]
+    elements = sum(math.prod(shape) for shape in model.config.parameter_shapes().values())
+    assert sum(held) == 4 * (elements + sum(again))
 
 
 def test_sharded_states_are_divided_among_the_replicas_and_nothing_else_is() -> None:
@@ -61,18 +80,18 @@ def test_sharded_states_are_divided_among_the_replicas_and_nothing_else_is() -> 
 def test_what_a_layer_keeps_counted_by_hand() -> None:
     need = training_memory(SMALL.partition(Layout()), 0, WIDTHS, JOB)
     norms, attention, inner, logits = 4 * 32, 32 + 16 + 16 + 32, 4 * 96, 2 * 64
-    assert need.activations - TURNS == 4 * 2 * 16 * (4 * (norms + attention + inner) + logits)
+    assert need.activations - ROTATIONS == 4 * 2 * 16 * (4 * (norms + attention + inner) + logits)
     recomputed = training_memory(
         SMALL.partition(Layout()), 0, WIDTHS, Training(2, 16, recompute=True, compute_bytes=4)
     )
-    assert recomputed.activations - TURNS == 4 * 2 * 16 * (4 * 32 + (norms + attention + inner) + logits)
+    assert recomputed.activations - ROTATIONS == 4 * 2 * 16 * (4 * 32 + (norms + attention + inner) + logits)
 
 
 def test_the_first_stage_keeps_as_many_micro_batches_as_there_are_stages() -> None:
     cut = SMALL.partition(Layout(pipeline_stage=4))
     one, many = Training(2, 16, micro_batches=1), Training(2, 16, micro_batches=8)
-    need = [training_memory(cut, rank, WIDTHS, many).activations - TURNS for rank in range(4)]
-    first = training_memory(cut, 0, WIDTHS, one).activations - TURNS
+    need = [training_memory(cut, rank, WIDTHS, many).activations - ROTATIONS for rank in range(4)]
+    first = training_memory(cut, 0, WIDTHS, one).activations - ROTATIONS
     assert need[:3] == [4 * first, 3 * first, 2 * first]
 
 

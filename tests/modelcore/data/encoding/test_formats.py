@@ -185,10 +185,33 @@ def test_texts_are_between_bos_and_eos_and_entirely_in_the_loss(
     assert TextEncoder.of(starcoder).encode(["a"]).ids.tolist() == [*starcoder.encode("a"), 0]
 
 
+@pytest.mark.parametrize("system", ["", "Answer in Rust."])
+def test_chatml_gives_the_ids_of_qwens_chat_template(system: str, qwen2_dir: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = load_tokenizer(qwen2_dir)
+    encoded = InstructionEncoder.of(FORMATS["chatml"], tokenizer).encode([TWO_TURNS._replace(system=system)])
+    messages = [{"role": "system", "content": system}] if system else []
+    for question, answer in TWO_TURNS.exchanges:
+        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    text = AutoTokenizer.from_pretrained(qwen2_dir).apply_chat_template(messages, tokenize=False)
+    # The template ends with a newline after the last answer, which no one reads.
+    assert encoded.ids.tolist() == tokenizer.encode(text.removesuffix("\n"))
+    assert trained_texts(encoded, tokenizer) == ["hello<|im_end|>", "see you<|im_end|>"]
+
+
+def test_chatml_needs_its_markers_read_as_tokens(qwen2_dir: Path, vocab_merges_dir: Path) -> None:
+    with pytest.raises(MindrailError, match=r"literal_specials: format chatml writes '<\|im_start\|>'"):
+        InstructionEncoder.of(FORMATS["chatml"], load_tokenizer(qwen2_dir), specials=False)
+    with pytest.raises(MindrailError, match=r"format chatml needs '<\|im_start\|>', which is not in"):
+        InstructionEncoder.of(FORMATS["chatml"], load_tokenizer(vocab_merges_dir))
+
+
 def test_only_wizardcoder_holds_a_single_question() -> None:
     assert {name: form.multi_turn for name, form in FORMATS.items()} == {
         "wizardcoder": False,
         "llama": True,
         "codellama-instruct": True,
         "deepseek": True,
+        "chatml": True,
     }

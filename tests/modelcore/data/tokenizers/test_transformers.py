@@ -59,6 +59,26 @@ def test_small_vocab_and_merges_with_digits_in_words_agree(tmp_path: Path) -> No
     assert load_tokenizer(tmp_path).pieces(load_tokenizer(tmp_path).encode("12 123")) == ["12", "Ġ12", "3"]
 
 
+@pytest.mark.parametrize("files", [["tokenizer.json"], ["vocab.json", "merges.txt"]], ids=str)
+def test_small_files_of_qwen2s_kind_agree_with_transformers(
+    files: list[str], qwen2_dir: Path, tmp_path: Path
+) -> None:
+    """From vocab.json and merges.txt, transformers makes Qwen2's normaliser and pre-tokenizer, too."""
+    from transformers import AutoTokenizer
+
+    for name in (*files, "tokenizer_config.json", "generation_config.json"):
+        shutil.copy(qwen2_dir / name, tmp_path)
+    texts = [*TEXTS, "<|im_start|>user\nit's  I'LL\r\n\n x<|im_end|>\n", "e\u0301 ١٢ 12ab\t\tx  \n"]
+    theirs, ours = AutoTokenizer.from_pretrained(tmp_path), load_tokenizer(tmp_path)
+    assert ours.encode_batch(texts) == theirs(texts, add_special_tokens=False)["input_ids"]
+    assert (ours.bos_id, ours.eos_id, ours.pad_id) == (
+        theirs.bos_token_id,
+        theirs.eos_token_id,
+        theirs.pad_token_id,
+    )
+    assert ours.bos_id is None
+
+
 def test_a_small_tokenizer_model_agrees(sentencepiece_dir: Path) -> None:
     texts = [text for text in TEXTS if text]
     assert_same_ids(sentencepiece_dir, legacy_llama(sentencepiece_dir / "tokenizer.model"), texts)

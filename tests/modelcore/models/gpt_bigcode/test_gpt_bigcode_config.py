@@ -52,7 +52,7 @@ def test_an_untied_head_is_a_parameter() -> None:
 @pytest.mark.parametrize(
     ("name", "tanh"), [("gelu_pytorch_tanh", True), ("gelu_new", True), ("gelu_fast", True), ("gelu", False)]
 )
-def test_both_forms_of_gelu_are_told_apart(name: str, tanh: bool) -> None:
+def test_both_forms_of_gelu_are_distinguished(name: str, tanh: bool) -> None:
     assert read(activation_function=name).gelu_tanh is tanh
 
 
