@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -135,24 +136,26 @@ CHAT_TEMPLATE = """
 """Qwen2.5-Coder's, without what it does with tools."""
 
 
-def train_sentencepiece() -> bytes:
-    """Return a tokenizer.model as Llama's is trained."""
+def train_sentencepiece(**options: Any) -> bytes:
+    """Return a tokenizer.model as Llama's is trained, but for what the options change."""
     model = io.BytesIO()
+    lines = iter([line for text in CORPUS for line in text.split("\n") if line])
+    like_llama: dict[str, Any] = {
+        "model_type": "bpe",
+        "vocab_size": 420,
+        "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False,
+        "byte_fallback": True,
+        "split_digits": True,
+        "allow_whitespace_only_pieces": True,
+        "unk_id": 0,
+        "bos_id": 1,
+        "eos_id": 2,
+        "pad_id": -1,
+        "minloglevel": 2,
+    }
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([line for text in CORPUS for line in text.split("\n") if line]),
-        model_writer=model,
-        model_type="bpe",
-        vocab_size=420,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        byte_fallback=True,
-        split_digits=True,
-        allow_whitespace_only_pieces=True,
-        unk_id=0,
-        bos_id=1,
-        eos_id=2,
-        pad_id=-1,
-        minloglevel=2,
+        sentence_iterator=lines, model_writer=model, **{**like_llama, **options}
     )
     return model.getvalue()
 

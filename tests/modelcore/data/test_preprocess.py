@@ -349,3 +349,17 @@ def test_nothing_is_left_when_writing_fails(run, tmp_path: Path, monkeypatch: py
     with pytest.raises(ZeroDivisionError):
         run(records(3))
     assert [path.name for path in tmp_path.iterdir()] == ["source0.json"]
+
+
+def test_texts_that_are_bad_or_empty_are_counted(run) -> None:
+    data = [{"text": "one"}, {"title": "x"}, {"text": ""}, {"content": 3}, {"content": "two"}]
+    with pytest.raises(MindrailError, match="record 2, field 'text': missing"):
+        run(data, format="text", seq_length=1)
+    report, out = run(data, format="text", seq_length=1, skip_bad=True)
+    assert (report.records_in, report.bad, report.empty_answers) == (5, 2, 1)
+    assert report.listed["empty_answers"] == [3]
+    assert [message.partition(":")[0] for message in report.messages] == [
+        "record 2, field 'text'",
+        "record 4, field 'content'",
+    ]
+    assert len(rows(out)) >= 2

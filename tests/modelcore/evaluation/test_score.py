@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from modelcore.config.evaluation import Score
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, load_benchmark
 from modelcore.evaluation.conditions import TemplateRecord
 from modelcore.evaluation.report import read_report
-from modelcore.evaluation.score import score
-from modelcore.sandbox.limits import Limits
+from modelcore.evaluation.score import limits_of, score
+from modelcore.sandbox.limits import DEFAULT_LIMITS, Limits
 from tests.paths import ROOT
 
 from . import small_mbpp
@@ -316,3 +317,9 @@ def test_with_other_limits_nothing_is_resumed(tmp_path: Path, tiny: Benchmark, w
     limits = Limits(seconds=2.0)
     score(samples, tiny, tmp_path / "out", limits=limits, progress=lambda n, *rest: done.append(n))
     assert done == [0, 1, 2]
+
+
+def test_a_configurations_limits_are_in_seconds_and_bytes() -> None:
+    limits = limits_of(Score(timeout=2.5, memory_mb=100))
+    assert (limits.seconds, limits.memory) == (2.5, 100 << 20)
+    assert limits_of(Score()) == DEFAULT_LIMITS

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from modelcore.data.tokenizers import load_tokenizer, tokenizer_files
 from modelcore.errors import MindrailError
+from tests.modelcore.data.conftest import train_sentencepiece
 
 TEXT = "def add(a, b):\n    return  a + 123 # wörld 🙂\t\n"
 
@@ -201,3 +202,92 @@ def test_a_damaged_vocabulary_is_refused_by_name(tmp_path: Path, name: str) -> N
 def test_the_files_of_a_tokenizer_are_listed_in_order(vocab_merges_dir: Path) -> None:
     names = [path.name for path in tokenizer_files(vocab_merges_dir)]
     assert names == ["vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"]
+
+
+def test_marks_are_found_where_a_normalizer_changes_the_text(
+    tokenizer_json_dir: Path, tmp_path: Path
+) -> None:
+    """NFC, as Qwen2's tokenizer.json has it: the tokens spell other bytes than the text has."""
+    directory = shutil.copytree(tokenizer_json_dir, tmp_path / "nfc")
+    state = json.loads((directory / "tokenizer.json").read_text())
+    (directory / "tokenizer.json").write_text(json.dumps(state | {"normalizer": {"type": "NFC"}}))
+    tokenizer = load_tokenizer(directory)
+    decomposed, composed = "Cafe\u0301 noir cafe\u0301", "Caf\u00e9 noir caf\u00e9"
+    assert tokenizer.encode(decomposed) == tokenizer.encode(composed)
+    for specials in (True, False):
+        marked = tokenizer.encode_marked([decomposed] * 4 + ["plain"], [0, 5, 10, 16, 2], specials=specials)
+        ids = tokenizer.encode(composed, specials=specials)
+        before = [tokenizer.decode(ids[:mark]) for mark in marked.marks[:4]]
+        assert before == ["", "Caf\u00e9", "Caf\u00e9 noir", composed]
+        assert marked.ids[: len(ids)].tolist() == ids
+
+
+def test_a_mark_behind_special_tokens_counts_them(sentencepiece_dir: Path) -> None:
+    tokenizer = load_tokenizer(sentencepiece_dir)
+    text = "ab</s><s>cd"
+    first = len(tokenizer.encode("ab"))
+    marks = tokenizer.encode_marked([text] * 6, [0, 2, 4, 6, 9, 11]).marks.tolist()
+    assert marks == [0, first, first + 1, first + 1, first + 2, len(tokenizer.encode(text))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tokenizer_config.json", '{"eos_token": "<none>"}', "'<none>' is not in the vocabulary"),
+        (
+            "tokenizer_config.json",
+            '{"additional_special_tokens": ["<none>"]}',
+            "special token '<none>' is not in the vocabulary",
+        ),
+        ("generation_config.json", '{"pad_token_id": 420}', "id 420 is outside the 420 ids"),
+        ("added_tokens.json", '{"<x>": 7}', "'<x>' should be id 7, which is '<0x04>'"),
+    ],
+)
+def test_files_beside_a_sentencepiece_model_that_do_not_fit_are_refused(
+    sentencepiece_dir: Path, tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    directory = shutil.copytree(sentencepiece_dir, tmp_path / "t")
+    (directory / name).write_text(content)
+    with pytest.raises(MindrailError, match=message):
+        load_tokenizer(directory)
+
+
+def test_a_sentencepiece_model_without_a_role_says_how_to_name_it(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(train_sentencepiece(bos_id=-1))
+    tokenizer = load_tokenizer(tmp_path)
+    assert (tokenizer.bos_id, tokenizer.eos_id) == (None, 2)
+    with pytest.raises(MindrailError, match="no bos token; set bos_token in tokenizer_config.json"):
+        tokenizer.encode("a", bos=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"normalization_rule_name": "nmt_nfkc"},
+        {"remove_extra_whitespaces": True},
+        {"add_dummy_prefix": False},
+        {"byte_fallback": False, "hard_vocab_limit": False},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_a_sentencepiece_model_that_changes_its_text_is_refused(tmp_path: Path, options: dict) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(train_sentencepiece(**options))
+    with pytest.raises(MindrailError, match=r"only vocabularies .* Llama's .* are supported"):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("vocab.json", b'{"a": "1"}', "vocab.json: an id is not a whole number"),
+        ("vocab.json", b'{"a": -1}', "vocab.json: an id is not a whole number"),
+        ("merges.txt", b"a \xff\n", r"merges.txt: not UTF-8 \(invalid start byte at byte 2\)"),
+    ],
+)
+def test_a_vocabulary_with_wrong_entries_is_refused(
+    vocab_merges_dir: Path, tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    directory = shutil.copytree(vocab_merges_dir, tmp_path / "t")
+    (directory / name).write_bytes(content)
+    with pytest.raises(MindrailError, match=message):
+        load_tokenizer(directory)
