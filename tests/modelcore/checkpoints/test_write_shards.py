@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelcore.checkpoints import write_shards as reshard_files
+from modelcore.checkpoints import write_shards
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.weights.checkpoint import open_file
@@ -105,10 +105,32 @@ def test_only_files_of_the_same_origin_are_taken_for_finished(source: Path, tmp_
     wanted = source.read_bytes()
     files = {path: target(tensors)}
     write_targets(files, "source")
-    note = reshard_files._note_path(path)
+    note = write_shards._note_path(path)
     for origin, kept in (("source", True), ("another source", False)):
         path.write_bytes(b"left by an earlier run")
         note.write_text(f"{origin} {files[path].layout.digest()}")
         write_targets(files, "source")
         assert (path.read_bytes() != wanted) is kept
         assert not note.exists()
+
+
+def test_a_file_is_on_the_disk_before_a_note_says_that_it_is_finished(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    fsync, write_text = os.fsync, Path.write_text
+
+    def recorded_fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        assert path.read_bytes() == source.read_bytes()
+        events.append(f"sync {path.name}")
+        fsync(descriptor)
+
+    def recorded_write(path: Path, text: str) -> int:
+        events.append(f"write {path.name}")
+        return write_text(path, text)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(Path, "write_text", recorded_write)
+    write_targets({tmp_path / "copy.ckpt": target(dict(open_file(source)))}, "source")
+    assert events == ["sync copy.ckpt.writing", "write copy.ckpt.origin"]
