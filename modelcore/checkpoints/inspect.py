@@ -1,7 +1,7 @@
 """Says what a path is: a checkpoint or a part of one, a strategy, a MindRecord, a tokenizer, an artifact.
 
-Everything is told from headers and small files, so that 13 GB take no longer than 13 kB. What each kind of
-thing is and whether it is sound is for its own package to say; here they are only told apart.
+Only headers and small files are read, so 13 GB take no longer than 13 kB. Here the kinds are distinguished;
+what each holds and whether it is sound is decided in its own package.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ def _companion_notes(home: Path, has_config: bool) -> list[str]:
     """Return what the tokenizer beside weights is, and where it and config.json disagree."""
     notes = []
     if any((home / name).is_file() for name in VOCABULARIES):
-        told = describe_tokenizer(home)
-        notes.append(f"tokenizer beside it: {told.kind}, {told.vocab_size} tokens")
+        tokenizer = describe_tokenizer(home)
+        notes.append(f"tokenizer beside it: {tokenizer.kind}, {tokenizer.vocab_size} tokens")
     return notes + (check_vocabulary(home, read_model(home).config) if has_config else [])
 
 
@@ -185,19 +185,25 @@ def _mindrecord(path: Path) -> Found:
 
 
 def _mindrecords(paths: Sequence[Path]) -> Found:
-    told = {path.name: inspect_mindrecord(path) for path in paths}
+    records = {path.name: inspect_mindrecord(path) for path in paths}
     rows = tuple(
-        {"file": name, "rows": info.rows, "columns": ", ".join(info.columns)} for name, info in told.items()
+        {"file": name, "rows": info.rows, "columns": ", ".join(info.columns)}
+        for name, info in records.items()
     )
-    totals = {"files": len(rows), "rows": sum(info.rows for info in told.values())}
+    totals = {"files": len(rows), "rows": sum(info.rows for info in records.values())}
     return Found("MindRecords", rows, rows, totals, ())
 
 
 def _tokenizer(directory: Path) -> Found:
-    told = describe_tokenizer(directory)
-    totals: Row = {"tokens": told.vocab_size, "bos": told.bos_id, "eos": told.eos_id, "pad": told.pad_id}
+    tokenizer = describe_tokenizer(directory)
+    totals: Row = {
+        "tokens": tokenizer.vocab_size,
+        "bos": tokenizer.bos_id,
+        "eos": tokenizer.eos_id,
+        "pad": tokenizer.pad_id,
+    }
     files = ", ".join(path.name for path in tokenizer_files(directory))
-    return _table(f"tokenizer ({told.kind})", told.special, totals, [f"read from {files}"])
+    return _table(f"tokenizer ({tokenizer.kind})", tokenizer.special, totals, [f"read from {files}"])
 
 
 def _artifact(path: Path, manifest: Manifest) -> Found:

@@ -39,7 +39,7 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
 
     Args:
         plan: the job.
-        progress: is told of tokens generated; a response that ends early lowers the total.
+        progress: gets the tokens generated; a response that ends early lowers the total.
 
     Raises:
         MindrailError: checkpoint, tokenizer or prompts do not fit each other.

@@ -48,7 +48,7 @@ class Checkpoints:
         rank: this one.
         keep: how many to keep.
         least: the smallest of all ranks' numbers; also the barrier.
-        log: told, in one line each, which parts are damaged and what is done about it.
+        log: gets one line for each damaged part, with what is done about it.
         describe: puts into a checkpoint's directory what this rank has to say about its part.
     """
 

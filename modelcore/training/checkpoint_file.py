@@ -1,4 +1,4 @@
-"""One rank's part of a checkpoint on disk: a `.ckpt` and beside it a `state.json` that vouches for it.
+"""One rank's part of a checkpoint on disk: a `.ckpt` and beside it a `state.json` with its digest.
 
 `rank_<r>/checkpoint_<r>.ckpt` is what MindSpore reads. `state.json` comes last and says which bytes belong
 there; a part without it, or whose bytes differ, is not there at all. Both appear by renaming.

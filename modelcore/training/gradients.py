@@ -42,7 +42,7 @@ class Gradients(nn.Cell):
 
         Args:
             x: int32 ids [rows, seq_length], or the hidden states that the stage before gave.
-            labels: int32 [rows, seq_length], what comes after each token; -100 where nothing is learnt.
+            labels: int32 [rows, seq_length], what comes after each token; -100 where it is not in the loss.
             loss_scale: fp32 scalar.
             segments: of packed rows, int32 [rows, seq_length]; otherwise none.
         """

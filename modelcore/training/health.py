@@ -1,4 +1,4 @@
-"""When a run must stop, or may go on: loss scale, losses that are not finite, losses that explode."""
+"""When a run must stop or may continue: loss scale, losses that are not finite, losses that explode."""
 
 from __future__ import annotations
 

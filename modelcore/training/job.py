@@ -42,7 +42,7 @@ class Job:
     Args:
         plan: what to do.
         rank: who this is.
-        progress: told the steps done.
+        progress: gets the steps done.
     """
 
     def __init__(self, plan: TrainPlan, rank: int, progress: Progress) -> None:

@@ -23,7 +23,7 @@ class Reporter:
         rank: this one; rank 0 writes the files.
         rows: of the data set, to count epochs.
         start: steps done before.
-        progress: told the steps done.
+        progress: gets the steps done.
         flops: floating-point operations of a token in a row of the given length.
     """
 

@@ -1,4 +1,4 @@
-"""Going on from another run's checkpoint, whatever its layout: it is made one of this run's own.
+"""Resuming from another run's checkpoint, whatever its layout: it becomes one of this run's own.
 
 The newest checkpoint that is complete and undamaged is resharded, weights and optimizer states, into the new
 run's checkpoint directory; step, loss scale and counters come along, and so do the metrics up to there. Which
@@ -34,7 +34,7 @@ _STEP = re.compile(r"step_(\d+)")
 
 @dataclass(frozen=True)
 class Adopted:
-    """What a run goes on from: the checkpoint's directory, the steps done, the layout it was made with."""
+    """What a run resumes from: the checkpoint's directory, the steps done, the layout it was made with."""
 
     checkpoint: Path
     step: int
@@ -56,8 +56,8 @@ def adopt(
     Args:
         source: a run's output directory, its checkpoints/, or one checkpoint (`step_<n>`).
         plan: the job; its output directory gets the checkpoint.
-        progress: told the bytes done.
-        log: told, in one line each, which checkpoints are not used and why.
+        progress: gets the bytes done.
+        log: gets one line for each checkpoint that is not used, with the reason.
 
     Returns:
         What was adopted; None if the job's own newest checkpoint is as far already.

@@ -26,8 +26,8 @@ class TokenRows:
     """Rows of seq_length + 1 tokens.
 
     Args:
-        path: a MindRecord file with the column input_ids and, where some tokens are not learnt, labels; of
-            packed rows also segments.
+        path: a MindRecord file with the column input_ids and, where some tokens are not in the loss, labels;
+            of packed rows also segments.
         vocab_size: of the model, which no token may exceed.
 
     Raises:
@@ -98,7 +98,7 @@ class TokenRows:
 
 
 def read_rows(path: Path, vocab_size: int) -> TokenRows:
-    """Open a MindRecord file of rows; without a labels column every token is learnt.
+    """Open a MindRecord file of rows; without a labels column every token is in the loss.
 
     Raises:
         MindrailError: as of `TokenRows`.

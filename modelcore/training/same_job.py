@@ -1,4 +1,4 @@
-"""Whether a checkpoint is of the job that a plan describes, so that going on from it makes sense."""
+"""Whether a checkpoint is of the job that a plan describes, so that resuming from it makes sense."""
 
 from __future__ import annotations
 

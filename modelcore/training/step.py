@@ -37,7 +37,7 @@ class StepResult:
         loss: mean over the global batch's tokens.
         global_norm: of the mean gradient, before clipping.
         rate: learning rate.
-        tokens: of the global batch that were learnt.
+        tokens: of the global batch that are in the loss.
         positions: tokens of the global batch, padding and all.
         faulty: what of this rank's own is not finite, of weights, loss and gradient; empty in a good step.
         updated: whether the weights changed.

@@ -1,7 +1,7 @@
-"""The loss of rows held back from training: the mean over every one of their learnt tokens, at any layout.
+"""The loss of rows held back from training: the mean over all of their tokens in the loss, at any layout.
 
 The rows pass in batches of the training's shape, so that nothing is compiled for them alone. Where they do
-not fill the last batch, rows without a learnt token do; none of the file's is left out or counted twice.
+not fill the last batch, rows without a token in the loss do; none of the file's is left out or counted twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Validation:
         vocab_size: of the model.
         replica: this rank's place along the data axis.
         evaluate: judges micro-batches; collective.
-        progress: told how far it is.
+        progress: gets how far it is.
 
     Raises:
         MindrailError: the file is not of this model's rows.
@@ -61,7 +61,7 @@ class Validation:
             loss, count = self._evaluate(self._batch(batch))
             loss_sum, tokens = loss_sum + loss, tokens + count
         if not tokens:
-            raise MindrailError("no token of its rows is learnt", where=plan.validation)
+            raise MindrailError("no token of its rows is in the loss", where=plan.validation)
         if not math.isfinite(loss_sum):
             raise MindrailError(
                 f"the validation loss is {loss_sum} after step {step}", fix="lower train.learning_rate"
