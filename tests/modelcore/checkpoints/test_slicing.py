@@ -158,6 +158,10 @@ def test_copies_along_two_axes_of_the_matrix_are_numbered_with_the_left_one_oute
     assert device_box("w", layout, 17, (24,)) == ((10, 12),)
     assert device_box("w", layout, 3, (24,)) == ((6, 8),)
     assert whole_shape("w", layout, (2,)) == (24,)
+    everyone = TensorLayout((2, 3, 4), ((1,),), shard_step=2, shard_size=-1)
+    assert device_box("w", everyone, 17, (24,)) == ((13, 14),)
+    nested = TensorLayout((2, 3, 4), ((0, 2),))
+    assert device_box("w", nested, 17, (24,)) == ((9, 12),)
     layout = TensorLayout((2, 3, 4), ((0,),), shard_step=4, shard_size=3)
     assert device_box("w", layout, 9, (24,)) == ((10, 12),)
 
