@@ -1,11 +1,13 @@
-"""Which directory on this machine is meant by a checkpoint's name: a path, or the newest. No Prefect here."""
+"""Which directory a checkpoint's name means: a path, the newest, or none before a download. No Prefect."""
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from modelcore.checkpoints.inspect_checkpoint import inspect_checkpoint
 from modelcore.errors import MindrailError
+from modelcore.models.shipped import model_names
 from modelcore.store.store import Store
 
 __all__ = ["check_whole", "named_checkpoint"]
@@ -19,10 +21,10 @@ def named_checkpoint(store: Store, name: str) -> Path | None:
 
     Args:
         store: whose newest trained checkpoint `newest` means.
-        name: as `Evaluate.checkpoints` explains.
+        name: as `Evaluate.checkpoints` explains. A path that exists comes before a model of the same name.
 
     Raises:
-        MindrailError: there is nothing there.
+        MindrailError: there is nothing there, and no shipped model of that name.
     """
     kind, _, directory = name.partition(":")
     if name == _NEWEST:
@@ -32,9 +34,13 @@ def named_checkpoint(store: Store, name: str) -> Path | None:
     if "://" in name:
         return None
     path = Path(name)
-    if not path.exists():
-        raise MindrailError("there is no such file or directory", where=path, fix="check the path")
-    return path
+    if path.exists():
+        return path
+    if name in model_names():
+        return None
+    near = difflib.get_close_matches(name, model_names(), n=1)
+    fix = f"did you mean {near[0]}?" if near else "check the path, or see: mindrail models"
+    raise MindrailError("there is no such file or directory, and no model of that name", where=name, fix=fix)
 
 
 def check_whole(directory: Path) -> str:

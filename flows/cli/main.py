@@ -15,6 +15,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     models,
     preprocess,
     pretrain,
+    prompts,
     reshard,
     results,
     run,

