@@ -10,7 +10,7 @@ import sys
 
 from rich.console import Console
 
-__all__ = ["log", "log_wait", "stderr"]
+__all__ = ["log", "log_wait", "stderr", "warn"]
 
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 """What everything for the person who watches is printed on; a command's stdout holds its result alone."""
@@ -18,16 +18,25 @@ stderr = Console(stderr=True, soft_wrap=True, highlight=False)
 
 def log(line: str) -> None:
     """Print one line on stderr, and add it to the run's log where this is part of a run."""
-    logger = _run_logger()
-    if logger is not None:
-        logger.info(line)
-    if logger is None or not _prefect_prints(logger):
-        stderr.print(line, markup=False)
+    _log(line, logging.INFO)
+
+
+def warn(line: str) -> None:
+    """Log, as a warning, a line on which a result may depend."""
+    _log(f"warning: {line}", logging.WARNING)
 
 
 def log_wait(seconds: float) -> None:
     """Log how long a busy server wants us to wait."""
     log(f"the server is busy and asks to wait {seconds:.0f} s")
+
+
+def _log(line: str, level: int) -> None:
+    logger = _run_logger()
+    if logger is not None:
+        logger.log(level, line)
+    if logger is None or not _prefect_prints(logger):
+        stderr.print(line, markup=False, style="yellow" if level >= logging.WARNING else None)
 
 
 def _run_logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger] | None:

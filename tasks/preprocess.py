@@ -6,17 +6,21 @@ import shutil
 from pathlib import Path
 
 from modelcore.config.data import Preprocess
+from modelcore.data.losses import check_truncated, loss_warning
+from modelcore.data.mindrecord.output import report_path
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess as write_rows
+from modelcore.data.report import PreprocessReport
 from modelcore.progress import Progress
 from modelcore.store.store import Store
 from tasks.inputs import check_file, tokenizer_digest
+from tasks.log import warn
 from tasks.step import Step
-from tasks.step_task import Outcome, build_step, step_task
+from tasks.step_task import Outcome, build_step, finished, step_task
 
 __all__ = ["preprocess", "rows_file"]
 
-_VERSION = 2
+_VERSION = 3
 _ROWS = Path("rows") / "train.mindrecord"
 
 
@@ -39,7 +43,7 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
     """
     source = check_file(config.input, key="preprocess.input")
     benchmarks = tuple(check_file(name, key="preprocess.benchmarks") for name in config.benchmarks)
-    choices = config.model_dump(exclude={"input", "benchmarks"})
+    choices = config.model_dump(exclude={"input", "benchmarks", "max_truncated"})
 
     def build(directory: Path, progress: Progress) -> None:
         _empty(directory)
@@ -49,7 +53,7 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
         )
         write_page(rows, report)
 
-    return build_step(
+    outcome = build_step(
         store,
         "preprocess",
         build,
@@ -57,6 +61,16 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
         inputs={"data": store.digests.sha256(source), "tokenizer": tokenizer_digest(store, checkpoint)},
         parameters=choices | {"benchmarks": [store.digests.sha256(path) for path in benchmarks]},
     )
+    _check_losses(finished(outcome).path, config)
+    return outcome
+
+
+def _check_losses(rows: Path, config: Preprocess) -> None:
+    """Warn of lost data, also when the rows are cached; the rows stay in the store if it is too much."""
+    report = PreprocessReport.read(report_path(rows_file(rows)))
+    if (warning := loss_warning(report)) is not None:
+        warn(warning)
+    check_truncated(report, config.max_truncated, where="preprocess.max_truncated")
 
 
 def _empty(directory: Path) -> None:

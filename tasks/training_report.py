@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from modelcore.config.runs import Training
+from modelcore.data.losses import loss_warning
 from modelcore.data.mindrecord.output import report_path
 from modelcore.data.page import data_section
 from modelcore.data.report import PreprocessReport
@@ -26,7 +27,7 @@ from tasks.run_directory import write_run
 from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
 
-__all__ = ["created", "data_of", "row_of", "training_of", "training_report"]
+__all__ = ["created", "data_of", "row_of", "training_of", "training_report", "warnings_of"]
 
 
 def training_report(store: Store, config: Training, steps: TrainingSteps, recorder: StepRecorder) -> Path:
@@ -43,6 +44,7 @@ def training_report(store: Store, config: Training, steps: TrainingSteps, record
     page = TrainingPage(
         title=config.name,
         created=created(now),
+        warnings=warnings_of(steps.preprocess),
         training=training,
         data=data_of(steps.preprocess),
         steps=[row_of(step) for step in recorder.steps],
@@ -88,7 +90,17 @@ def _settings(config: Training) -> Iterator[tuple[str, str]]:
 
 def data_of(preprocess: Step) -> DataSection:
     """Return what a page shows of the rows that were trained on."""
-    return data_section(PreprocessReport.read(report_path(rows_file(preprocess.path))))
+    return data_section(_report_of(preprocess))
+
+
+def warnings_of(preprocess: Step) -> list[str]:
+    """Return what a page says first about the rows: the data that was lost."""
+    warning = loss_warning(_report_of(preprocess))
+    return [] if warning is None else [warning]
+
+
+def _report_of(preprocess: Step) -> PreprocessReport:
+    return PreprocessReport.read(report_path(rows_file(preprocess.path)))
 
 
 def row_of(step: Step) -> StepRow:

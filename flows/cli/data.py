@@ -40,11 +40,16 @@ def conversations(source: Path, output: Path, skip_bad: bool, as_json: bool) -> 
 @as_json
 def report(path: Path, as_json: bool) -> None:
     """Print what happened to the records: PATH is an output of `preprocess`, or its FILE.report.json."""
+    from modelcore.data.losses import loss_warning
     from modelcore.data.mindrecord.output import report_path
     from modelcore.data.report import PreprocessReport
+    from tasks.log import warn
 
     found = path if path.suffix == ".json" else report_path(path)
-    emit(json.loads(PreprocessReport.read(found).to_json()), as_json, show_report)
+    result = PreprocessReport.read(found)
+    emit(json.loads(result.to_json()), as_json, show_report)
+    if (warning := loss_warning(result)) is not None:
+        warn(warning)
 
 
 @data.command()

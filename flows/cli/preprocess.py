@@ -38,9 +38,11 @@ def preprocess(
     read. FILE.mindrecord, its index FILE.mindrecord.db and FILE.report.json appear together or not at
     all; FILE.report.html shows the report. Nothing that exists is replaced.
     """
+    from modelcore.data.losses import loss_warning
     from modelcore.data.mindrecord.output import page_path
     from modelcore.data.page import write_page
     from modelcore.data.preprocess import preprocess as write_rows
+    from tasks.log import warn
     from tasks.progress import shown_progress
 
     if not source.is_file():
@@ -55,5 +57,7 @@ def preprocess(
             **options.model_dump(),
         )
     write_page(output, report)
+    if (warning := loss_warning(report)) is not None:
+        warn(warning)
     result = {"output": str(output), "page": str(page_path(output)), **json.loads(report.to_json())}
     emit(result, as_json, show_report)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from modelcore.config.section import Flag, PositiveInt, Section, ShareBelowOne
+from modelcore.config.section import Flag, PositiveInt, Section, Share, ShareBelowOne
 
 __all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowOptions", "TextFormat"]
 
@@ -23,6 +23,7 @@ _WITH_MINDFORMERS = {
     "seq_length",
     "compat",
     "strict",
+    "max_truncated",
     "skip_bad",
     "pad_id",
     "rows_per_file",
@@ -43,6 +44,9 @@ class RowOptions(Section):
         description="Rows as the model was trained on, or as MindFormers writes them, faults included",
     )
     strict: bool = Field(False, description="Fail if any record is truncated, dropped or wholly masked")
+    max_truncated: Share = Field(
+        1.0, description="Fail if a larger share of the samples than this is truncated (0 to 1)"
+    )
     skip_bad: bool = Field(False, description="Leave out records that cannot be read, and count them")
     pack: bool = Field(False, description="Put several samples into a row; training keeps them apart")
     validation: ShareBelowOne = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modelcore.data.losses import loss_warning
 from modelcore.data.mindrecord.output import page_path
 from modelcore.data.report import PreprocessReport
 from modelcore.report.data_section import CountRow, DataPage, DataSection, TextSpan, render_data_page
@@ -32,7 +33,9 @@ _LOSSES = ("bad", "truncated", "tokens_lost", "wholly_masked")
 
 def write_page(path: Path, report: PreprocessReport) -> None:
     """Write the report on the rows in `path` as a self-contained page beside them."""
-    html = render_data_page(DataPage(f"{path.name}: {report.format} rows", data_section(report)))
+    warning = loss_warning(report)
+    warnings = [] if warning is None else [warning]
+    html = render_data_page(DataPage(f"{path.name}: {report.format} rows", warnings, data_section(report)))
     page_path(path).write_text(html, encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.encoding.prefetch import prefetch
 from modelcore.data.encoding.samples import Sample, read_samples, read_texts
 from modelcore.data.encoding.workers import examine_all, suitable_workers
+from modelcore.data.losses import KEPT_WHOLE, SampleLengths, check_truncated
 from modelcore.data.mindrecord.output import atomic_rows, report_path
 from modelcore.data.mindrecord.sink import Sinks, open_sinks
 from modelcore.data.options import Options
@@ -97,6 +98,7 @@ def _fill(
 ) -> None:
     """Read, examine and write the samples of the source, in parallel."""
     selector = Selector(plan.options, report)
+    lengths = SampleLengths()
     samples = selector.first_pass(_read(source, plan.options, report))
     with (
         prefetch(chunked(samples)) as chunks,
@@ -105,9 +107,11 @@ def _fill(
         for chunk, examined in results:
             keep, validation = selector.second_pass(chunk, examined)
             report.lengths.add(examined.encoded.lengths[keep])
+            lengths.add(examined.encoded.lengths[keep])
             sinks.add(chunk, examined.encoded, keep, validation)
             progress(chunk.numbers[-1], None, "records")
     sinks.finish()
+    report.seq_length_for_99 = lengths.seq_length(KEPT_WHOLE)
 
 
 def _read(source: Path, options: Options, report: PreprocessReport) -> Iterator[Sample]:
@@ -128,3 +132,4 @@ def _check_result(source: Path, report: PreprocessReport, options: Options) -> N
         raise MindrailError(
             f"strict: {losses} of {report.records_in} records", where=source, fix="raise seq_length"
         )
+    check_truncated(report, options.max_truncated, where=source)

@@ -94,6 +94,7 @@ class PreprocessReport:
         trained_tokens: tokens in the loss.
         dropped_tokens: tokens at the end of a stream that fill no row.
         lengths: tokens per sample, before truncation.
+        seq_length_for_99: the least seq_length that truncates at most 1 % of the samples; 0 if not known.
         listed: name of a count to the numbers of the first records counted.
         messages: errors in the first invalid records.
         contamination: benchmark problem to the numbers of the records that share text with it.
@@ -120,6 +121,7 @@ class PreprocessReport:
     tokens: int = 0
     trained_tokens: int = 0
     dropped_tokens: int = 0
+    seq_length_for_99: int = 0
     listed: dict[str, list[int]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     contamination: dict[str, list[int]] = field(default_factory=dict)
@@ -136,6 +138,11 @@ class PreprocessReport:
     def width(self) -> int:
         """Tokens per row."""
         return self.seq_length + 1
+
+    @property
+    def samples(self) -> int:
+        """Samples that became rows, or were dropped for want of a token in the loss."""
+        return sum(self.lengths.counts)
 
     @property
     def trained_share(self) -> float:

@@ -70,9 +70,10 @@ class DataSection:
 
 @dataclass(frozen=True)
 class DataPage:
-    """The section as a separate page."""
+    """The section as a separate page; the warnings come first."""
 
     title: str
+    warnings: Sequence[str]
     data: DataSection
 
 

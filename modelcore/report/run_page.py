@@ -36,6 +36,7 @@ class RunPage:
     Attributes:
         title: the run's name.
         created: when and on which host the page was written.
+        warnings: what may make the numbers below other than expected; shown first.
         score: of the trained checkpoint.
         comparisons: of the trained checkpoint with the one before training.
         training: losses, learning rate, speed and memory.
@@ -49,6 +50,7 @@ class RunPage:
 
     title: str
     created: str
+    warnings: Sequence[str]
     score: ScoreSection
     comparisons: Sequence[ComparisonSection]
     training: TrainingSection

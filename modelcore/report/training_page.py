@@ -20,6 +20,7 @@ class TrainingPage:
     Attributes:
         title: the run's name.
         created: when and on which host the page was written.
+        warnings: what may make the numbers below other than expected; shown first.
         training: losses, learning rate, speed and memory.
         data: the result of preprocessing the training data.
         steps: every step in order.
@@ -28,6 +29,7 @@ class TrainingPage:
 
     title: str
     created: str
+    warnings: Sequence[str]
     training: TrainingSection
     data: DataSection
     steps: Sequence[StepRow]

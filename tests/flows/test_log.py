@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,12 +24,13 @@ from tests.paths import ROOT
 
 FLOW = """
 from prefect import flow
-from tasks.log import log
+from tasks.log import log, warn
 from tasks.step_task import step_task
 
 @step_task("speak")
 def speak() -> None:
     log("a line of the task")
+    warn("a line of caution")
 
 @flow(name="speak")
 def run() -> None:
@@ -41,7 +43,7 @@ if __name__ == "__main__":
 """
 
 
-def logged(message: str) -> list[dict[str, str]]:
+def logged(message: str) -> list[dict[str, Any]]:
     """Return the server's log lines that contain `message`; they arrive up to a few seconds later."""
     deadline = time.monotonic() + 30
     while True:
@@ -75,7 +77,10 @@ def program(tmp_path: Path) -> Path:
 @pytest.mark.server
 def test_lines_of_flows_and_tasks_are_on_the_server_and_once_on_stderr(server: None, program: Path) -> None:
     lines = stderr_of(program)
-    assert [line.partition("a line of")[2] for line in lines] == [" the flow", " the task", " no run"]
+    ends = [line.partition("a line of")[2] for line in lines]
+    assert ends == [" the flow", " the task", " caution", " no run"]
+    (warning,) = logged("a line of caution")
+    assert warning["level"] == logging.WARNING and warning["task_run_id"]
     (task,) = logged("a line of the task")
     (run,) = logged("a line of the flow")
     assert task["task_run_id"] and task["flow_run_id"] == run["flow_run_id"]
@@ -86,7 +91,8 @@ def test_lines_of_flows_and_tasks_are_on_the_server_and_once_on_stderr(server: N
 @pytest.mark.server
 def test_where_prefect_is_quiet_the_lines_are_on_stderr_all_the_same(server: None, program: Path) -> None:
     lines = stderr_of(program, PREFECT_LOGGING_LEVEL="CRITICAL", PREFECT_LOGGING_TO_API_ENABLED="false")
-    assert lines == ["a line of the flow", "a line of the task", "a line of no run"]
+    expected = ["a line of the flow", "a line of the task", "warning: a line of caution", "a line of no run"]
+    assert lines == expected
 
 
 @pytest.mark.server

@@ -106,10 +106,10 @@ CASES: dict[str, Callable[[], str]] = {
     ),
     "export/11e2c017c9350781d15e": lambda: key(export, step("merge"), section(Convert, format="safetensors")),
     "initialize/83b6a029d31a21b762cf": lambda: key(initialize, step("download"), 7),
-    "preprocess/dd0903cc4dd5405b7946": lambda: key(
+    "preprocess/940204dded20d48ecc0b": lambda: key(
         preprocess, step("download", "tokenizer"), section(Preprocess, input="rows.json")
     ),
-    "preprocess/b09c83ab967c80c7c4d8": lambda: key(
+    "preprocess/d56fa89c268aed4b3c29": lambda: key(
         preprocess,
         step("download", "tokenizer"),
         section(

@@ -28,26 +28,26 @@ SECTION = DataSection(
 
 
 def test_text_is_escaped_and_surrogates_are_replaced() -> None:
-    html = render_data_page(DataPage("<title>", SECTION))
+    html = render_data_page(DataPage("<title>", [], SECTION))
     assert "<h1>&lt;title&gt;</h1>" in html and "a &lt; b" in html and "<svg></svg>" in html
     assert "a\N{REPLACEMENT CHARACTER}b" in html
 
 
 def test_only_counts_of_losses_above_zero_are_marked() -> None:
-    html = render_data_page(DataPage("rows", SECTION))
+    html = render_data_page(DataPage("rows", [], SECTION))
     assert html.count('<tr class="loss">') == 1
     assert '<tr class="loss">\n<td>invalid</td><td class="number">3</td>' in html
     assert '<td>rows out</td><td class="number">1,234</td>' in html
 
 
 def test_records_are_listed_and_further_ones_indicated() -> None:
-    html = render_data_page(DataPage("rows", SECTION))
+    html = render_data_page(DataPage("rows", [], SECTION))
     assert "<small>records 7, 9, …</small>" in html
     assert "Errors in invalid records" not in html and "Benchmark problems" not in html
 
 
 def test_a_run_of_padding_is_shown_by_its_length() -> None:
-    assert ">5 tokens of padding</span>" in render_data_page(DataPage("rows", SECTION))
+    assert ">5 tokens of padding</span>" in render_data_page(DataPage("rows", [], SECTION))
 
 
 def test_a_value_that_is_missing_is_an_error() -> None:

@@ -67,6 +67,7 @@ def run_page(**changes: Any) -> str:
     shown: dict[str, Any] = {
         "title": "demo",
         "created": "today",
+        "warnings": ["5 of 9 samples < cut"],
         "score": section(),
         "comparisons": [COMPARISON],
         "training": TRAINING,
@@ -82,7 +83,8 @@ def run_page(**changes: Any) -> str:
 
 def training_page() -> str:
     step = StepRow("launch", 1.25, True, "4.3 MB", {"rows": "a" * 64}, "b" * 64, "store/launch/x")
-    return render_training(TrainingPage("tuned", "today", TRAINING, DATA, [step], "name: tuned"))
+    warnings = ["5 of 9 samples < cut"]
+    return render_training(TrainingPage("tuned", "today", warnings, TRAINING, DATA, [step], "name: tuned"))
 
 
 def evaluation_page(**changes: Any) -> str:
@@ -107,6 +109,11 @@ def test_generated_text_is_escaped_and_can_be_encoded():
         assert "<b>no</b>" not in html
         assert html.count("</pre>") == html.count("<pre>") + html.count('<pre class="row">')
         html.encode("utf-8")
+
+
+def test_warnings_are_the_first_thing_on_a_page():
+    for html in (run_page(), training_page()):
+        assert html.index("5 of 9 samples &lt; cut") < html.index('<div class="figures">')
 
 
 def test_digests_scores_and_plots_are_on_the_page_of_a_run():
