@@ -19,8 +19,8 @@ from modelcore.report.data_section import DataSection
 from modelcore.report.run_page import StepRow
 from modelcore.report.training_page import TrainingPage, render_training
 from modelcore.report.training_section import TrainingSection, read_training
-from modelcore.report.units import format_bytes
 from modelcore.store.store import Store
+from modelcore.units import format_bytes
 from tasks.dashboard import show_markdown
 from tasks.preprocess import rows_file
 from tasks.run_directory import write_run

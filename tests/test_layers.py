@@ -17,7 +17,7 @@ PACKAGES = (
 )
 """Top to bottom, as CONTRIBUTING.md lists them."""
 
-ANYWHERE = ("errors", "progress", "versions")
+ANYWHERE = ("errors", "progress", "units", "versions")
 """Modules that every package may use, and that use none."""
 
 

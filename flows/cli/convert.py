@@ -12,8 +12,8 @@ from click.core import ParameterSource
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.section_options import section_options
 from modelcore.config.checkpoint import Convert
-from modelcore.report.units import format_bytes
 from modelcore.store.atomic_output import atomic_directory
+from modelcore.units import format_bytes
 from modelcore.versions import check_versions
 
 __all__ = ["convert"]

@@ -9,8 +9,8 @@ import click
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.section_options import option_of
 from modelcore.config.checkpoint import Download
-from modelcore.report.units import format_bytes
 from modelcore.store.atomic_output import atomic_directory
+from modelcore.units import format_bytes
 
 __all__ = ["download"]
 

@@ -11,7 +11,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit
 from modelcore.errors import one_line
-from modelcore.report.units import format_bytes
+from modelcore.units import format_bytes
 
 __all__ = ["inspect"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from flows.cli.command import as_json, command_line, emit
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.runs import Finetune, Pipeline, Predict, Pretrain, Training
 from modelcore.demo.config import Demo
+from modelcore.units import parse_bytes
 
 if TYPE_CHECKING:
     from modelcore.checkpoints.layout import DryRun
@@ -38,7 +38,9 @@ _WIDTH = 160
     help="Change one key, e.g. parallel.recompute=true.",
 )
 @click.option(
-    "--device-memory", metavar="SIZE", help="What a device has, e.g. 64GB: say which ranks do not fit."
+    "--device-memory",
+    metavar="SIZE",
+    help="What a device has, e.g. 64GB: say which ranks do not fit. By default launch.device_memory.",
 )
 @as_json
 def layout(
@@ -46,13 +48,13 @@ def layout(
 ) -> None:
     """Show what every rank of CONFIG's layout holds, communicates with and needs, without any device.
 
-    Weights, gradients and optimizer states are exact, activations an estimate. With --device-memory the
-    exit code is 1 if a rank does not fit, and changes that would make it fit are named.
+    Weights, gradients and optimizer states are exact, activations an estimate. Where a device's memory is
+    given, the exit code is 1 if a rank does not fit, and changes that would make it fit are named.
     """
     from tasks.layout import changes_that_fit, dry_run_of
 
     run = _read(config, changes)
-    capacity = None if device_memory is None else memory_size(device_memory)
+    capacity = _capacity(run, device_memory)
     described = _model_of(run, model)
     found = dry_run_of(run, described)
     result = _as_plain(run, described.family.name, found)
@@ -91,16 +93,18 @@ def _model_of(run: Training | Predict, directory: Path | None) -> Model:
 
 
 def memory_size(text: str) -> int:
-    """Return the bytes in `64GB` (powers of 1000) or `64GiB` (powers of 1024).
+    """Return the bytes that `--device-memory` gives; raise click.BadParameter if it is no size."""
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--device-memory") from error
 
-    Raises:
-        click.BadParameter: it is not of that form.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
-    if not match or float(match[1]) <= 0:
-        raise click.BadParameter(f"{text!r} is not of the form 64GB or 64GiB", param_hint="--device-memory")
-    base = 1024 if match[3] else 1000
-    return int(float(match[1]) * base ** (0 if not match[2] else "KMGT".index(match[2].upper()) + 1))
+
+def _capacity(run: Training | Predict, option: str | None) -> int | None:
+    """Return the bytes of a device by the option, else by the run's own key."""
+    if option is not None:
+        return memory_size(option)
+    return run.launch.device_bytes if isinstance(run, Training) else None
 
 
 def _as_plain(run: Training | Predict, family: str, found: DryRun) -> dict[str, Any]:

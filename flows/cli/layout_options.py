@@ -13,8 +13,8 @@ from flows.cli.section_options import option_of
 from modelcore.config.checkpoint import Convert
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
-from modelcore.report.units import format_bytes
 from modelcore.store.atomic_output import atomic_directory
+from modelcore.units import format_bytes
 
 if TYPE_CHECKING:
     from modelcore.checkpoints.reshard import ReshardReport

@@ -11,7 +11,7 @@ import click
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
-from modelcore.report.units import format_bytes
+from modelcore.units import format_bytes
 from modelcore.versions import check_versions
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from modelcore.data.mindrecord.file import inspect_mindrecord, read_mindrecord
 from modelcore.data.tokenizers import describe_tokenizer, tokenizer_files
 from modelcore.errors import MindrailError
 from modelcore.models.families import native_files, read_model
-from modelcore.report.units import format_bytes
 from modelcore.store.manifest import MANIFEST, Manifest
 from modelcore.store.model_files import VOCABULARIES
+from modelcore.units import format_bytes
 from modelcore.weights.checkpoint import CHECKPOINT_NAMES, READERS
 
 __all__ = ["Found", "Row", "inspect_path"]

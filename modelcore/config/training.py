@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from modelcore.config.section import (
     NonNegativeFloat,
@@ -15,6 +15,7 @@ from modelcore.config.section import (
     Share,
     ShareBelowOne,
 )
+from modelcore.units import parse_bytes
 
 __all__ = ["Launch", "Parallel", "Precision", "Sharding", "Train", "TrainOptions"]
 
@@ -83,10 +84,28 @@ class Launch(Section):
     hang_timeout: PositiveFloat = Field(
         600.0, description="Seconds without progress after which the job is stopped"
     )
+    device_memory: str | None = Field(
+        None,
+        description=(
+            "Memory of each rank's device, e.g. 64GB: a run whose layout needs more is refused before work"
+        ),
+    )
     retries: NonNegativeInt = Field(
         2, description="How often a job that lost a rank is started again from its last checkpoint"
     )
     retry_delay: NonNegativeFloat = Field(5.0, description="Seconds between two attempts")
+
+    @field_validator("device_memory")
+    @classmethod
+    def _is_a_size(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_bytes(text)
+        return text
+
+    @property
+    def device_bytes(self) -> int | None:
+        """The bytes of `device_memory`."""
+        return None if self.device_memory is None else parse_bytes(self.device_memory)
 
 
 class TrainOptions(Section):

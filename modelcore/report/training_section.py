@@ -15,7 +15,7 @@ from typing import Any
 
 from modelcore.report.plots import line_plot
 from modelcore.report.score_section import Figure
-from modelcore.report.units import format_bytes
+from modelcore.units import format_bytes
 
 __all__ = ["TrainingSection", "read_training", "training_section"]
 

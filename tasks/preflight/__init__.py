@@ -18,6 +18,7 @@ from modelcore.config.section import Section
 from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError
 from tasks.preflight.data import check_data
+from tasks.preflight.device_memory import check_device_memory
 from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import check_disk_space, existing
 from tasks.preflight.evaluation import check_checkpoints, check_isolation, check_questions
@@ -38,6 +39,7 @@ _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Evaluate, check_checkpoints),
     (Training, check_context),
     (Training, check_resume),
+    (Training, check_device_memory),
     (Training, check_host_memory),
 )
 """In this order: what takes no time and names one key comes first."""

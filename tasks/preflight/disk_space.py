@@ -18,7 +18,7 @@ from modelcore.errors import MindrailError
 from modelcore.models.families import read_model
 from modelcore.models.model import Model
 from modelcore.parallel.mesh import Mesh
-from modelcore.report.units import format_bytes
+from modelcore.units import format_bytes
 from tasks.layout import cut_of, training_job
 from tasks.preflight.built_steps import finished_steps, interrupted_bytes
 from tasks.preflight.directories import Directories

@@ -11,7 +11,7 @@ from modelcore.checkpoints.layout import dry_run
 from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
 from modelcore.models.families import read_model
-from modelcore.report.units import format_bytes
+from modelcore.units import format_bytes
 from tasks.layout import cut_of, training_job
 from tasks.preflight.directories import Directories
 

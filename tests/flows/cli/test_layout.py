@@ -6,11 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
-from flows.cli.layout import memory_size
 from flows.cli.main import command_line
 from modelcore.errors import MindrailError
 from tests.paths import ROOT
@@ -144,14 +142,13 @@ def test_the_demo_has_its_sizes_in_its_configuration() -> None:
     assert found["parameters"] == 2 * 1024 * 128 + 4 * (4 * 128**2 + 3 * 128 * 352 + 2 * 128) + 128
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [("64GB", 64 * 10**9), ("64 GiB", 64 << 30), ("1.5g", 1_500_000_000), ("512", 512)]
-)
-def test_sizes_are_read_in_both_units(text: str, size: int) -> None:
-    assert memory_size(text) == size
+def test_a_size_of_devices_that_is_none_is_refused() -> None:
+    refused = layout(CARD, "--device-memory", "64 potatoes")
+    assert refused.exit_code == 2 and "is not of the form 64GB or 64GiB" in refused.output
 
 
-@pytest.mark.parametrize("text", ["", "GB", "-1GB", "64 potatoes", "0GB"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="64GB or 64GiB"):
-        memory_size(text)
+def test_the_runs_own_key_gives_the_device_where_the_option_is_absent() -> None:
+    demo, key = str(ROOT / "configs" / "demo.yaml"), "launch.device_memory="
+    assert layout(demo, "--set", f"{key}1GB").exit_code == 0
+    assert layout(demo, "--set", f"{key}1MB").exit_code == 1
+    assert layout(demo, "--set", f"{key}1MB", "--device-memory", "1GB").exit_code == 0

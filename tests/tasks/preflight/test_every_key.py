@@ -53,6 +53,7 @@ DANGLING: dict[str, list[Any]] = {
     "parallel.offset": [[1], [0, 0]],
     "parallel.micro_batch_num": [2],
     "launch.world_size": [2],
+    "launch.device_memory": ["64 apples", "0GB", "1kB"],
     "train.warmup_steps": [10],
     "train.validate_every": [1],
     "train.resume_from": ["{here}/nowhere", "{here}/empty"],

@@ -15,6 +15,7 @@ from modelcore.config.training import Parallel
 from modelcore.errors import MindrailError
 from modelcore.models.families import read_model
 from modelcore.store.store import Artifact, Store
+from tasks.layout import dry_run_of
 from tasks.preflight import host_memory, preflight
 from tasks.preflight.built_steps import finished_steps
 from tasks.preflight.directories import Directories
@@ -141,6 +142,22 @@ def test_what_the_store_holds_already_needs_no_room(runs: Runs, monkeypatch: pyt
         MindrailError, match=r"are needed \(launch [^)]*, merge [^)]*, export [^)]*\), 0 B are free"
     ):
         preflight(training(runs, "train.checkpoint_every=1", "train.learning_rate=1e-3"))
+
+
+def test_a_rank_that_needs_more_than_its_device_is_refused_with_a_change_that_fits(runs: Runs) -> None:
+    layout = ("parallel.data_parallel=2", "launch.world_size=2")
+    assert preflight(training(runs, *layout, "launch.device_memory=1GB")) == ()
+    need = max(
+        rank.memory.total for rank in dry_run_of(training(runs, *layout), read_model(runs.model)).ranks
+    )
+    assert preflight(training(runs, *layout, f"launch.device_memory={need}B")) == ()
+    with pytest.raises(
+        MindrailError,
+        match=r"^launch.device_memory: rank 0 needs .* its device has .*; set parallel.recompute=true$",
+    ):
+        preflight(training(runs, *layout, f"launch.device_memory={need - 1}B"))
+    with pytest.raises(MindrailError, match="no layout of as many fits"):
+        preflight(training(runs, *layout, "launch.device_memory=1kB"))
 
 
 def test_an_interrupted_steps_files_are_not_needed_twice(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelcore.report.units import format_bytes
+from modelcore.units import format_bytes, parse_bytes
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,16 @@ from modelcore.report.units import format_bytes
 )
 def test_a_size_has_the_unit_that_keeps_it_short(number: float, text: str) -> None:
     assert format_bytes(number) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("64GB", 64 * 10**9), ("64 GiB", 64 << 30), ("1.5g", 1_500_000_000), ("512", 512)]
+)
+def test_sizes_are_read_in_powers_of_1000_and_of_1024(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "64 potatoes", "0GB", "²GB", "9" * 5000])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="64GB or 64GiB"):
+        parse_bytes(text)
