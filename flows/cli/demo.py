@@ -35,6 +35,6 @@ def demo(changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
 
         return demo_from_config(config)
 
-    config = read_run(DEMO, Demo, changes, store)
+    config = read_run(DEMO, Demo, changes, store, command="demo")
     check_demo(config)
     emit_run(run_on_server(config, work), as_json=as_json)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
+from flows.cli.runs import read_run
 from flows.cli.section_options import option_of
 from modelcore.config.evaluation import Generate
-from modelcore.config.reading import read_config
 from modelcore.config.runs import Evaluate
 from modelcore.errors import MindrailError
 from modelcore.models.shipped import shipped_models
@@ -31,7 +31,10 @@ DEFAULT = Path(__file__).parents[2] / "configs" / "evaluate.yaml"
     "--config",
     type=click.Path(path_type=Path),
     default=DEFAULT,
-    help="YAML of the evaluation; configs/evaluate.yaml if not given.",
+    help=(
+        "YAML of the evaluation; configs/evaluate.yaml if not given. Of a pipeline's YAML, `generate` and "
+        "`score` are used, on the newest trained checkpoint of the store."
+    ),
 )
 @option_of(Generate, "benchmark", required=False)
 @option_of(Generate, "template", default=None, show_default=False)
@@ -66,7 +69,7 @@ def evaluate(
         "store": None if store is None else str(store),
     }
     overrides = [f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None]
-    run = read_config(config, Evaluate, [*overrides, *changes])
+    run = read_run(config, Evaluate, [*overrides, *changes], command="evaluate")
     check_versions()
     from flows.cli.temporary_server import prefect_server
     from tasks.preflight import preflight

@@ -26,8 +26,9 @@ __all__ = ["finetune"]
 def finetune(config: Path, changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
     """Fine-tune the model that CONFIG describes, and score nothing.
 
-    CONFIG is a YAML file with the sections of `mindrail run` from download to train. Steps whose output is
-    in the store already are not done again; an interrupted run resumes where it was.
+    CONFIG is a YAML file with the sections of `mindrail run` from download to train; what says how to score
+    (baseline, generate, score) may be there and is left out. Steps whose output is in the store already are
+    not done again; an interrupted run resumes where it was.
     """
 
     from tasks.preflight import preflight
@@ -37,6 +38,6 @@ def finetune(config: Path, changes: tuple[str, ...], store: Path | None, as_json
 
         return finetune(run)
 
-    run = read_run(config, Finetune, changes, store)
+    run = read_run(config, Finetune, changes, store, command="finetune")
     preflight(run)
     emit(as_plain(run_on_server(run, work)), as_json, show)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit
-from modelcore.config.reading import read_config, read_yaml
-from modelcore.config.runs import Finetune, Pipeline, Predict, Pretrain, Training
+from flows.cli.runs import KINDS
+from modelcore.config.kinds import read_any
+from modelcore.config.runs import Predict, Training
 from modelcore.demo.config import Demo
 from modelcore.units import parse_bytes
 
@@ -68,17 +69,10 @@ def layout(
 
 
 def _read(config: Path, changes: tuple[str, ...]) -> Training | Predict:
-    """Read a run of any kind that has a layout; the kind is that of its keys."""
-    keys = read_yaml(config)
-    if "train" not in keys:
-        return read_config(config, Predict, changes)
-    kinds: dict[str, type[Training]] = {
-        "first_programs": Demo,
-        "generate": Pipeline,
-        "random_weights": Pretrain,
-    }
-    kind: type[Training] = next((kind for key, kind in kinds.items() if key in keys), Finetune)
-    return read_config(config, kind, changes)
+    """Read a run of any kind that has a layout."""
+    run = read_any(config, "parallel", command="layout", kinds=KINDS, changes=changes)
+    assert isinstance(run, Training | Predict)  # the kinds with that section
+    return run
 
 
 def _model_of(run: Training | Predict, directory: Path | None) -> Model:

@@ -36,6 +36,6 @@ def pretrain(config: Path, changes: tuple[str, ...], store: Path | None, as_json
 
         return pretrain(run)
 
-    run = read_run(config, Pretrain, changes, store)
+    run = read_run(config, Pretrain, changes, store, command="pretrain")
     preflight(run)
     emit(as_plain(run_on_server(run, work)), as_json, show)

@@ -35,7 +35,7 @@ def run(config: Path, changes: tuple[str, ...], store: Path | None, as_json: boo
 
         return pipeline(run)
 
-    pipeline_run = read_run(config, Pipeline, changes, store)
+    pipeline_run = read_run(config, Pipeline, changes, store, command="run")
     preflight(pipeline_run)
     emit_run(run_on_server(pipeline_run, work), as_json=as_json)
 

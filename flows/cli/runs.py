@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from modelcore.config.reading import read_config, read_yaml
-from modelcore.config.runs import Training
-from modelcore.errors import MindrailError
+from modelcore.config import kinds
+from modelcore.config.kinds import Kind
+from modelcore.config.runs import Run
+from modelcore.demo.config import Demo
 from modelcore.units import format_bytes
 from modelcore.versions import check_versions
 
@@ -19,30 +20,34 @@ if TYPE_CHECKING:
 
     from tasks.step import Step
 
-__all__ = ["overrides", "plain_steps", "read_run", "run_on_server", "show_steps"]
+__all__ = ["KINDS", "overrides", "plain_steps", "read_run", "run_on_server", "show_steps"]
 
-Config = TypeVar("Config", bound=Training)
+Config = TypeVar("Config", bound=Run)
 Result = TypeVar("Result")
 
+KINDS = (*kinds.KINDS, Kind(Demo, ("demo",)))
+"""Every kind of run that has a YAML, the demo's included."""
 
 overrides = click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. train.steps=300."
 )
 
 
-def read_run(path: Path, schema: type[Config], changes: tuple[str, ...], store: Path | None = None) -> Config:
-    """Read a run's YAML with the changes that the command line makes.
+def read_run(
+    path: Path, schema: type[Config], changes: Iterable[str], store: Path | None = None, *, command: str
+) -> Config:
+    """Read a run's YAML with the changes that the command line makes; log what of it has no part in the run.
 
     Raises:
-        MindrailError: naming file and key; also for the demo's YAML, which is not that of a run.
+        MindrailError: naming file and key, or the commands that the YAML is for.
     """
-    if "first_programs" in read_yaml(path) and "first_programs" not in schema.model_fields:
-        raise MindrailError(
-            "describes the demo, which generates its own inputs", where=path, fix="run it with: mindrail demo"
-        )
     if store is not None:
         changes = (*changes, f"store={store}")
-    return read_config(path, schema, changes)
+    reading = kinds.read_run(path, schema, command=command, kinds=KINDS, changes=changes)
+    if reading.left_out:
+        keys = ", ".join(reading.left_out)
+        click.echo(f"note: `mindrail {command}` makes no use of {keys} in {path}", err=True)
+    return reading.run
 
 
 def run_on_server(config: Config, work: Callable[[Config], Result]) -> Result:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from flows.cli.runs import KINDS
 from modelcore.config.keys import Bounds, Key, keys_of
+from modelcore.config.kinds import read_any
 from modelcore.config.reading import parse
 from modelcore.config.section import Section
 
@@ -19,9 +23,11 @@ __all__ = ["option_of", "section_options"]
 
 Command = Callable[..., Any]
 
+_CONFIG = "config_file"  # the parameter of --config, which no section has
+
 
 def section_options(
-    section: type[Section], parameter: str, *, leave_out: Collection[str] = ()
+    section: type[Section], parameter: str, *, leave_out: Collection[str] = (), key: str = ""
 ) -> Callable[[Command], Command]:
     """Add a flag for each key of a section; the command gets the section itself, checked.
 
@@ -29,6 +35,8 @@ def section_options(
         section: whose keys become flags.
         parameter: the command's parameter that takes the section.
         leave_out: keys that get no flag and keep their defaults.
+        key: name of that section in a run's YAML. Where it is given, `--config` takes the section from a
+            YAML, and a flag changes one key of it.
 
     Example:
         >>> @command_line.command()
@@ -40,16 +48,42 @@ def section_options(
     def decorate(command: Command) -> Command:
         @wraps(command)
         def with_section(**arguments: Any) -> Any:
-            given = {key.name: arguments.pop(key.name) for key in keys}
-            values = {name: value for name, value in given.items() if value is not None}
+            config = arguments.pop(_CONFIG, None)
+            flags = {one.name: arguments.pop(one.name) for one in keys}
+            values = {name: value for name, value in flags.items() if value is not None}
+            if config is not None:
+                values = _of_yaml(config, key, section) | _typed(values)
             return command(**arguments, **{parameter: parse(values, section)})
 
         decorated: Command = with_section
-        for key in reversed(keys):
-            decorated = _option(key)(decorated)
-        return decorated
+        for one in reversed(keys):
+            decorated = _option(one)(decorated)
+        return _config_option(key)(decorated) if key else decorated
 
     return decorate
+
+
+def _config_option(key: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--config",
+        _CONFIG,
+        type=click.Path(path_type=Path),
+        help=f"YAML of a run: its `{key}` is taken, and the flags given here change it.",
+    )
+
+
+def _of_yaml(path: Path, key: str, section: type[Section]) -> dict[str, Any]:
+    """Return what the YAML of any kind of run says under `key`, of what the section knows."""
+    command = click.get_current_context().info_name or ""
+    run = read_any(path, key, command=command, kinds=KINDS)
+    plain: dict[str, Any] = getattr(run, key).model_dump(mode="json", exclude_unset=True)
+    return {name: value for name, value in plain.items() if name in section.model_fields}
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that were typed; the others are the flags' defaults."""
+    source = click.get_current_context().get_parameter_source
+    return {name: value for name, value in values.items() if source(name) is not ParameterSource.DEFAULT}
 
 
 def option_of(section: type[Section], name: str, **changes: Any) -> Callable[[Command], Command]:

@@ -14,7 +14,7 @@ __all__ = ["shard"]
 
 
 @command_line.command()
-@section_options(Sharding, "sharding")
+@section_options(Sharding, "sharding", key="parallel")
 @ranks
 @files
 def shard(

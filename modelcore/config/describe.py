@@ -17,9 +17,12 @@ _HEAD = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
 _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 
 
-def describe(schema: type[Section]) -> str:
-    """Return a table of all keys of one kind of run, those inside its sections included."""
-    return _table((name, key, "section") for name, key in every_key(schema))
+def describe(schema: type[Section], prefix: str = "") -> str:
+    """Return a table of all keys of one kind of run, or of one section of it that `prefix` names.
+
+    Those inside sections are included.
+    """
+    return _table((name, key, "section") for name, key in every_key(schema, prefix))
 
 
 def describe_all(runs: Mapping[str, type[Section]]) -> str:

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from modelcore.errors import MindrailError
 
-__all__ = ["parse", "read_config", "read_yaml"]
+__all__ = ["parse", "read_changed", "read_config", "read_yaml"]
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -59,10 +59,15 @@ def read_config(path: Path, schema: type[Schema], overrides: Iterable[str] = ())
     Raises:
         MindrailError: naming the file and the key, with the nearest known key for an unknown one.
     """
+    return parse(read_changed(path, overrides), schema, where=path)
+
+
+def read_changed(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the mapping in a YAML file with `key.key=value` overrides applied; as `read_yaml`."""
     raw = read_yaml(path)
     for override in overrides:
         _apply(raw, override)
-    return parse(raw, schema, where=path)
+    return raw
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_help_imports_nothing_heavy():
         ),
         (
             ["run", "configs/demo.yaml"],
-            "demo.yaml: describes the demo, which generates its own inputs; run it with: mindrail demo",
+            "demo.yaml is for `mindrail demo`, not `mindrail run`",
         ),
         (
             ["demo", "--set", "train.stepz=1"],
