@@ -1,9 +1,9 @@
-"""Runs a program as the ranks of one job on this host, or as a single process, supervised.
+"""Runs a program as ranks of one job on this host (all of the job's, or its share), or as a single process.
 
-A gang succeeds whole or fails whole: the first rank that dies, hangs or refuses its input ends all of them
-within a tenth of a second, and the error names it and its reason. Nothing of a gang survives its supervisor,
-however that ends (see `leash`). Does not resume anything: when a caller runs a gang again, the program finds
-its own checkpoint.
+All are supervised. A gang succeeds whole or fails whole: the first rank that dies, hangs or refuses its input
+ends all of them within a tenth of a second, and the error names it and its reason. Nothing of a gang survives
+its supervisor, however that ends (see `leash`). Does not resume anything: when a caller runs a gang again,
+the program finds its own checkpoint.
 
 The program exits with 0 when done and with 2, after one line on standard error, for bad input. It reports its
 progress through `FileProgress` to the file named by MINDRAIL_PROGRESS: the first time as soon as its
@@ -15,23 +15,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from modelcore.launching.heartbeat import Heartbeat
 from modelcore.launching.process import LeashedProcess, stop_all
-from modelcore.launching.rank_environment import (
-    free_port,
-    program_environment,
-    rank_environment,
-    scheduler_environment,
-)
-from modelcore.launching.watch import DidNotStart, Watch
+from modelcore.launching.rank_environment import LOCALHOST, Rendezvous, free_port, program_environment
+from modelcore.launching.watch import DidNotStart, Watch, always
 from modelcore.progress import Progress, silent
 
-__all__ = ["run_gang", "run_program"]
+__all__ = ["STARTS", "run_gang", "run_part", "run_program"]
 
-_STARTS = 3
+STARTS = 3
+"""How often a gang that hangs while it starts is started in all."""
 # MindSpore's ranks find each other through the scheduler; it computes nothing and ends after the last rank.
 _SCHEDULER = [sys.executable, "-c", "from mindspore.communication import init; init()"]
 
@@ -68,22 +64,67 @@ def run_gang(
         StepFailed: a rank died or the gang hung; which, how and why.
     """
     log_dir.mkdir(parents=True, exist_ok=True)
-    for start in range(1, _STARTS + 1):
+    for start in range(1, STARTS + 1):
         timeout = start_timeout * 2 ** (start - 1)
-        files = [_fresh(log_dir / f"progress_{index}.json") for index in range(world_size)]
-        started: list[LeashedProcess] = []
         try:
-            started.extend(_starting(command, files, environment, topology_timeout=timeout + 60))
-            Watch(started[1:], started[:1], Heartbeat(files, progress), timeout, hang_timeout).wait()
+            run_part(
+                command,
+                ranks=range(world_size),
+                rendezvous=Rendezvous(world_size, LOCALHOST, free_port(), timeout + 60),
+                log_dir=log_dir,
+                environment=environment,
+                start_timeout=timeout,
+                hang_timeout=hang_timeout,
+                progress=progress,
+            )
         except DidNotStart as error:
-            if start == _STARTS:
+            if start == STARTS:
                 raise
-            _log.warning("start %d of %d failed, starting again on another port: %s", start, _STARTS, error)
+            _log.warning("start %d of %d failed, starting again on another port: %s", start, STARTS, error)
             _move_logs(log_dir, log_dir / f"start_{start}")
         else:
             return
-        finally:
-            stop_all(started)
+
+
+def run_part(
+    command: Sequence[str],
+    *,
+    ranks: Sequence[int],
+    rendezvous: Rendezvous,
+    log_dir: Path,
+    environment: Mapping[str, str],
+    start_timeout: float,
+    hang_timeout: float,
+    progress: Progress = silent,
+    guard: Callable[[], None] = always,
+) -> None:
+    """Run the ranks of a gang that belong to this host until all exit with 0; started once.
+
+    Args:
+        command: as of `run_gang`.
+        ranks: this host's; whoever has rank 0 runs the scheduler, too.
+        rendezvous: how they find each other; the same on every host.
+        log_dir: as of `run_gang`; exists.
+        environment: added to every process's environment; overrides what is set here.
+        start_timeout: seconds to the first progress of any of these ranks.
+        hang_timeout: seconds after which the ranks are killed if none of them made progress.
+        progress: called with the first rank's progress.
+        guard: called several times a second; what it raises ends the ranks.
+
+    Raises:
+        InputRefused: a rank exited with 2.
+        ProcessFailed: a rank or the scheduler died, or the ranks hung; `DidNotStart` before any progress.
+    """
+    files = [_fresh(log_dir / f"progress_{rank}.json") for rank in ranks]
+    helpers: list[LeashedProcess] = []
+    workers: list[LeashedProcess] = []
+    try:
+        if 0 in ranks:
+            helpers.append(_scheduler(rendezvous, environment, log_dir))
+        workers.extend(_workers(command, ranks, rendezvous, environment, files))
+        Watch(workers, helpers, Heartbeat(files, progress), start_timeout, hang_timeout, guard).wait()
+    finally:
+        stop_all([*workers, *helpers])
 
 
 def run_program(
@@ -105,30 +146,26 @@ def run_program(
     Watch([program], [], Heartbeat([file], progress), hang_timeout, hang_timeout).wait()
 
 
-def _starting(
+def _scheduler(rendezvous: Rendezvous, environment: Mapping[str, str], log_dir: Path) -> LeashedProcess:
+    inherited = {**os.environ, **rendezvous.of_scheduler(), **environment}
+    return LeashedProcess("the scheduler", _SCHEDULER, environment=inherited, log=log_dir / "scheduler.log")
+
+
+def _workers(
     command: Sequence[str],
-    progress_files: Sequence[Path],
+    ranks: Sequence[int],
+    rendezvous: Rendezvous,
     environment: Mapping[str, str],
-    *,
-    topology_timeout: float,
+    progress_files: Sequence[Path],
 ) -> Iterator[LeashedProcess]:
-    """Start the scheduler, then each rank, their logs beside the progress files."""
-    port, world_size, log_dir = free_port(), len(progress_files), progress_files[0].parent
-    of_scheduler = scheduler_environment(world_size, port, topology_timeout=topology_timeout)
-    yield LeashedProcess(
-        "the scheduler",
-        _SCHEDULER,
-        environment={**os.environ, **of_scheduler, **environment},
-        log=log_dir / "scheduler.log",
-    )
-    for index, progress_file in enumerate(progress_files):
-        of_rank = rank_environment(index, world_size, port, topology_timeout=topology_timeout)
-        inherited = {**os.environ, **of_rank, **environment}
+    """Start each rank, its log beside its progress file."""
+    for device, (rank, progress_file) in enumerate(zip(ranks, progress_files, strict=True)):
+        inherited = {**os.environ, **rendezvous.of_rank(rank, device), **environment}
         yield LeashedProcess(
-            f"rank {index}",
+            f"rank {rank}",
             command,
-            environment=program_environment(inherited, progress_file, processes=world_size),
-            log=log_dir / f"worker_{index}.log",
+            environment=program_environment(inherited, progress_file, processes=len(ranks)),
+            log=progress_file.parent / f"worker_{rank}.log",
         )
 
 

@@ -73,6 +73,23 @@ class LeashedProcess:
         """Make the command abort; a Python first writes the stack of each of its threads to its log."""
         os.kill(self.pid, signal.SIGUSR1)
 
+    def is_stopped(self) -> bool:
+        """Return whether the command is stopped (SIGSTOP): it cannot work, and cannot say so."""
+        try:
+            (command,) = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            return Path(f"/proc/{command}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        except (OSError, ValueError):  # it has ended
+            return False
+
+    def exit_status(self) -> str:
+        """Return how it ended: "exit code 1", "killed by SIGKILL: …"."""
+        code = self.returncode or 0
+        if code >= 0:
+            return f"exit code {code}"
+        killer = signal.Signals(-code)
+        hint = ": by hand, or out of memory" if killer == signal.SIGKILL else ""
+        return f"killed by {killer.name}{hint}"
+
     def failure_reason(self) -> str:
         """Return why it failed, as its log says, on one line."""
         return failure_reason(self.log)

@@ -1,6 +1,6 @@
 """The environment variables by which a process of a gang knows its rank and finds the others.
 
-MindSpore's own names, from "Dynamic cluster startup" in its documentation. One host; nothing is started here.
+MindSpore's own names, from "Dynamic cluster startup" in its documentation. Nothing is started here.
 """
 
 from __future__ import annotations
@@ -9,58 +9,73 @@ import os
 import random
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.errors import StepFailed
 
 __all__ = [
+    "LOCALHOST",
     "PROGRESS_VARIABLE",
+    "Rendezvous",
     "cores_per_process",
     "free_port",
     "program_environment",
-    "rank_environment",
-    "scheduler_environment",
 ]
 
 PROGRESS_VARIABLE = "MINDRAIL_PROGRESS"
-_HOST = "127.0.0.1"
+LOCALHOST = "127.0.0.1"
 # Below the ports that Linux gives to outgoing connections (from 32768), so that none of those takes it first.
 _PORTS = range(20000, 32000)
 
 
-def free_port() -> int:
-    """Return a TCP port of this host on which nothing listens now."""
+@dataclass(frozen=True)
+class Rendezvous:
+    """How the processes of one gang find each other.
+
+    Attributes:
+        world_size: ranks in all, over all hosts.
+        host: address of the host that runs the scheduler.
+        port: the scheduler's, on that host.
+        timeout: seconds that ranks and scheduler wait for each other.
+    """
+
+    world_size: int
+    host: str
+    port: int
+    timeout: float
+
+    def of_scheduler(self) -> dict[str, str]:
+        """Return the environment of the scheduler."""
+        return {"MS_ROLE": "MS_SCHED", **self._shared()}
+
+    def of_rank(self, rank: int, device: int) -> dict[str, str]:
+        """Return the environment of a rank on the device of that number of its host."""
+        return {
+            "MS_ROLE": "MS_WORKER",
+            "MS_NODE_ID": str(rank),
+            "RANK_ID": str(rank),
+            "RANK_SIZE": str(self.world_size),
+            "DEVICE_ID": str(device),
+            **self._shared(),
+        }
+
+    def _shared(self) -> dict[str, str]:
+        return {
+            "MS_WORKER_NUM": str(self.world_size),
+            "MS_SCHED_HOST": self.host,
+            "MS_SCHED_PORT": str(self.port),
+            "MS_TOPO_TIMEOUT": str(round(self.timeout)),
+        }
+
+
+def free_port(host: str = LOCALHOST) -> int:
+    """Return a TCP port on which nothing listens now at this address of this host."""
     for port in random.SystemRandom().sample(_PORTS, 100):
         with socket.socket() as probe:
-            if probe.connect_ex((_HOST, port)) != 0:
+            if probe.connect_ex((host, port)) != 0:
                 return port
     raise StepFailed(f"no free TCP port among 100 tried of {_PORTS.start}-{_PORTS.stop - 1}")
-
-
-def scheduler_environment(world_size: int, port: int, *, topology_timeout: float) -> dict[str, str]:
-    """Return the environment of the scheduler of `world_size` ranks; `topology_timeout` in seconds."""
-    return {"MS_ROLE": "MS_SCHED", **_cluster(world_size, port, topology_timeout)}
-
-
-def rank_environment(index: int, world_size: int, port: int, *, topology_timeout: float) -> dict[str, str]:
-    """Return the environment of rank `index` of `world_size`; `topology_timeout` in seconds."""
-    return {
-        "MS_ROLE": "MS_WORKER",
-        "MS_NODE_ID": str(index),
-        "RANK_ID": str(index),
-        "RANK_SIZE": str(world_size),
-        "DEVICE_ID": str(index),
-        **_cluster(world_size, port, topology_timeout),
-    }
-
-
-def _cluster(world_size: int, port: int, topology_timeout: float) -> dict[str, str]:
-    return {
-        "MS_WORKER_NUM": str(world_size),
-        "MS_SCHED_HOST": _HOST,
-        "MS_SCHED_PORT": str(port),
-        "MS_TOPO_TIMEOUT": str(round(topology_timeout)),
-    }
 
 
 def program_environment(

@@ -1,15 +1,14 @@
 """Supervises a group of processes that only make sense together: all end well, or all are ended now.
 
-The end of a process is noticed at once; progress and clocks are checked several times a second. Knows nothing
-of ranks, ports or MindSpore.
+The end of a process is noticed at once; progress, clocks and the caller's own condition are checked several
+times a second. Knows nothing of ranks, ports or MindSpore.
 """
 
 from __future__ import annotations
 
 import selectors
-import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from modelcore.errors import MindrailError, StepFailed
@@ -17,15 +16,40 @@ from modelcore.launching.failure_reason import last_line
 from modelcore.launching.heartbeat import Heartbeat
 from modelcore.launching.process import LeashedProcess, stop_all
 
-__all__ = ["DidNotStart", "Watch"]
+__all__ = ["DidNotStart", "InputRefused", "ProcessFailed", "Watch", "always"]
 
 _POLL_INTERVAL_S = 0.1
 _STACKS_TIMEOUT_S = 1.0
 _BAD_INPUT = MindrailError.exit_code
 
 
-class DidNotStart(StepFailed):
+class InputRefused(MindrailError):
+    """A worker exited with 2; the message is the last line of its log."""
+
+    def __init__(self, process: LeashedProcess) -> None:
+        super().__init__(last_line(process.log))
+        self.process = process
+
+
+class ProcessFailed(StepFailed):
+    """A process died, or the group made no progress.
+
+    Attributes:
+        process: the one that explains it best; of a group that hangs, a stopped one if there is one.
+        hung: whether the group hung; its processes were then made to abort.
+    """
+
+    def __init__(self, what: str, process: LeashedProcess, *, fix: str, hung: bool = False) -> None:
+        super().__init__(what, fix=fix)
+        self.process, self.hung = process, hung
+
+
+class DidNotStart(ProcessFailed):
     """The group hung, or lost a helper, before it reported any progress: nothing was done yet."""
+
+
+def always() -> None:
+    """A condition that always holds."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +62,7 @@ class Watch:
         heartbeat: whether the workers make progress.
         start_timeout: seconds until the first progress.
         hang_timeout: from then on, seconds without new progress and without a worker's successful end.
+        guard: called several times a second while the group runs; what it raises ends the group.
     """
 
     workers: Sequence[LeashedProcess]
@@ -45,6 +70,7 @@ class Watch:
     heartbeat: Heartbeat
     start_timeout: float
     hang_timeout: float
+    guard: Callable[[], None] = always
 
     def wait(self) -> None:
         """Return when all workers have exited with 0.
@@ -52,8 +78,8 @@ class Watch:
         However this returns or raises, nothing is left of the processes nor of anything they started.
 
         Raises:
-            MindrailError: a worker refused its input (exit code 2); the message is the last line of its log.
-            StepFailed: a process died, or there was no progress for `hang_timeout`; which, and why.
+            InputRefused: a worker refused its input (exit code 2); the message is the last line of its log.
+            ProcessFailed: a process died, or there was no progress for `hang_timeout`; which, and why.
             DidNotStart: the same, while nothing had been done.
         """
         try:
@@ -68,6 +94,7 @@ class Watch:
                 selector.register(process, selectors.EVENT_READ)
             while self._running():
                 ended = _reap_ended(selector, _POLL_INTERVAL_S)
+                self.guard()
                 now = time.monotonic()
                 if self.heartbeat.check() or any(process in self.workers for process in ended):
                     last_progress = now
@@ -89,23 +116,26 @@ class Watch:
             failed, key=lambda p: (p in self.helpers, p.returncode != _BAD_INPUT, (p.returncode or 0) > 0)
         )
         if process in self.workers and process.returncode == _BAD_INPUT:
-            return MindrailError(last_line(process.log))
-        kind = DidNotStart if process in self.helpers and not self.heartbeat.has_started else StepFailed
+            return InputRefused(process)
+        kind = DidNotStart if process in self.helpers and not self.heartbeat.has_started else ProcessFailed
+        how, why = process.exit_status(), process.failure_reason()
         return kind(
-            f"{process.name} died ({_exit_of(process)}) after {after_s:.0f} s: {process.failure_reason()}",
+            f"{process.name} died ({how}) after {after_s:.0f} s: {why}",
+            process,
             fix=f"its log is {process.log}",
         )
 
-    def _hang(self, selector: selectors.BaseSelector) -> StepFailed:
+    def _hang(self, selector: selectors.BaseSelector) -> ProcessFailed:
         progress, timeout = self.heartbeat.describe(), self._timeout()
-        kind = StepFailed if self.heartbeat.has_started else DidNotStart
+        kind = ProcessFailed if self.heartbeat.has_started else DidNotStart
         hung = self._running()
+        culprit = next((process for process in hung if process.is_stopped()), hung[0])
         finished = [worker.name for worker in self.workers if worker.returncode == 0]
         _dump_stacks(hung, selector)
         reasons = "; ".join(f"{process.name}: {process.failure_reason()}" for process in hung)
         ended = f", though {', '.join(finished)} had finished" if finished else ""
         what = f"no progress for {timeout:g} s after {progress}{ended}; {reasons}"
-        return kind(what, fix=f"see {hung[0].log.parent}")
+        return kind(what, culprit, fix=f"see {hung[0].log.parent}", hung=True)
 
 
 def _reap_ended(selector: selectors.BaseSelector, timeout: float) -> list[LeashedProcess]:
@@ -126,12 +156,3 @@ def _dump_stacks(processes: Sequence[LeashedProcess], selector: selectors.BaseSe
     deadline = time.monotonic() + _STACKS_TIMEOUT_S
     while any(process.returncode is None for process in processes) and time.monotonic() < deadline:
         _reap_ended(selector, _STACKS_TIMEOUT_S)
-
-
-def _exit_of(process: LeashedProcess) -> str:
-    code = process.returncode or 0
-    if code >= 0:
-        return f"exit code {code}"
-    killer = signal.Signals(-code)
-    hint = ": by hand, or out of memory" if killer == signal.SIGKILL else ""
-    return f"killed by {killer.name}{hint}"

@@ -4,8 +4,9 @@
                                                 strategy/ckpt_strategy_rank_<r>.ckpt, config.json
 
 Each rank reads and writes its own part only, so hosts need not share a disk. A checkpoint counts when every
-rank's part is there and undamaged; the ranks find that out together. Knows one layout only; that of another
-is brought in by `modelcore.training.resume_from`.
+rank's part is there, undamaged, and written by the same attempt at the job; the ranks find that out together.
+A rank of an attempt that is over saves nothing. Knows one layout only; that of another is brought in by
+`modelcore.training.resume_from`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from modelcore.checkpoints.shards import rank_file
+from modelcore.cluster.attempt import Attempt
 from modelcore.errors import MindrailError
 from modelcore.training.checkpoint_file import read_part, write_part
 from modelcore.training.plan import TrainPlan
@@ -28,6 +30,9 @@ __all__ = ["Checkpoints", "checkpoints_of", "step_directory"]
 
 Agree = Callable[[int], int]
 """Collective: given each rank's number (0 to 2**24), returns the smallest."""
+
+_MOST = 1 << 24
+_LOCAL = Attempt()
 
 
 def checkpoints_of(plan: TrainPlan) -> Path:
@@ -50,6 +55,7 @@ class Checkpoints:
         least: the smallest of all ranks' numbers; also the barrier.
         log: gets one line for each damaged part, with what is done about it.
         describe: puts into a checkpoint's directory what this rank has to say about its part.
+        attempt: that this rank belongs to.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Checkpoints:
         least: Agree,
         log: Callable[[str], None],
         describe: Callable[[Path], None] = lambda _: None,
+        attempt: Attempt = _LOCAL,
     ) -> None:
         self._directory = directory
         self._rank = rank
@@ -67,11 +74,17 @@ class Checkpoints:
         self._least = least
         self._log = log
         self._describe = describe
+        self._attempt = attempt
 
     def save(self, step: int, tensors: Mapping[str, NDArray], state: Mapping[str, Any]) -> None:
-        """Write this rank's part; once every rank's is there, remove the oldest beyond `keep`."""
+        """Write this rank's part; once every rank's is there, remove the oldest beyond `keep`.
+
+        Raises:
+            StepFailed: this rank's attempt is over.
+        """
+        self._attempt.check()
         self._describe(self._at(step))
-        write_part(self._at(step), self._rank, tensors, {**state, "step": step})
+        write_part(self._at(step), self._rank, tensors, {**state, "step": step, **self._of_attempt()})
         self._least(step)
         for old in sorted(self._steps())[: -self._keep]:
             self._remove(old)
@@ -87,11 +100,12 @@ class Checkpoints:
         while bound:
             mine = self._newest_good(bound, states)
             step = self._least(mine)
-            if step and self._least(int(step in states or self._good(step, states))):
+            if step and self._is_whole(step, states):
                 self._remove_after(step)
                 return step, states[step]
             if step and step == mine:
-                self._log(f"checkpoint of step {step}: another rank's part is missing or damaged")
+                trouble = "another rank's part is missing, damaged or of another attempt"
+                self._log(f"checkpoint of step {step}: {trouble}")
             bound = max(0, step - 1)
         self._remove_after(0)
         return None
@@ -104,6 +118,18 @@ class Checkpoints:
         """Remove this rank's parts and, with the last of them, the directory."""
         self._remove_after(0)
         _remove_empty(self._directory)
+
+    def _of_attempt(self) -> dict[str, int]:
+        """Return what a part's state says of the attempt: nothing where there is no cluster."""
+        return {"attempt": self._attempt.number} if self._attempt.number else {}
+
+    def _is_whole(self, step: int, states: dict[int, dict[str, Any]]) -> bool:
+        """Return whether every rank's part is good and all are of one attempt; collective."""
+        if not self._least(int(self._good(step, states))):
+            return False
+        attempt = int(states[step].get("attempt", 0))
+        lowest, highest = self._least(attempt), _MOST - self._least(_MOST - attempt)
+        return lowest == highest
 
     def _newest_good(self, bound: int, states: dict[int, dict[str, Any]]) -> int:
         for step in sorted(self._steps(), reverse=True):

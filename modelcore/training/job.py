@@ -11,6 +11,7 @@ import mindspore
 from numpy.typing import NDArray
 
 from modelcore.checkpoints.shards import rank_file
+from modelcore.cluster.attempt import Attempt
 from modelcore.errors import MindrailError
 from modelcore.models.fill import fill
 from modelcore.parallel.groups import create_groups
@@ -64,6 +65,7 @@ class Job:
         self.scale, self.health = LossScale(plan.precision == "fp16"), Health(vocab_size)
         self.output = Path(plan.output)
         self.saved = self.output / "checkpoints"
+        self.attempt = Attempt.from_environment()
         self.checkpoints = Checkpoints(
             checkpoints_of(plan),
             rank,
@@ -73,6 +75,7 @@ class Job:
             lambda directory: describe_part(
                 Path(plan.model), directory, network.partition, rank, shard_optimizer=plan.shard_optimizer
             ),
+            self.attempt,
         )
         self.progress = progress
 
@@ -166,6 +169,7 @@ class Job:
         """Write the weights; once every rank has, the checkpoints are not needed any more."""
         tensors = self._tensors(self.plan.steps)
         weights = {p.name: tensors[p.name] for p in self.step.parameters}
+        self.attempt.check()
         write_tensors(rank_file(self.output, self.rank), weights)
         if self.rank == 0:
             copy_description(Path(self.plan.model), self.output)

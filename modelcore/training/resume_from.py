@@ -122,6 +122,9 @@ def _whole_ones(source: Path, log: Callable[[str], None]) -> Iterator[_Whole]:
             states = [first, *(read_part(path, rank) for rank in ranks)]
         except MindrailError as error:
             log(f"checkpoint of step {step} is not used: {error}")
+            continue
+        if len({state.get("attempt", 0) for state in states}) > 1:
+            log(f"checkpoint of step {step} is not used: its parts are of different attempts at the job")
         else:
             yield _Whole(path, step, states)
 

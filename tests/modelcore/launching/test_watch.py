@@ -12,7 +12,7 @@ import pytest
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.launching.heartbeat import Heartbeat
 from modelcore.launching.process import LeashedProcess
-from modelcore.launching.watch import DidNotStart, Watch
+from modelcore.launching.watch import DidNotStart, ProcessFailed, Watch
 from modelcore.progress import silent
 from tests.modelcore.launching.survivors import FAMILY, SLEEP, family_pids, still_alive, wait_until
 
@@ -85,7 +85,7 @@ def test_a_refusal_of_the_input_is_passed_on_as_such(tmp_path: Path) -> None:
     group = Group(tmp_path, [SLEEP, refusal])
     with pytest.raises(MindrailError, match=r"^config.json: no key$") as raised:
         group.wait()
-    assert raised.type is MindrailError
+    assert raised.value.exit_code == 2
 
 
 def test_of_workers_that_died_together_the_one_that_refused_the_input_is_reported(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_helpers_death_after_the_start_is_a_failure(tmp_path: Path) -> None:
     group = Group(tmp_path, [REPORT + f"report(1, 2, 'steps'); {SLEEP}"], [reported + "time.sleep(1); 1 / 0"])
     with pytest.raises(StepFailed, match="the scheduler died") as raised:
         group.wait()
-    assert raised.type is StepFailed
+    assert raised.type is ProcessFailed
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, ValueError])
@@ -185,3 +185,27 @@ def _command_of(process: LeashedProcess) -> int:
         ):
             return int(entry.name)
     raise AssertionError(f"{process.name} has no command")
+
+
+def test_what_the_callers_condition_raises_ends_the_group(tmp_path: Path, notes: Path) -> None:
+    group = Group(tmp_path, [FAMILY + SLEEP])
+    pids = family_pids(notes)
+
+    class LeaseExpired(Exception):
+        pass
+
+    def guard() -> None:
+        raise LeaseExpired
+
+    with pytest.raises(LeaseExpired):
+        Watch(group.workers, [], Heartbeat(group.progress_files, silent), 20, 20, guard).wait()
+    assert still_alive(pids) == []
+
+
+def test_of_a_group_that_hangs_the_stopped_process_is_named(tmp_path: Path) -> None:
+    group = Group(tmp_path, [SLEEP, "print('running', flush=True)\n" + SLEEP])
+    wait_until(lambda: "running" in group.workers[1].log.read_text())
+    os.kill(_command_of(group.workers[1]), signal.SIGSTOP)
+    with pytest.raises(ProcessFailed) as raised:
+        group.wait(start_timeout=0.5)
+    assert raised.value.hung and raised.value.process is group.workers[1]

@@ -14,18 +14,25 @@ import numpy as np
 import pytest
 
 from modelcore.checkpoints.shards import rank_file
+from modelcore.cluster.attempt import Attempt
+from modelcore.errors import StepFailed
 from modelcore.training.checkpoint import Checkpoints
 from tests.tensors import read_tensors
+
+LOCAL = (Attempt(), Attempt())
 
 
 class TwoRanks:
     """Runs the same call on both ranks at once."""
 
-    def __init__(self, directory: Path, keep: int = 2) -> None:
+    def __init__(self, directory: Path, keep: int = 2, attempts: tuple[Attempt, Attempt] = LOCAL) -> None:
         self.lines: list[str] = []
         self._barrier, self._numbers = threading.Barrier(2), [0, 0]
         self.ranks = [
-            Checkpoints(directory, rank, keep, self._least_for(rank), self.lines.append) for rank in range(2)
+            Checkpoints(
+                directory, rank, keep, self._least_for(rank), self.lines.append, attempt=attempts[rank]
+            )
+            for rank in range(2)
         ]
 
     def each(self, call: Callable[[Checkpoints, int], Any]) -> list[Any]:
@@ -139,3 +146,34 @@ def test_removing_all_leaves_nothing(ranks: TwoRanks, tmp_path: Path):
     ranks.save(10)
     ranks.each(lambda one, rank: one.remove_all())
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_rank_of_an_attempt_that_is_over_saves_nothing(tmp_path: Path):
+    first, second = (Attempt(number, tmp_path / "attempt") for number in (1, 2))
+    first.begin()
+    stale = TwoRanks(tmp_path / "checkpoints", attempts=(first, first))
+    stale.save(10)
+    second.begin()
+    with pytest.raises(StepFailed, match="attempt 1 is over, attempt 2 runs: this rank saves nothing"):
+        stale.ranks[0].save(20, {"w": np.zeros(1, np.float32)}, {})
+    current = TwoRanks(tmp_path / "checkpoints", attempts=(second, second))
+    assert current.newest() == 10
+    assert not (tmp_path / "checkpoints" / "step_00000020").exists()
+
+
+def test_a_rank_whose_jobs_directory_is_gone_saves_nothing(tmp_path: Path):
+    over = TwoRanks(tmp_path / "checkpoints", attempts=(Attempt(1, tmp_path / "gone" / "attempt"),) * 2)
+    with pytest.raises(StepFailed, match="the job has ended"):
+        over.ranks[1].save(10, {"w": np.zeros(1, np.float32)}, {})
+
+
+def test_parts_of_two_attempts_are_no_checkpoint(tmp_path: Path):
+    attempts = tuple(Attempt(number, tmp_path / "attempt") for number in (1, 2))
+    for number in (1, 2):
+        attempts[number - 1].begin()
+        TwoRanks(tmp_path / "checkpoints", attempts=(attempts[number - 1],) * 2).save(10 * number)
+    part = file(tmp_path, 20, 0).with_name("state.json")
+    part.write_text(part.read_text().replace('"attempt": 2', '"attempt": 1'))
+    ranks = TwoRanks(tmp_path / "checkpoints")
+    assert ranks.newest() == 10
+    assert any("of another attempt" in line for line in ranks.lines)
