@@ -1,7 +1,7 @@
 """The whole pipeline as one flow: from a Hugging Face checkpoint to a fine-tuned one and its pass@1.
 
 `flows.train` trains; then, for the checkpoint before and after training: generate → extract → score; then
-the report.
+the report. Before training the model may be asked with another template than after: see `tasks.templates`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from pathlib import Path
 from prefect import flow
 
 from flows.train import train
+from modelcore.config.evaluation import Generate
 from modelcore.config.runs import Pipeline
 from modelcore.store.store import Store
 from tasks.preflight import preflight
-from tasks.report import Scores, report
+from tasks.report import Scores, report, scores_of
 from tasks.scored import Scored, score_checkpoint
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
+from tasks.templates import baseline_generation
 
 __all__ = ["Run", "pipeline", "run_pipeline"]
 
@@ -50,11 +52,11 @@ def run_pipeline(config: Pipeline, recorder: StepRecorder) -> Run:
     preflight(config)
     training = train(store, config, recorder)
 
-    def score(checkpoint: Step, suffix: str) -> Scored:
+    def score(checkpoint: Step, generation: Generate, suffix: str) -> Scored:
         return score_checkpoint(
             store,
             checkpoint,
-            config.generate,
+            generation,
             config.score,
             seed=config.seed,
             name=f"{config.name}{suffix}",
@@ -62,8 +64,7 @@ def run_pipeline(config: Pipeline, recorder: StepRecorder) -> Run:
             suffix=suffix,
         )
 
-    before = score(training.start, " (before)") if config.baseline else None
-    after = score(training.merge, "")
+    before = score(training.start, baseline_generation(config), " (before)") if config.baseline else None
+    after = score(training.merge, config.generate, "")
     page = report(store, config, training, after, before, recorder)
-    scores = Scores(after.pass_at_1, None if before is None else before.pass_at_1)
-    return Run(config.name, recorder.steps, scores, recorder.seconds, page)
+    return Run(config.name, recorder.steps, scores_of(after, before), recorder.seconds, page)

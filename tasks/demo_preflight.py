@@ -9,9 +9,7 @@ from modelcore.config.data import Preprocess
 from modelcore.config.evaluation import Generate
 from modelcore.demo.config import Demo
 from modelcore.demo.described_model import described_model
-from modelcore.evaluation.templates import template
 from tasks.preflight import preflight
-from tasks.preflight.errors import key_named
 
 __all__ = ["check_demo"]
 
@@ -22,7 +20,5 @@ def check_demo(config: Demo) -> None:
     Raises:
         MindrailError: something cannot work; the line names the key.
     """
-    with key_named("generate.template"):
-        template(config.generate.template)
     with described_model(config.first_programs) as directory:
         preflight(config, model=directory, leave_out=(Preprocess, Generate))

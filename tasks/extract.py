@@ -23,7 +23,7 @@ _VERSION = 1
 def extract(store: Store, responses: Step, config: Generate, label: str = "extract") -> Outcome:
     """Write samples.jsonl: each response as the completion that the template's extractor finds in it."""
     benchmark = load_benchmark(config.benchmark)
-    form = template(config.template)
+    form = template(config.template_name)
     return build_step(
         store,
         "extract",

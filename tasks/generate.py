@@ -43,7 +43,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         label: the name to show.
     """
     benchmark = load_benchmark(config.benchmark)
-    form = template(config.template)
+    form = template(config.template_name)
     prompts = [{"task_id": problem.task_id, "prompt": form.prompt(problem)} for problem in benchmark.problems]
 
     bos = begins_with_bos(checkpoint.path)

@@ -20,17 +20,30 @@ from tasks.score_parts import comparison_section, history_figure, own_score, pub
 from tasks.scored import Scored
 from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
+from tasks.templates import prompt_mismatch
 from tasks.training_report import created, data_of, row_of, training_of, warnings_of
 
-__all__ = ["Scores", "report"]
+__all__ = ["Scores", "report", "scores_of"]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """pass@1 after training, and before it if the run has a baseline."""
+    """pass@1 and prompt template after training, and before it if the run has a baseline."""
 
     after: float
     before: float | None
+    template: str
+    template_before: str | None
+
+
+def scores_of(after: Scored, before: Scored | None) -> Scores:
+    """Return a run's scores."""
+    return Scores(
+        after=after.pass_at_1,
+        before=None if before is None else before.pass_at_1,
+        template=after.template,
+        template_before=None if before is None else before.template,
+    )
 
 
 def report(
@@ -53,11 +66,12 @@ def report(
     """
     now = datetime.now(timezone.utc)
     page = _page(store, config, training, after, before, recorder.steps, now)
-    scores = Scores(after.pass_at_1, None if before is None else before.pass_at_1)
+    scores = scores_of(after, before)
     record = {
         "created": now.isoformat(),
         "seconds": recorder.seconds,
-        "pass_at_1": asdict(scores),
+        "pass_at_1": {"after": scores.after, "before": scores.before},
+        "templates": {"after": scores.template, "before": scores.template_before},
         "steps": [asdict(step) for step in recorder.steps],
         "config": config.model_dump(),
     }
@@ -81,7 +95,7 @@ def _page(
     return RunPage(
         title=config.name,
         created=created(now),
-        warnings=warnings_of(training.preprocess),
+        warnings=[*warnings_of(training.preprocess), *filter(None, [prompt_mismatch(config)])],
         score=_section(config, after, before),
         comparisons=[] if before is None else [comparison_section(before, after)],
         training=training_of(config, training.launch),
@@ -98,7 +112,8 @@ def _section(config: Pipeline, after: Scored, before: Scored | None) -> ScoreSec
     section = score_section(after, config.generate)
     if before is None:
         return section
-    earlier = ("pass@1 before training", f"{before.pass_at_1:.3f}")
+    template = "" if before.template == after.template else f" (template {before.template})"
+    earlier = (f"pass@1 before training{template}", f"{before.pass_at_1:.3f}")
     return replace(section, headline=[*section.headline, earlier])
 
 
@@ -108,5 +123,7 @@ def _show_on_dashboard(steps: Sequence[Step], scores: Scores, page: Path) -> Non
         for step in steps
     ]
     show_table("steps", rows, "The steps, in order")
-    before = "" if scores.before is None else f" (before training: {scores.before:.3f})"
-    show_markdown("score", f"pass@1 **{scores.after:.3f}**{before}\n\nReport: `{page}`")
+    lines = [f"pass@1 **{scores.after:.3f}** (template {scores.template})"]
+    if scores.before is not None:
+        lines.append(f"before training {scores.before:.3f} (template {scores.template_before})")
+    show_markdown("score", "\n\n".join([*lines, f"Report: `{page}`"]))

@@ -27,7 +27,7 @@ def score(store: Store, samples: Step, generation: Generate, config: Score, labe
         label: the name to show.
     """
     benchmark = load_benchmark(generation.benchmark)
-    form = template(generation.template)
+    form = template(generation.template_name)
     return build_step(
         store,
         "score",

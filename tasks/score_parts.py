@@ -57,6 +57,14 @@ def comparison_section(before: Scored, after: Scored) -> ComparisonSection:
         p_value=result.p_value,
         conclusion=result.conclusion,
         differences=result.differences,
+        remark=_prompts_differ(before, after) if "template" in result.differences else "",
+    )
+
+
+def _prompts_differ(before: Scored, after: Scored) -> str:
+    return (
+        f"{before.name} was asked with template {before.template}, {after.name} with {after.template}: "
+        "the difference of the scores is that of the prompts, too."
     )
 
 

@@ -44,6 +44,13 @@ class Scored:
     contamination: Contamination | None
 
     @property
+    def template(self) -> str:
+        """The name of the prompt template."""
+        template = self.report.conditions.template
+        assert template is not None  # responses are extracted with one
+        return template.name
+
+    @property
     def pass_at_1(self) -> float:
         """The share of correct samples, averaged over problems, whatever k was configured."""
         problems = self.report.problems

@@ -62,7 +62,7 @@ class Runs:
             "preprocess": {"input": str(self.directory / f"{rows}.json"), "seq_length": seq_length},
             "train": {"steps": 10},
         }
-        evaluation = {"generate": {"benchmark": str(self.directory / "benchmark.jsonl"), "template": "base"}}
+        evaluation = {"generate": {"benchmark": str(self.directory / "benchmark.jsonl")}}
         if kind == "pretrain":
             training["preprocess"]["format"] = "text"
         sections: dict[str, dict[str, Any]] = {

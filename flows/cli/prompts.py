@@ -20,7 +20,7 @@ any_path = click.Path(path_type=Path)
 
 @command_line.command()
 @option_of(Generate, "benchmark")
-@option_of(Generate, "template")
+@option_of(Generate, "template", default="base", show_default=True)
 @click.option(
     "--tokenizer", type=any_path, help="Directory with the tokenizer files, to say whether BOS leads."
 )

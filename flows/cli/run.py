@@ -51,6 +51,7 @@ def _as_plain(run: Run) -> dict[str, Any]:
         "name": run.name,
         "steps": plain_steps(run.steps),
         "pass_at_1": {"before": run.scores.before, "after": run.scores.after},
+        "templates": {"before": run.scores.template_before, "after": run.scores.template},
         "seconds": round(run.seconds, 1),
         "report": str(run.report),
     }
@@ -59,8 +60,10 @@ def _as_plain(run: Run) -> dict[str, Any]:
 def _show(result: dict[str, Any]) -> None:
     console = show_steps(result["steps"])
     before, after = result["pass_at_1"]["before"], result["pass_at_1"]["after"]
+    templates = result["templates"]
     if before is not None:
-        console.print(f"pass@1 before training  {before:.3f}")
-    console.print(f"pass@1 after training   {after:.3f}")
+        asked = "" if templates["before"] == templates["after"] else f"  (template {templates['before']})"
+        console.print(f"pass@1 before training  {before:.3f}{asked}")
+    console.print(f"pass@1 after training   {after:.3f}  (template {templates['after']})")
     console.print(f"report                  {result['report']}")
     console.print(f"{result['seconds']:.0f} s in all")

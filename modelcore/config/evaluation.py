@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from modelcore.config.data import RowFormat
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
 from modelcore.config.section import NonNegativeFloat, PositiveFloat, PositiveInt, Section
 
-__all__ = ["Decoding", "Generate", "Isolation", "Score"]
+__all__ = ["TEMPLATES_OF_ROWS", "Decoding", "Generate", "Isolation", "Score", "TemplateName"]
 
 Isolation = Literal["landlock", "user_namespaces", "namespaces"]
+TemplateName = Literal[
+    "base",
+    "base-stripped",
+    "base-mbpp",
+    "wizardcoder",
+    "alpaca",
+    "llama",
+    "codellama-instruct",
+    "deepseek",
+    "deepseek-instruct",
+    "qwen-instruct",
+]
+
+_BASE: tuple[TemplateName, ...] = ("base", "base-stripped", "base-mbpp")
+TEMPLATES_OF_ROWS: Mapping[RowFormat, tuple[TemplateName, ...]] = {
+    "wizardcoder": ("wizardcoder", "alpaca"),
+    "llama": ("llama",),
+    "codellama-instruct": ("codellama-instruct",),
+    "deepseek": ("deepseek",),
+    "chatml": ("qwen-instruct",),
+    "wiki": _BASE,
+    "text": _BASE,
+}
+"""For each row format, the templates that ask a model as it was trained on such rows; the first by default.
+
+WizardCoder's authors train with the prompt of `alpaca` and evaluate with that of `wizardcoder`, which has one
+blank line more, and a tab for four spaces.
+"""
 
 
 class Decoding(Section):
@@ -36,9 +66,18 @@ class Generate(Decoding):
     """What the model is asked, and how its answers are generated."""
 
     benchmark: str = Field(description="humaneval, mbpp, or a file in HumanEval's or MBPP's format")
-    template: str = Field(
-        "wizardcoder", description="Prompt template, and the answer extractor that goes with it"
+    template: TemplateName | None = Field(
+        None,
+        description=(
+            "Prompt template, and the answer extractor that goes with it; by default, that of "
+            "preprocess.format in a pipeline, and base in an evaluation"
+        ),
     )
+
+    @property
+    def template_name(self) -> TemplateName:
+        """The template to use: base if none is chosen."""
+        return self.template or "base"
 
 
 class Score(Section):

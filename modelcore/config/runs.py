@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from modelcore.config.checkpoint import Convert, Download
 from modelcore.config.data import Preprocess, TextFormat
-from modelcore.config.evaluation import Generate, Score
+from modelcore.config.evaluation import TEMPLATES_OF_ROWS, Generate, Score, TemplateName
 from modelcore.config.section import Name, NonNegativeInt, PositiveInt, Section
 from modelcore.config.training import Launch, Parallel, Train
 
@@ -169,8 +169,23 @@ class Pipeline(Training):
 
     name: Name = Field("pipeline", description="Shown on the report and as the run's name")
     baseline: bool = Field(True, description="Score the checkpoint before training, too")
+    baseline_template: TemplateName | None = Field(
+        None,
+        description=(
+            "Prompt template of the score before training; by default, the model's own if it is one of "
+            "`mindrail models` (base for a base model), and else generate.template"
+        ),
+    )
     generate: Generate
     score: Score = Field(default_factory=Score)
+
+    @field_validator("generate")
+    @classmethod
+    def _asks_as_trained(cls, generate: Generate, info: ValidationInfo) -> Generate:
+        preprocess: Preprocess | None = info.data.get("preprocess")  # None if it is wrong itself
+        if generate.template is not None or preprocess is None:
+            return generate
+        return generate.model_copy(update={"template": TEMPLATES_OF_ROWS[preprocess.format][0]})
 
     @model_validator(mode="after")
     def _has_enough_samples(self) -> Pipeline:

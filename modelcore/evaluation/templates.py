@@ -5,6 +5,9 @@ formats: WizardCoder's and Alpaca's published inference scripts, CodeLlama's `[I
 published no instruction, so the one here is mindrail's), DeepSeek-Coder's chat template and evaluation,
 Qwen2.5-Coder's chat template around EvalPlus's instruction (evalplus/codegen.py; the answer's first words,
 which EvalPlus writes for the model, are left to the model).
+
+A template for models trained on mindrail's rows is the prompt of such a row, made by the row format itself:
+`modelcore.config.evaluation.TEMPLATES_OF_ROWS` says which belongs to which.
 """
 
 from __future__ import annotations
@@ -12,17 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelcore.data.encoding.prompts import (
-    ALPACA_WITHOUT_INPUT,
-    CHATML_SYSTEM,
-    CHATML_TURN,
-    DEEPSEEK_CHAT_SYSTEM,
-    DEEPSEEK_TURN,
-    INST_BEGIN,
-    INST_END,
-    QWEN_SYSTEM,
-    WIZARDCODER_TASK,
-)
+from modelcore.data.encoding.formats import FORMATS
+from modelcore.data.encoding.prompts import DEEPSEEK_CHAT_SYSTEM, DEEPSEEK_TURN, WIZARDCODER_TASK
+from modelcore.data.sources.records import Dialogue, Instruction
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Problem
 from modelcore.evaluation.extraction import cut_at_stops, fenced_code, wizardcoder_code
@@ -72,20 +67,29 @@ class Template:
 
 _EXTRACTORS: dict[str, Callable[[str], str]] = {"wizardcoder": wizardcoder_code, "fenced": fenced_code}
 
-_ALPACA = ALPACA_WITHOUT_INPUT.format(instruction="Create a Python script for this problem:\n{prompt}")
-_DEEPSEEK = DEEPSEEK_CHAT_SYSTEM + DEEPSEEK_TURN.format(
-    instruction="Please continue to complete the function. You are not allowed to modify the given code and "
+
+def _row(row_format: str, instruction: str) -> str:
+    """Return the prompt of a training row for an instruction without input, up to the answer."""
+    form = FORMATS[row_format]
+    question = form.from_instruction(Instruction(instruction, "", ""))
+    return form.turns(Dialogue("", [question]))[0].prompt
+
+
+_PYTHON_SCRIPT = "Create a Python script for this problem:\n{prompt}"  # as WizardCoder's authors ask
+_WHOLE_FUNCTION = (
+    "Complete this Python function. Answer with the whole function in one code block.\n"
+    "```python\n{prompt}\n```"
+)
+_DEEPSEEK_TASK = (
+    "Please continue to complete the function. You are not allowed to modify the given code and "
     "do the completion only. Please return all completed function in a codeblock. Here is the given code to "
     "do completion:\n```python\n{prompt}\n```"
 )
-_CODELLAMA = (
-    f"{INST_BEGIN} Complete this Python function. Answer with the whole function in one code block.\n"
-    f"```python\n{{prompt}}\n``` {INST_END}"
-)
-_QWEN = CHATML_SYSTEM.format(system=QWEN_SYSTEM) + CHATML_TURN.format(
-    instruction="Please provide a self-contained Python script that solves the following problem in a "
+_EVALPLUS_TASK = (
+    "Please provide a self-contained Python script that solves the following problem in a "
     "markdown code block:\n```\n{prompt}\n```\n"
 )
+_DEEPSEEK_CHAT = DEEPSEEK_CHAT_SYSTEM + DEEPSEEK_TURN.format(instruction=_DEEPSEEK_TASK)
 _HUMANEVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n@", "\n```")
 _MBPP_STOPS = ("\nclass", "\nassert", '\n"""', "\nprint", "\nif", "\n```")
 
@@ -94,10 +98,22 @@ TEMPLATES: tuple[Template, ...] = (
     Template("base-stripped", 1, "{prompt}", _HUMANEVAL_STOPS, "newline", False, "stops"),
     Template("base-mbpp", 1, "{prompt}", _MBPP_STOPS, "", False, "stops"),
     Template("wizardcoder", 1, WIZARDCODER_TASK, (), "", True, "wizardcoder"),
-    Template("alpaca", 1, _ALPACA, (), "", False, "fenced"),
-    Template("codellama-instruct", 1, _CODELLAMA, (), "both", False, "fenced"),
-    Template("deepseek-instruct", 1, _DEEPSEEK, ("<|EOT|>",), "both", False, "fenced"),
-    Template("qwen-instruct", 1, _QWEN, ("<|im_end|>", "<|endoftext|>"), "both", False, "fenced"),
+    Template("alpaca", 1, _row("wizardcoder", _PYTHON_SCRIPT), (), "", False, "fenced"),
+    Template("llama", 1, _row("llama", _PYTHON_SCRIPT), (), "", False, "fenced"),
+    Template(
+        "codellama-instruct", 1, _row("codellama-instruct", _WHOLE_FUNCTION), (), "both", False, "fenced"
+    ),
+    Template("deepseek", 1, _row("deepseek", _DEEPSEEK_TASK), ("<|EOT|>",), "both", False, "fenced"),
+    Template("deepseek-instruct", 1, _DEEPSEEK_CHAT, ("<|EOT|>",), "both", False, "fenced"),
+    Template(
+        "qwen-instruct",
+        1,
+        _row("chatml", _EVALPLUS_TASK),
+        ("<|im_end|>", "<|endoftext|>"),
+        "both",
+        False,
+        "fenced",
+    ),
 )
 
 

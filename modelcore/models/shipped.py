@@ -11,12 +11,21 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from modelcore.config.evaluation import TemplateName
 from modelcore.config.reading import read_config
 from modelcore.config.section import NonNegativeInt, Section
 from modelcore.errors import MindrailError
 from modelcore.models.families import FAMILIES
 
-__all__ = ["MODELS", "ShippedModel", "address_of", "model_names", "model_of", "shipped_models"]
+__all__ = [
+    "MODELS",
+    "ShippedModel",
+    "address_of",
+    "model_names",
+    "model_of",
+    "published_model",
+    "shipped_models",
+]
 
 MODELS = Path(__file__).parents[2] / "configs" / "models"
 
@@ -26,7 +35,7 @@ class ShippedModel(Section):
 
     family: str = Field(description="model_type of its config.json")
     source: str = Field(pattern=r"^hf://[^/]+/[^/]+$", description="Where its weights and tokenizer are")
-    template: str = Field(description="Prompt template it was trained for")
+    template: TemplateName = Field(description="Prompt template it was trained for")
     pad_id: NonNegativeInt = Field(description="Token that fills rows up")
 
     @field_validator("family")
@@ -71,3 +80,9 @@ def model_of(source: str) -> ShippedModel | None:
     near = difflib.get_close_matches(source, names, n=1)
     fix = f"did you mean {near[0]}?" if near else "give hf://owner/name, https://…/, file:///… or a model"
     raise MindrailError("not a source, and no model of that name", where=source, fix=fix)
+
+
+def published_model(source: str) -> ShippedModel | None:
+    """Return the shipped model that a download's source names or is the address of, None for another."""
+    models = shipped_models()
+    return models.get(source) or next((model for model in models.values() if model.source == source), None)

@@ -89,6 +89,7 @@ class ComparisonSection:
         p_value: of McNemar's exact test.
         conclusion: the meaning of the p-value, in words.
         differences: conditions that differ between the two.
+        remark: a sentence on what that means for the comparison; empty if there is nothing to say.
     """
 
     first: str
@@ -98,6 +99,7 @@ class ComparisonSection:
     p_value: float
     conclusion: str
     differences: Sequence[str]
+    remark: str = ""
 
 
 @dataclass(frozen=True)

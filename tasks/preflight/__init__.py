@@ -13,7 +13,7 @@ from typing import Any
 from modelcore.config.checkpoint import Download
 from modelcore.config.data import Preprocess
 from modelcore.config.evaluation import Generate, Score
-from modelcore.config.runs import Evaluate, Pretrain, Run, Training
+from modelcore.config.runs import Evaluate, Pipeline, Pretrain, Run, Training
 from modelcore.config.section import Section
 from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError
@@ -21,7 +21,7 @@ from tasks.preflight.data import check_data
 from tasks.preflight.device_memory import check_device_memory
 from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import check_disk_space, existing
-from tasks.preflight.evaluation import check_checkpoints, check_isolation, check_questions
+from tasks.preflight.evaluation import check_baseline, check_checkpoints, check_isolation, check_questions
 from tasks.preflight.host_memory import check_host_memory
 from tasks.preflight.model import check_context, layout_notes
 from tasks.preflight.resume import check_resume
@@ -35,6 +35,7 @@ _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Preprocess, check_data),
     (Sharding, layout_notes),
     (Generate, check_questions),
+    (Pipeline, check_baseline),
     (Score, check_isolation),
     (Evaluate, check_checkpoints),
     (Training, check_context),

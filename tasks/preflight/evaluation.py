@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelcore.config.checkpoint import Download
 from modelcore.config.evaluation import Generate, Score
-from modelcore.config.runs import Evaluate
+from modelcore.config.runs import Evaluate, Pipeline
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
@@ -17,8 +17,9 @@ from tasks.named_checkpoint import check_whole, named_checkpoint
 from tasks.preflight.directories import Directories
 from tasks.preflight.errors import key_named
 from tasks.preflight.source import check_source
+from tasks.templates import baseline_generation, template_notes
 
-__all__ = ["check_checkpoints", "check_isolation", "check_questions"]
+__all__ = ["check_baseline", "check_checkpoints", "check_isolation", "check_questions"]
 
 
 def check_questions(config: Generate, directories: Directories) -> None:
@@ -27,8 +28,7 @@ def check_questions(config: Generate, directories: Directories) -> None:
     Raises:
         MindrailError: benchmark or template is not there, or a prompt is longer than the model's context.
     """
-    with key_named("generate.template"):
-        form = template(config.template)
+    form = template(config.template_name)
     with key_named("generate.benchmark"):
         problems = load_benchmark(config.benchmark).problems
         if directories.model is not None:
@@ -37,6 +37,18 @@ def check_questions(config: Generate, directories: Directories) -> None:
             prompts = encode_prompts(tokenizer, texts, bos=begins_with_bos(directories.model))
             for problem, ids in zip(problems, prompts, strict=True):
                 check_prompt(ids, model, where=f"{config.benchmark}: {problem.task_id}")
+
+
+def check_baseline(config: Pipeline, directories: Directories) -> tuple[str, ...]:
+    """Check what the model will be asked before training, and return what to know of the templates.
+
+    Raises:
+        MindrailError: a prompt of the baseline's template is longer than the model's context.
+    """
+    generation = baseline_generation(config)
+    if config.baseline and generation != config.generate:
+        check_questions(generation, directories)
+    return template_notes(config)
 
 
 def check_isolation(config: Score, _: Directories) -> None:

@@ -30,7 +30,7 @@ def runs(tmp_path: Path) -> Runs:
 
 COMMANDS = {"run": "pipeline", "finetune": "finetune", "pretrain": "pretrain", "evaluate": "evaluate"}
 DANGLING = {
-    "pipeline": ("generate.template=bogus", "generate.template: "),
+    "pipeline": ("generate.benchmark=nowhere", "generate.benchmark: "),
     "finetune": ("preprocess.input=nowhere", "preprocess.input: "),
     "pretrain": ("train.resume_from=nowhere", "train.resume_from: "),
     "evaluate": ("generate.benchmark=nowhere", "generate.benchmark: "),

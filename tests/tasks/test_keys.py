@@ -164,7 +164,7 @@ CASES: dict[str, Callable[[], str]] = {
     ),
     "merge/e9b0c6e862de6c3cf900": lambda: key(merge, step("launch")),
     "generate/b38409f64c1e366e9452": lambda: key(
-        generate, step("merge"), section(Generate, benchmark="benchmark.jsonl"), 1
+        generate, step("merge"), section(Generate, benchmark="benchmark.jsonl", template="wizardcoder"), 1
     ),
     "generate/f0eb884443c600a6ea38": lambda: key(
         generate,
@@ -182,15 +182,18 @@ CASES: dict[str, Callable[[], str]] = {
         2,
     ),
     "extract/3fdfe1a05b65c22f7c01": lambda: key(
-        extract, step("generate"), section(Generate, benchmark="benchmark.jsonl")
+        extract, step("generate"), section(Generate, benchmark="benchmark.jsonl", template="wizardcoder")
     ),
     "score/1b76cab06c56f98fd48f": lambda: key(
-        score, step("extract"), section(Generate, benchmark="benchmark.jsonl"), Score()
+        score,
+        step("extract"),
+        section(Generate, benchmark="benchmark.jsonl", template="wizardcoder"),
+        Score(),
     ),
     "score/b1efbe045e43ded385fb": lambda: key(
         score,
         step("extract"),
-        section(Generate, benchmark="benchmark.jsonl"),
+        section(Generate, benchmark="benchmark.jsonl", template="wizardcoder"),
         section(Score, k=[1, 2], workers=3, timeout=1.5, memory_mb=512, require_isolation="namespaces"),
     ),
 }

@@ -78,7 +78,8 @@ def test_qwen_instruct_is_its_chat_template_around_evalpluss_instruction(tiny: B
 def test_only_templates_with_end_markers_and_base_models_stop_at_a_text() -> None:
     assert template("deepseek-instruct").stops == ("<|EOT|>",)
     assert template("qwen-instruct").stops == ("<|im_end|>", "<|endoftext|>")
-    for name in ("wizardcoder", "alpaca", "codellama-instruct"):
+    assert template("deepseek").stops == ("<|EOT|>",)
+    for name in ("wizardcoder", "alpaca", "llama", "codellama-instruct"):
         assert template(name).stops == ()
 
 
@@ -90,7 +91,9 @@ def test_only_templates_with_end_markers_and_base_models_stop_at_a_text() -> Non
         ("base-mbpp", "Sure:"),
         ("wizardcoder", "def f():\n    return 1\n"),
         ("alpaca", "def f():\n\treturn 1\n"),
+        ("llama", "def f():\n\treturn 1\n"),
         ("codellama-instruct", "def f():\n\treturn 1\n"),
+        ("deepseek", "def f():\n\treturn 1\n"),
         ("deepseek-instruct", "def f():\n\treturn 1\n"),
         ("qwen-instruct", "def f():\n\treturn 1\n"),
     ],
@@ -111,7 +114,9 @@ DIGESTS = {
     ("base-mbpp", 1): "059397d68b744ea0",
     ("wizardcoder", 1): "5a8da0442c9ae203",
     ("alpaca", 1): "44ca22c96f98c374",
+    ("llama", 1): "7292cedb909ec346",
     ("codellama-instruct", 1): "3333970c0fefb210",
+    ("deepseek", 1): "73339d61cd8c4fe0",
     ("deepseek-instruct", 1): "8423d1d7cc379ed8",
     ("qwen-instruct", 1): "ca7eb3757b2592ee",
 }
@@ -130,5 +135,5 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         template("wizard")
     assert str(error.value) == (
         "template: no prompt template 'wizard'; use base, base-stripped, base-mbpp, wizardcoder, alpaca, "
-        "codellama-instruct, deepseek-instruct, qwen-instruct"
+        "llama, codellama-instruct, deepseek, deepseek-instruct, qwen-instruct"
     )

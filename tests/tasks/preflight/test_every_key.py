@@ -58,7 +58,6 @@ DANGLING: dict[str, list[Any]] = {
     "train.validate_every": [1],
     "train.resume_from": ["{here}/nowhere", "{here}/empty"],
     "generate.benchmark": ["{here}/nowhere.jsonl", "{here}/broken.json", "{here}/rows.json"],
-    "generate.template": ["bogus"],
     "generate.samples": [2],
     "score.k": [[2]],
 }

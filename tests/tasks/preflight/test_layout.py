@@ -38,6 +38,8 @@ def run(tmp_path: Path, model: str, *changes: str) -> Pipeline:
         f"download.source=file://{tmp_path}",
         f"preprocess.input={tmp_path / 'rows.json'}",
         "preprocess.format=wizardcoder",
+        "generate.template=wizardcoder",
+        "baseline=false",
     ]
     return read_config(card, Pipeline, [*places, *changes])
 
