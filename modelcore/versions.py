@@ -1,11 +1,14 @@
 """Which versions of other packages work together, checked before any work begins.
 
 Each bound has a reason that was observed; a wrong version is refused, because most of them silently give
-wrong results.
+wrong results. Of MindSpore one release is tested. MINDRAIL_MINDSPORE=any allows another, as an Ascend
+machine's CANN and driver may ask for; every manifest records both.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,10 +16,17 @@ from packaging.specifiers import SpecifierSet
 
 from modelcore.errors import MindrailError
 
-__all__ = ["check_versions"]
+__all__ = ["MINDSPORE_SWITCH", "check_versions", "recorded_versions"]
+
+MINDSPORE_SWITCH = "MINDRAIL_MINDSPORE"
+"""Environment variable: `any` allows a release of MindSpore that is not tested."""
+
+_ANY = "any"
+_MINDSPORE = "mindspore"
+_log = logging.getLogger(__name__)
 
 _BOUNDS = {
-    "mindspore": ("==2.10.*", "other releases compile these networks differently or not at all"),
+    _MINDSPORE: ("==2.10.*", "other releases compile these networks differently or not at all"),
     "numpy": ("<2", "MindSpore fails inside reshape and asnumpy with numpy 2"),
     "safetensors": ("<0.8", "0.8 writes wrong bytes for arrays that are not contiguous"),
     "prefect": ("==3.8.*", "another release migrates the server's database or renames its settings"),
@@ -30,7 +40,8 @@ def check_versions() -> None:
     """Check the installed versions of Python and of the packages.
 
     Raises:
-        MindrailError: naming the package, the version found, the bound and its reason.
+        MindrailError: naming the package, the version found, the bound and its reason; or the switch has
+            another value than `any`.
     """
     if not _PYTHONS[0] <= sys.version_info[:2] <= _PYTHONS[1]:
         raise MindrailError(
@@ -41,12 +52,36 @@ def check_versions() -> None:
         _check(name, bound, reason)
 
 
+def recorded_versions() -> dict[str, str]:
+    """Return what every manifest records: MindSpore's version, and the switch where it is set."""
+    switch = os.environ.get(MINDSPORE_SWITCH)
+    return {_MINDSPORE: _installed(_MINDSPORE) or "none", **({MINDSPORE_SWITCH: switch} if switch else {})}
+
+
 def _check(name: str, bound: str, reason: str) -> None:
+    found = _installed(name)
+    if found is None:
+        raise MindrailError("is not installed", where=name, fix="run `make setup`")
+    if SpecifierSet(bound).contains(found, prereleases=True):
+        return
+    if name == _MINDSPORE and _any_mindspore():
+        _log.warning("%s %s is not tested, %s is; %s=any allows it", name, found, bound, MINDSPORE_SWITCH)
+        return
+    switch = f", or set {MINDSPORE_SWITCH}=any to try it" if name == _MINDSPORE else ""
+    raise MindrailError(
+        f"{found} is installed, mindrail needs {bound}: {reason}", where=name, fix=f"run `make setup`{switch}"
+    )
+
+
+def _installed(name: str) -> str | None:
     try:
-        found = version(name)
-    except PackageNotFoundError as error:
-        raise MindrailError("is not installed", where=name, fix="run `make setup`") from error
-    if not SpecifierSet(bound).contains(found, prereleases=True):
-        raise MindrailError(
-            f"{found} is installed, mindrail needs {bound}: {reason}", where=name, fix="run `make setup`"
-        )
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _any_mindspore() -> bool:
+    switch = os.environ.get(MINDSPORE_SWITCH, "")
+    if switch not in ("", _ANY):
+        raise MindrailError(f"{switch!r}, must be {_ANY} or not set", where=MINDSPORE_SWITCH)
+    return switch == _ANY

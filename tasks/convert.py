@@ -35,6 +35,7 @@ def build_converted(
         version=_VERSION,
         inputs={"checkpoint": checkpoint.digest},
         parameters=config.model_dump() | {"to": to},
+        recorded={"source": str(checkpoint.path)},
     )
     for warning in conversion_warnings(finished(outcome).path):
         log(f"{name}: note: {warning}")

@@ -67,6 +67,7 @@ def download(store: Store, config: Download, run: Training | None = None, *, wei
             "sha256": config.sha256,
             **({} if weights else {"weights": False}),
         },
+        recorded={"source": config.source},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from modelcore.config.evaluation import Generate
@@ -15,6 +16,7 @@ from modelcore.generation.plan import GenerationPlan
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
+from tasks.environment import exported, key_of_environment
 from tasks.step import Step
 from tasks.step_task import Outcome, build_step, step_task
 
@@ -25,6 +27,7 @@ RESPONSES = "responses.jsonl"
 
 _VERSION = 1
 _PROMPTS = "prompts.jsonl"
+_NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set"}
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
@@ -47,10 +50,13 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
     prompts = [{"task_id": problem.task_id, "prompt": form.prompt(problem)} for problem in benchmark.problems]
 
     bos = begins_with_bos(checkpoint.path)
+    environment = exported(label, config.environment_set, config.environment)
 
     def build(directory: Path, progress: Progress) -> None:
         (directory / _PROMPTS).write_text("".join(json.dumps(row) + "\n" for row in prompts))
-        _run(directory, _plan(directory, checkpoint, config, seed, form.stops, bos=bos), progress)
+        _run(
+            directory, _plan(directory, checkpoint, config, seed, form.stops, bos=bos), environment, progress
+        )
 
     return build_step(
         store,
@@ -60,10 +66,12 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         inputs={"checkpoint": checkpoint.digest, "benchmark": benchmark.digest},
         parameters={
             "prompts": hashlib.sha256(json.dumps([prompts, form.stops]).encode()).hexdigest(),
-            **config.model_dump(exclude={"benchmark", "template", "batch_size"}),
+            **config.model_dump(exclude=_NO_PARAMETER),
+            **key_of_environment(environment),
             "seed": seed,
             **({"bos": True} if bos else {}),  # absent without BOS, as in keys from before it was sent
         },
+        recorded={"environment": environment},
         label=label,
     )
 
@@ -86,13 +94,14 @@ def _plan(
     )
 
 
-def _run(directory: Path, plan: GenerationPlan, progress: Progress) -> None:
+def _run(directory: Path, plan: GenerationPlan, environment: Mapping[str, str], progress: Progress) -> None:
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     (logs / "plan.json").write_text(plan.model_dump_json(indent=1))
     run_program(
         [sys.executable, "-m", "modelcore.generation.program", str(logs / "plan.json")],
         log_dir=logs,
+        environment=environment,
         hang_timeout=_HANG_TIMEOUT,
         progress=progress,
     )

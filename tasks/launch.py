@@ -7,6 +7,7 @@ other before the ranks start. Where it comes from is no part of the artifact's k
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from modelcore.config.runs import Training
@@ -19,6 +20,7 @@ from modelcore.store.store import Store
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
+from tasks.environment import exported, key_of_environment
 from tasks.log import log
 from tasks.preprocess import rows_file
 from tasks.step import Step
@@ -35,17 +37,26 @@ _CHECKPOINTS = "checkpoints/*/step_*"
 @step_task("launch")
 def launch(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
     """Train the shards on the rows; the output is every rank's trained shard and the metrics."""
+    environment = exported("launch", config.launch.environment_set, config.launch.environment)
     return build_step(
         store,
         "launch",
-        lambda directory, progress: _train(directory, shards, rows, config, progress),
+        lambda directory, progress: _train(directory, shards, rows, config, environment, progress),
         version=_VERSION,
         inputs={"shards": shards.digest, "rows": rows.digest},
-        parameters=config.key_parameters,
+        parameters=config.key_parameters | key_of_environment(environment),
+        recorded={"environment": environment},
     )
 
 
-def _train(directory: Path, shards: Step, rows: Step, config: Training, progress: Progress) -> None:
+def _train(
+    directory: Path,
+    shards: Step,
+    rows: Step,
+    config: Training,
+    environment: Mapping[str, str],
+    progress: Progress,
+) -> None:
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     plan = plan_of(
@@ -64,6 +75,7 @@ def _train(directory: Path, shards: Step, rows: Step, config: Training, progress
         [sys.executable, "-m", "modelcore.training.rank", str(logs / _PLAN)],
         world_size=config.parallel.world_size,
         log_dir=logs,
+        environment=environment,
         start_timeout=config.launch.start_timeout,
         hang_timeout=config.launch.hang_timeout,
         progress=progress,

@@ -60,6 +60,7 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
         version=_VERSION,
         inputs={"data": store.digests.sha256(source), "tokenizer": tokenizer_digest(store, checkpoint)},
         parameters=choices | {"benchmarks": [store.digests.sha256(path) for path in benchmarks]},
+        recorded={"input": config.input},
     )
     _check_losses(finished(outcome).path, config)
     return outcome

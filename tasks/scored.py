@@ -14,6 +14,7 @@ from modelcore.store.store import Store
 from tasks.contamination import Contamination, contamination_of
 from tasks.extract import extract
 from tasks.generate import generate
+from tasks.origin import origin_of
 from tasks.score import score
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
@@ -87,6 +88,7 @@ def score_checkpoint(
     report = read_report(results.path / "score.json")
     manifest = Manifest.read(results.path)
     assert manifest is not None  # the step was built or validated just now
+    origin = origin_of(store, checkpoint)
     run = run_of(
         report,
         results.path / "score.json",
@@ -94,6 +96,8 @@ def score_checkpoint(
         time=manifest.created,
         checkpoint=_place(checkpoint.path, store.root),
         conditions=_conditions(checkpoint, report, generation, contamination),
+        model=origin.model,
+        data=origin.data,
     )
     append_run(store.root / HISTORY, run)
     return Scored(name, checkpoint, results, report, run, generation.benchmark, contamination)

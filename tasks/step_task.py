@@ -40,6 +40,7 @@ def build_step(
     version: int,
     inputs: Mapping[str, str],
     parameters: Mapping[str, Any],
+    recorded: Mapping[str, Any] = {},
     label: str = "",
 ) -> Outcome:
     """Build a step's artifact, or find it, and return what its task should end with.
@@ -51,6 +52,7 @@ def build_step(
         version: see `Store.build`.
         inputs: digests of what the step reads.
         parameters: what else the output depends on.
+        recorded: see `Store.build`.
         label: the name to show, where one run has the same step twice.
     """
     title = label or name
@@ -62,6 +64,7 @@ def build_step(
             version=version,
             inputs=inputs,
             parameters=parameters,
+            recorded=recorded,
             on_wait=lambda: log(f"{title}: another run is building the same thing; waiting for it"),
         )
     step = _step_of(title, built)

@@ -7,6 +7,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     data,
     demo,
     download,
+    environment,
     evaluate,
     finetune,
     inspect,

@@ -25,7 +25,7 @@ _DEFAULT_STORE = Path("store")
 @store_option
 @as_json
 def results(benchmark: str | None, store: Path | None, as_json: bool) -> None:
-    """List every score in the store's history, oldest first, each with its interval and conditions.
+    """List every score in the store's history, oldest first, with interval, conditions, model and data.
 
     Scores come there from `run`, `demo`, `evaluate` and `score`.
     """
@@ -43,6 +43,9 @@ def _show_results(result: dict[str, Any]) -> None:
         for k, (value, low, high) in run["pass_at_k"].items():
             click.echo(f"  pass@{k:<3} {value:.4f}   95 %: {low:.3f} to {high:.3f}")
         click.echo(f"  {'; '.join(_conditions(run['conditions']))}")
+        if run["model"]:
+            trained = f", trained on {run['data']}" if run["data"] else ""
+            click.echo(f"  {run['model']}{trained}")
         click.echo(f"  {run['checkpoint']}")
     if not result["results"]:
         click.echo("no scores yet")

@@ -44,6 +44,7 @@ __all__ = ["score"]
     help="Directory of the results; <SAMPLES>_score beside the file if not given.",
 )
 @click.option("--name", help="Name in the history; the file's name if not given.")
+@click.option("--model", default="", help="What wrote the answers, in your words, for the history.")
 @store_option
 @as_json
 def score(
@@ -55,6 +56,7 @@ def score(
     allow_partial: bool,
     output: Path | None,
     name: str | None,
+    model: str,
     store: Path | None,
     as_json: bool,
 ) -> None:
@@ -77,7 +79,8 @@ def score(
         "allow_partial": allow_partial,
     }
     report = _scored(samples, benchmark, destination, config, options)
-    run = _remembered(report, destination, (store or Path("store")) / HISTORY, name or samples.name, samples)
+    history = (store or Path("store")) / HISTORY
+    run = _remembered(report, destination, history, name or samples.name, samples, model)
     emit({"output": str(destination), "id": run.id, **report.to_json()}, as_json, _show)
 
 
@@ -117,7 +120,9 @@ def _scored(
         )
 
 
-def _remembered(report: ScoreReport, destination: Path, history: Path, name: str, samples: Path) -> Run:
+def _remembered(
+    report: ScoreReport, destination: Path, history: Path, name: str, samples: Path, model: str
+) -> Run:
     from modelcore.evaluation.history import append_run, run_of
 
     limits, standalone = report.conditions.limits, report.conditions.standalone
@@ -131,6 +136,7 @@ def _remembered(report: ScoreReport, destination: Path, history: Path, name: str
             "limits": f"{limits.seconds:g} s, {limits.memory >> 20} MiB",
             "standalone": standalone,
         },
+        model=model,
     )
     append_run(history, run)
     return run

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from modelcore.config.data import RowFormat
+from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
 from modelcore.config.section import NonNegativeFloat, PositiveFloat, PositiveInt, Section
 
@@ -73,6 +74,10 @@ class Generate(Decoding):
             "preprocess.format in a pipeline, and base in an evaluation"
         ),
     )
+    environment_set: MindSporeSet | None = Field(
+        None, description="A model card's environment variables, exported on Ascend (docs/ascend.md)"
+    )
+    environment: Variables = Field(default_factory=dict)
 
     @property
     def template_name(self) -> TemplateName:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.section import (
     NonNegativeFloat,
     NonNegativeInt,
@@ -94,6 +95,10 @@ class Launch(Section):
         2, description="How often a job that lost a rank is started again from its last checkpoint"
     )
     retry_delay: NonNegativeFloat = Field(5.0, description="Seconds between two attempts")
+    environment_set: MindSporeSet | None = Field(
+        None, description="A model card's environment variables, exported on Ascend (docs/ascend.md)"
+    )
+    environment: Variables = Field(default_factory=dict)
 
     @field_validator("device_memory")
     @classmethod

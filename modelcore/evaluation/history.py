@@ -42,6 +42,9 @@ class Run:
         pass_at_k: {"1": [value, low, high], …}.
         report: path of the score.json.
         conditions: what is shown beside the score: template, isolation, decoding, contamination, ….
+        model: the model that was scored, or that training began with, in words; "" if unknown, as in lines of
+            earlier versions.
+        data: what it was trained on, in words; "" if nothing, or unknown.
     """
 
     id: str
@@ -53,6 +56,8 @@ class Run:
     pass_at_k: Mapping[str, tuple[float, float, float]]
     report: str
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,15 @@ def run_of(
     time: str,
     checkpoint: str,
     conditions: Mapping[str, Any] | None = None,
+    model: str = "",
+    data: str = "",
 ) -> Run:
     """Return the history's record of a report.
 
     Args:
         report: the report.
         path: its score.json.
-        name, time, checkpoint: see `Run`.
+        name, time, checkpoint, model, data: see `Run`.
         conditions: to show beside template, isolation and number of missing tasks.
     """
     scored = report.conditions
@@ -101,6 +108,8 @@ def run_of(
         pass_at_k={str(score.k): (score.value, score.low, score.high) for score in report.pass_at_k},
         report=str(path.resolve()),
         conditions=shown,
+        model=model,
+        data=data,
     )
 
 

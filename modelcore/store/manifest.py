@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class Manifest:
     """What an artifact holds and what it was built from.
 
     `digest` stands for the contents (paths and sha256 of every file), `key` for the origin (step,
-    version, inputs' digests, parameters). `seconds`, `created` and `host` are recorded, never hashed.
+    version, inputs' digests, parameters). `seconds`, `created`, `host` and `recorded` (versions of other
+    packages, names of what was read) are recorded, never hashed.
     """
 
     step: str
@@ -53,6 +54,7 @@ class Manifest:
     seconds: float
     created: str
     host: str
+    recorded: dict[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from modelcore.store.manifest import (
     file_sha256,
     stat_of,
 )
+from modelcore.versions import recorded_versions
 
 __all__ = ["Artifact", "Built", "Store"]
 
@@ -76,6 +77,7 @@ class Store:
         version: int,
         inputs: Mapping[str, str],
         parameters: Mapping[str, Any],
+        recorded: Mapping[str, Any] = {},
         on_wait: Callable[[], None] = lambda: None,
     ) -> Built:
         """Return the artifact of these inputs and parameters, building it where needed.
@@ -87,6 +89,7 @@ class Store:
             version: raised when the step's output changes for the same inputs.
             inputs: digests of what the step reads, by name.
             parameters: everything else that the output depends on, as JSON values.
+            recorded: what the manifest says besides, as JSON values; no part of the key.
             on_wait: called once if another process is building this artifact right now.
 
         Raises:
@@ -106,7 +109,8 @@ class Store:
             def build_and_describe(partial: Path) -> Manifest:
                 build(partial)
                 seconds = time.monotonic() - started
-                manifest = _manifest(partial, step, version, key, dict(inputs), plain, seconds)
+                described = _manifest(partial, step, version, key, dict(inputs), plain, seconds)
+                manifest = replace(described, recorded=as_plain({**recorded_versions(), **recorded}))
                 manifest.write(partial)
                 if final.exists():  # damaged, or `find` would have returned it
                     shutil.rmtree(final)

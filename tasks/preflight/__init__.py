@@ -15,12 +15,14 @@ from modelcore.config.data import Preprocess
 from modelcore.config.evaluation import Generate, Score
 from modelcore.config.runs import Evaluate, Pipeline, Pretrain, Run, Training
 from modelcore.config.section import Section
-from modelcore.config.training import Sharding
+from modelcore.config.training import Launch, Sharding
 from modelcore.errors import MindrailError
+from modelcore.versions import check_versions
 from tasks.preflight.data import check_data
 from tasks.preflight.device_memory import check_device_memory
 from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import check_disk_space, existing
+from tasks.preflight.environment import check_environment
 from tasks.preflight.evaluation import check_baseline, check_checkpoints, check_isolation, check_questions
 from tasks.preflight.host_memory import check_host_memory
 from tasks.preflight.model import check_context, layout_notes
@@ -34,6 +36,8 @@ _Check = Callable[[Any, Directories], tuple[str, ...] | None]
 _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Preprocess, check_data),
     (Sharding, layout_notes),
+    (Launch, check_environment),
+    (Generate, check_environment),
     (Generate, check_questions),
     (Pipeline, check_baseline),
     (Score, check_isolation),
@@ -68,8 +72,9 @@ def preflight(
         What a user should know, one line each.
 
     Raises:
-        MindrailError: something cannot work; the line names the key.
+        MindrailError: something cannot work; the line names the key, or the package of a wrong version.
     """
+    check_versions()
     sections = [config, *(value for _, value in config if isinstance(value, Section))]
     directories = Directories(Path(config.store if isinstance(config, Run) else store), model)
     _check_store(directories.store)

@@ -46,6 +46,7 @@ class KeysOnly(Store):
         version: int,
         inputs: Mapping[str, str],
         parameters: Mapping[str, Any],
+        recorded: Mapping[str, Any] = {},
         on_wait: Callable[[], None] = lambda: None,
     ) -> Built:
         raise Asked(f"{step}/{_key_of(step, version, inputs, json.loads(json.dumps(parameters)))}")

@@ -80,3 +80,9 @@ def test_lines_that_cannot_be_read_are_counted_and_cost_no_other(home: Path):
         file.write('{"torn')
     found = json.loads(run("results", "--json"))
     assert (len(found["results"]), found["unreadable"]) == (2, 1)
+
+
+def test_a_score_of_another_engines_answers_names_its_model(home: Path):
+    write(home / "third.jsonl", [{"task_id": f"T/{n}", "completion": RIGHT} for n in range(8)])
+    run("score", "third.jsonl", "--benchmark", "tiny.jsonl", "--model", "WizardCoder-33B by vLLM")
+    assert "\n  WizardCoder-33B by vLLM\n" in run("results")

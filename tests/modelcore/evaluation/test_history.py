@@ -153,6 +153,8 @@ def test_a_line_of_the_history_is_the_run_as_json(tmp_path: Path) -> None:
         "pass_at_k": {"1": [0.5, 0.4, 0.6]},
         "report": "score.json",
         "conditions": {"a": 1},
+        "model": "",
+        "data": "",
     }
 
 
@@ -176,3 +178,12 @@ def test_a_run_that_is_not_found_is_refused_with_the_latest_five(tmp_path: Path)
     assert str(error.value) == (
         f"{history}: no run 'mine'; the latest are id6 (n6), id5 (n5), id4 (n4), id3 (n3), id2 (n2)"
     )
+
+
+def test_a_line_from_before_models_were_recorded_is_read(tmp_path: Path) -> None:
+    history = tmp_path / "history.jsonl"
+    append_run(history, run_named("new"))
+    row = json.loads(history.read_text())
+    del row["model"], row["data"]
+    history.write_text(json.dumps(row) + "\n")
+    assert read_history(history).runs == (run_named("new"),)

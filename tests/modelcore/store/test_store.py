@@ -44,6 +44,24 @@ def test_the_second_build_is_a_hit_and_builds_nothing(tmp_path):
     assert first.artifact.path.parent == tmp_path / "convert"
 
 
+def test_what_is_recorded_is_in_the_manifest_and_in_no_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINDRAIL_MINDSPORE", "any")
+    one = build(Store(tmp_path / "a"), recorded={"source": "hf://owner/name"}).artifact.manifest
+    two = build(Store(tmp_path / "b")).artifact.manifest
+    assert one.recorded == {**two.recorded, "source": "hf://owner/name"}
+    assert two.recorded["MINDRAIL_MINDSPORE"] == "any"
+    assert two.recorded["mindspore"].startswith("2.10")
+    assert one.key == two.key
+
+
+def test_a_manifest_from_before_anything_was_recorded_is_read(tmp_path):
+    artifact = build(Store(tmp_path)).artifact
+    raw = json.loads((artifact.path / "manifest.json").read_text())
+    del raw["recorded"]
+    (artifact.path / "manifest.json").write_text(json.dumps(raw))
+    assert build(Store(tmp_path)).cached
+
+
 @pytest.mark.parametrize(
     "change",
     [{"version": 2}, {"inputs": {"source": "abd"}}, {"parameters": {"dtype": "fp16"}}, {"step": "merge"}],

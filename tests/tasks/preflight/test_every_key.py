@@ -54,11 +54,13 @@ DANGLING: dict[str, list[Any]] = {
     "parallel.micro_batch_num": [2],
     "launch.world_size": [2],
     "launch.device_memory": ["64 apples", "0GB", "1kB"],
+    "launch.environment": [{"MS X": "1"}, {"RANK_ID": "0"}, {"PATH": "/bin"}],
     "train.warmup_steps": [10],
     "train.validate_every": [1],
     "train.resume_from": ["{here}/nowhere", "{here}/empty"],
     "generate.benchmark": ["{here}/nowhere.jsonl", "{here}/broken.json", "{here}/rows.json"],
     "generate.samples": [2],
+    "generate.environment": [{"MS X": "1"}, {"HF_TOKEN": "hf_x"}],
     "score.k": [[2]],
 }
 

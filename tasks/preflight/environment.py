@@ -1,0 +1,21 @@
+"""Checks the variables that a step will export to its processes on this machine."""
+
+from __future__ import annotations
+
+from modelcore.config.evaluation import Generate
+from modelcore.config.training import Launch
+from modelcore.launching.device_environment import exported_environment, has_ascend
+from tasks.preflight.directories import Directories
+from tasks.preflight.errors import key_named
+
+__all__ = ["check_environment"]
+
+
+def check_environment(config: Launch | Generate, _: Directories) -> None:
+    """Check that nothing is set that a set of variables needs unset.
+
+    Raises:
+        MindrailError: it is.
+    """
+    with key_named("launch" if isinstance(config, Launch) else "generate"):
+        exported_environment(config.environment_set, config.environment, ascend=has_ascend())
