@@ -11,6 +11,7 @@ from pathlib import Path
 
 from modelcore.config.checkpoint import Convert
 from modelcore.config.runs import Training
+from modelcore.data.mindrecord.file import MindRecordReader
 from modelcore.store.store import Store
 from tasks.convert import convert
 from tasks.download import download
@@ -20,7 +21,7 @@ from tasks.launch import launch
 from tasks.log import log
 from tasks.merge import merge
 from tasks.preflight import preflight
-from tasks.preprocess import preprocess
+from tasks.preprocess import preprocess, rows_file
 from tasks.shard import shard
 from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
@@ -59,6 +60,7 @@ def train(
         initialize(store, source, config.seed) if random_weights else convert(store, source, config.convert)
     )
     rows = recorder.record(preprocess(store, source, config.preprocess))
+    config = _with_rows(config, rows)
     shards = recorder.record(shard(store, start, config.parallel))
     launch_with_retries = launch.with_options(
         retries=config.launch.retries, retry_delay_seconds=config.launch.retry_delay
@@ -83,3 +85,16 @@ def run_training(config: Training, *, random_weights: bool = False) -> TrainedRu
         hugging_face=steps.export.path,
         report=page,
     )
+
+
+def _with_rows(config: Training, rows: Step) -> Training:
+    """Return a run with the number of steps that its epochs are, which is logged, if it has epochs."""
+    if config.train.epochs is None:
+        return config
+    count = len(MindRecordReader(rows_file(rows.path)))
+    counted = config.with_rows(count)
+    log(
+        f"launch: {config.train.epochs} epochs of {count} rows, {config.global_batch} rows per step: "
+        f"{counted.train.steps} steps, {counted.train.warmup_steps} of them warm-up"
+    )
+    return counted

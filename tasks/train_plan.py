@@ -10,19 +10,28 @@ __all__ = ["plan_of"]
 
 
 def plan_of(
-    config: Training, *, model: str = "", data: str = "", output: str = "", validation: str = ""
+    config: Training,
+    *,
+    steps: int | None = None,
+    model: str = "",
+    data: str = "",
+    output: str = "",
+    validation: str = "",
 ) -> TrainPlan:
     """Return the plan of a run.
 
     Args:
         config: the run.
+        steps: to assume for a run with epochs whose rows are not counted yet.
         model: directory of the shards; "" as long as it is not known, like the other paths.
         data: MindRecord file of the rows.
         output: directory to fill.
         validation: MindRecord file of the rows held back, "" if there is none.
     """
     parallel = config.parallel
-    options = config.train.model_dump(exclude={"resume_from"}) | {"accumulate": config.micro_batches}
+    length = config.train.steps if steps is None else steps
+    assert length is not None  # a run with epochs has steps by `with_rows`
+    options = config.train.options(length).model_dump() | {"accumulate": config.micro_batches}
     return TrainPlan(
         model=model,
         data=data,

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from modelcore.config.mindformers import explain_name
 from modelcore.errors import MindrailError
 
 __all__ = ["parse", "read_changed", "read_config", "read_yaml"]
@@ -138,7 +139,7 @@ def _missing(path: Path) -> MindrailError:
 
 def _explain(errors: list[ErrorDetails], schema: type[BaseModel], where: object) -> MindrailError:
     """Explain the first error, and name the keys of the others."""
-    first, *others = errors
+    first, *others = sorted(errors, key=lambda error: _of_mindformers(error) is None)  # it explains the rest
     location = tuple(part for part in first["loc"])
     key = ".".join(str(part) for part in location)
     what, fix = _in_words(first, location, schema)
@@ -151,6 +152,9 @@ def _explain(errors: list[ErrorDetails], schema: type[BaseModel], where: object)
 def _in_words(
     error: ErrorDetails, location: tuple[int | str, ...], schema: type[BaseModel]
 ) -> tuple[str, str]:
+    explained = _of_mindformers(error)
+    if explained is not None:
+        return explained
     if error["type"] == "extra_forbidden":
         known = _keys_at(schema, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
@@ -162,6 +166,13 @@ def _in_words(
     if isinstance(error.get("input"), (str, int, float, bool, type(None))) and error["type"] != "value_error":
         return f"{message}, not {json.dumps(error['input'])}", ""
     return message, ""
+
+
+def _of_mindformers(error: ErrorDetails) -> tuple[str, str] | None:
+    """Return what is wrong and what to do, if the error is a key that MindFormers has."""
+    if error["type"] != "extra_forbidden":
+        return None
+    return explain_name(".".join(map(str, error["loc"])), error.get("input"))
 
 
 def _keys_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

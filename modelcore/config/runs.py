@@ -15,10 +15,11 @@ from modelcore.config.data import Preprocess, TextFormat
 from modelcore.config.evaluation import TEMPLATES_OF_ROWS, Generate, Score, TemplateName
 from modelcore.config.section import Name, NonNegativeInt, PositiveInt, Section
 from modelcore.config.training import Launch, Parallel, Train
+from modelcore.errors import MindrailError
 
 __all__ = ["RUNS", "Evaluate", "Finetune", "Pipeline", "Predict", "Pretrain", "Run", "Training"]
 
-_OF_NO_WEIGHT = {"checkpoint_every", "keep", "resume_from", "validate_every", "peak_tflops"}
+_OF_NO_WEIGHT = {"checkpoint_every", "keep", "validate_every", "peak_tflops"}
 
 
 class Run(Section):
@@ -85,7 +86,7 @@ class Training(Run):
     @model_validator(mode="after")
     def _starts_every_rank(self) -> Training:
         layout, world_size = self.parallel, self.launch.world_size
-        if world_size != layout.world_size:
+        if world_size is not None and world_size != layout.world_size:
             raise ValueError(
                 f"launch.world_size is {world_size}, but parallel gives data_parallel "
                 f"{layout.data_parallel} × model_parallel {layout.model_parallel} × pipeline_stage "
@@ -123,12 +124,47 @@ class Training(Run):
         """Rows of a step: batch_size × data_parallel × micro_batch_num (or accumulate, with one stage)."""
         return self.train.batch_size * self.parallel.data_parallel * self.micro_batches
 
+    def with_rows(self, rows: int) -> Training:
+        """Return the run with a number of steps where it has epochs.
+
+        An epoch is as many whole steps as the rows make, as in MindFormers; the steps after it begin with the
+        rows that are left over.
+
+        Args:
+            rows: that are trained on.
+
+        Raises:
+            MindrailError: the rows are less than a step takes, or the warm-up does not end.
+        """
+        if self.train.epochs is None:
+            return self
+        steps = self.train.epochs * (rows // self.global_batch)
+        if not steps:
+            raise MindrailError(
+                f"{rows} rows are less than the {self.global_batch} of one step",
+                where="train.epochs",
+                fix="give more data, or lower train.batch_size",
+            )
+        try:
+            length = self.train.length(steps)
+        except ValueError as error:
+            epochs = f"{self.train.epochs} × ({rows} rows // {self.global_batch})"
+            raise MindrailError(f"{error} (epochs: {epochs})", where="train") from error
+        fixed = {**length, "epochs": None, "warmup_ratio": None}
+        return self.model_copy(update={"train": self.train.model_copy(update=fixed)})
+
     @property
     def key_parameters(self) -> dict[str, Any]:
-        """What the trained weights depend on: the parameters in the key of their artifact."""
+        """What the trained weights depend on: the parameters in the key of their artifact.
+
+        A run with epochs has none until `with_rows` has made steps of them.
+        """
+        assert self.train.steps is not None
         validation = {} if self.validate_every is None else {"validate_every": self.validate_every}
+        options = self.train.options(self.train.steps)
+        schedule = {"total_steps"} if options.total_steps == -1 else set()  # absent, as in keys from before
         return {
-            "train": self.train.model_dump(exclude=_OF_NO_WEIGHT),
+            "train": options.model_dump(exclude=_OF_NO_WEIGHT | schedule),
             **validation,
             "parallel": self.parallel.model_dump(exclude={"recompute"}),
             "seed": self.seed,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.section import (
@@ -21,6 +21,23 @@ from modelcore.units import parse_bytes
 __all__ = ["Launch", "Parallel", "Precision", "Sharding", "Train", "TrainOptions"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def _ends_somewhere(steps: int) -> int:
+    if steps == 0:
+        raise ValueError("0 steps are no schedule: give -1 for the run's own number of steps")
+    return steps
+
+
+WarmupSteps = Annotated[NonNegativeInt, Field(description="Steps of linear warm-up before the cosine")]
+TotalSteps = Annotated[
+    int,
+    Field(
+        ge=-1,
+        description="Step from which the learning rate stays at its final rate; -1: the run's last step",
+    ),
+    AfterValidator(_ends_somewhere),
+]
 
 
 class Sharding(Section):
@@ -80,7 +97,10 @@ class Parallel(Sharding):
 class Launch(Section):
     """How the ranks are started and watched."""
 
-    world_size: PositiveInt = Field(1, description="Ranks: data_parallel × model_parallel × pipeline_stage")
+    world_size: PositiveInt | None = Field(
+        None,
+        description="Ranks; if given, it must be data_parallel × model_parallel × pipeline_stage",
+    )
     start_timeout: PositiveFloat = Field(180.0, description="Seconds until every rank must have joined")
     hang_timeout: PositiveFloat = Field(
         600.0, description="Seconds without progress after which the job is stopped"
@@ -113,16 +133,14 @@ class Launch(Section):
         return None if self.device_memory is None else parse_bytes(self.device_memory)
 
 
-class TrainOptions(Section):
-    """What every rank of a training job is given."""
+class Updates(Section):
+    """The optimizer's steps, whatever their number: batches, AdamW, checkpoints."""
 
-    steps: PositiveInt = Field(description="Optimizer steps")
     batch_size: PositiveInt = Field(8, description="Rows that a data-parallel replica takes at once")
     accumulate: PositiveInt = Field(
         1, description="Batches per step; with several stages: parallel.micro_batch_num"
     )
     learning_rate: PositiveFloat = Field(2e-5, description="Peak learning rate")
-    warmup_steps: NonNegativeInt = Field(0, description="Steps of linear warm-up before the cosine")
     final_rate: Share = Field(0.1, description="The cosine ends at this share of the peak learning rate")
     weight_decay: NonNegativeFloat = Field(
         0.0, description="AdamW's decay of matrices; norms and biases have none"
@@ -151,14 +169,73 @@ class TrainOptions(Section):
         ),
     )
 
+
+class FixedLength(Section):
+    """The length of a training and of its learning rate's schedule."""
+
+    steps: PositiveInt = Field(description="Optimizer steps")
+    warmup_steps: WarmupSteps = 0
+    total_steps: TotalSteps = -1
+
+
+class TrainOptions(Updates, FixedLength):
+    """What every rank of a training job is given."""
+
+    @property
+    def schedule_steps(self) -> int:
+        """The step at which the cosine ends."""
+        return self.steps if self.total_steps == -1 else self.total_steps
+
     @model_validator(mode="after")
     def _warms_up_in_time(self) -> TrainOptions:
-        if self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} leaves nothing of the {self.steps} steps")
+        _check_warmup(self.warmup_steps, self.schedule_steps)
         return self
 
 
-class Train(TrainOptions):
+class Length(Section):
+    """The length of a training: a number of steps, or of epochs, whose steps the number of rows decides."""
+
+    steps: PositiveInt | None = Field(None, description="Optimizer steps; or give epochs")
+    epochs: PositiveInt | None = Field(
+        None, description="Times that the rows are trained on, of rows // rows per step steps each"
+    )
+    warmup_steps: WarmupSteps = 0
+    warmup_ratio: ShareBelowOne | None = Field(
+        None, description="Share of the schedule's steps that is warm-up, rounded down; or give warmup_steps"
+    )
+    total_steps: TotalSteps = -1
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Length:
+        if self.steps is None and self.epochs is None:
+            raise ValueError("steps or epochs must be given")
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError(
+                f"steps is {self.steps} and epochs is {self.epochs}: leave one out (or set it to null)"
+            )
+        if self.warmup_ratio is not None and self.warmup_steps:
+            raise ValueError(
+                f"warmup_steps is {self.warmup_steps} and warmup_ratio is {self.warmup_ratio}: leave one out"
+            )
+        if self.steps is not None:
+            self.length(self.steps)
+        return self
+
+    def length(self, steps: int) -> dict[str, int]:
+        """Return `steps`, `warmup_steps` and `total_steps` of a training of so many steps.
+
+        As MindFormers' schedules do, the ratio is of the schedule's steps, and rounded down.
+
+        Raises:
+            ValueError: the warm-up does not end before the schedule.
+        """
+        end = steps if self.total_steps == -1 else self.total_steps
+        warmup = self.warmup_steps if self.warmup_ratio is None else int(end * self.warmup_ratio)
+        _check_warmup(warmup, end)
+        return {"steps": steps, "warmup_steps": warmup, "total_steps": -1 if end == steps else end}
+
+
+class Train(Updates, Length):
     """The training itself: steps, batches, AdamW, checkpoints."""
 
     resume_from: str | None = Field(
@@ -167,3 +244,13 @@ class Train(TrainOptions):
             "Directory of an interrupted run, or one checkpoint of it, at any layout, to resume from"
         ),
     )
+
+    def options(self, steps: int) -> TrainOptions:
+        """Return what the ranks of a training of so many steps are given; raise ValueError as `length`."""
+        updates: dict[str, Any] = {name: getattr(self, name) for name in Updates.model_fields}
+        return TrainOptions(**updates | self.length(steps))
+
+
+def _check_warmup(warmup: int, end: int) -> None:
+    if warmup >= end:
+        raise ValueError(f"warmup_steps {warmup} leaves nothing of the {end} steps")

@@ -20,6 +20,9 @@ _FREE = (
 # What may change with the layout, as long as a step has as many rows as before.
 _OF_LAYOUT = ("batch_size", "accumulate", "vocab_emb_dp", "offsets", "shard_optimizer")
 
+# What plans did that were written before the key existed.
+_BEFORE_THE_KEY = {"total_steps": -1}
+
 
 def check_same_job(before: Mapping[str, Any], plan: TrainPlan, where: Path, *, new_layout: bool) -> None:
     """Refuse a plan that would not go on as the checkpoint's began.
@@ -49,7 +52,8 @@ def _different(
     before: Mapping[str, Any], now: Mapping[str, Any], free: Collection[str]
 ) -> tuple[str, Any, Any] | None:
     for key, value in now.items():
-        old = tuple(before[key]) if isinstance(value, tuple) else before.get(key)
+        old = before.get(key, _BEFORE_THE_KEY.get(key))
+        old = tuple(old) if isinstance(value, tuple) else old
         if key not in free and old != value:
             return key, old, value
     return None

@@ -141,7 +141,7 @@ class Step:
         plan = self.plan
         return learning_rate(
             step,
-            steps=plan.steps,
+            steps=plan.schedule_steps,
             peak=plan.learning_rate,
             warmup_steps=plan.warmup_steps,
             final_rate=plan.final_rate,

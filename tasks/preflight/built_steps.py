@@ -68,7 +68,8 @@ def _steps_of_training(config: Training, model: Path, find: Finder) -> dict[str,
             find("convert", {**config.convert.model_dump(), "to": "mindspore"}, downloads),
         )
     shards = find("shard", _sharding(config.parallel), starts)
-    trained = find("launch", config.key_parameters, shards)
+    # How many steps its epochs are is known with the rows only: such a run is taken as not yet trained.
+    trained = [] if config.train.steps is None else find("launch", config.key_parameters, shards)
     merged = find("merge", {}, trained)
     exported = find("export", {}, merged)
     return {

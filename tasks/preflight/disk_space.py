@@ -95,9 +95,10 @@ def _launch_need(config: Training, model: Model, weights: int) -> int:
     """Return the bytes of checkpoints and trained weights: a new checkpoint is written before one goes."""
     ranks = dry_run(model, cut_of(config.parallel), training_job(config)).ranks
     checkpoint = weights + sum(rank.memory.optimizer for rank in ranks)
-    written = (config.train.steps - 1) // config.train.checkpoint_every
-    while_training = min(written, config.train.keep + 1) * checkpoint
-    at_the_end = min(written, config.train.keep) * checkpoint + weights
+    steps, keep = config.train.steps, config.train.keep
+    written = keep + 1 if steps is None else (steps - 1) // config.train.checkpoint_every  # epochs: the most
+    while_training = min(written, keep + 1) * checkpoint
+    at_the_end = min(written, keep) * checkpoint + weights
     return max(while_training, at_the_end)
 
 

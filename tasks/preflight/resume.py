@@ -28,4 +28,5 @@ def check_resume(config: Training, directories: Directories) -> None:
         if not source.is_dir():
             raise MindrailError("there is no such directory", where=source, fix="check the path")
         checkpoint, state = newest_state(source)
-        check_same_job(state["plan"], plan_of(config), checkpoint, new_layout=True)
+        steps = config.train.steps or state["plan"]["steps"]  # of epochs, only the rows say how many
+        check_same_job(state["plan"], plan_of(config, steps=steps), checkpoint, new_layout=True)

@@ -77,7 +77,8 @@ def test_codellama_is_trained_with_the_optimizer_of_its_card(name: str) -> None:
     train = read_config(CONFIGS / f"{name}.yaml", Pipeline).train
     assert (train.learning_rate, train.final_rate) == (5e-6, 0)
     assert (train.beta1, train.beta2, train.epsilon) == (0.9, 0.999, 1e-8)
-    assert train.warmup_steps == round(0.03 * train.steps)
+    assert train.steps is not None
+    assert train.options(train.steps).warmup_steps == round(0.03 * train.steps)
 
 
 @pytest.mark.parametrize(

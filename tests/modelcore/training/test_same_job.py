@@ -120,3 +120,11 @@ def test_a_plan_of_an_earlier_version_lacks_new_keys(plan: TrainPlan) -> None:
     old = recorded(plan)
     del old["peak_tflops"]
     check_same_job(old, plan, WHERE, new_layout=False)
+
+
+def test_a_checkpoint_from_before_a_key_existed_is_of_its_default(plan: TrainPlan) -> None:
+    older = recorded(plan)
+    del older["total_steps"]
+    check_same_job(older, plan, WHERE, new_layout=False)
+    with pytest.raises(MindrailError, match="made with total_steps -1, now it is 100"):
+        check_same_job(older, changed(plan, total_steps=100), WHERE, new_layout=False)

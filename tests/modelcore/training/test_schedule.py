@@ -36,3 +36,8 @@ def test_a_job_that_ends_with_its_warm_up_has_no_cosine(steps: int):
         3.0,
         4.0,
     ][:steps]
+
+
+def test_steps_after_the_schedules_end_keep_the_final_rate():
+    rates = [learning_rate(step, steps=10, peak=2.0, final_rate=0.25) for step in (9, 10, 11, 500)]
+    assert rates[0] > 0.5 and rates[1:] == [0.5, 0.5, 0.5]

@@ -59,6 +59,13 @@ def test_every_step_that_writes_weights_is_counted(runs: Runs) -> None:
     }
 
 
+def test_a_run_with_epochs_is_counted_with_all_the_checkpoints_it_keeps(runs: Runs) -> None:
+    epochs = training(runs, "train.steps=null", "train.epochs=1", "train.keep=2")
+    most = training(runs, "train.steps=100000", "train.keep=2")
+    assert disk_needs(epochs, directories(runs)) == disk_needs(most, directories(runs))
+    assert "launch" not in finished_steps(epochs, directories(runs))
+
+
 def test_weights_that_are_cast_need_less_and_replicas_more(runs: Runs) -> None:
     whole = 4 * elements(runs)
     replicas = ("parallel.data_parallel=2", "launch.world_size=2", "convert.dtype=bf16", "train.steps=10")

@@ -50,6 +50,13 @@ def test_a_checkpoint_of_another_job_is_refused(change: str, said: str, runs: Ru
     assert said in str(refused.value)
 
 
+def test_a_run_with_epochs_may_resume_and_is_compared_without_its_steps(runs: Runs) -> None:
+    resume = (f"train.resume_from={interrupted(runs, 4)}", "train.steps=null", "train.epochs=3")
+    assert preflight(training(runs, *resume)) == ()
+    with pytest.raises(MindrailError, match="seed 1, now it is 2"):
+        preflight(training(runs, *resume, "seed=2"))
+
+
 def test_a_checkpoint_that_cannot_be_read_leaves_the_one_before(runs: Runs) -> None:
     interrupted(runs, 6)
     source = interrupted(runs, 4, seed=2)
