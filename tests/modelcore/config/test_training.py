@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelcore.config.reading import parse, read_config
-from modelcore.config.runs import Finetune, Training
+from modelcore.config.reading import parse
+from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
-from tests.paths import ROOT
 
 
-def run(parallel: dict[str, Any] | None = None, **train: Any) -> Training:
+def run(
+    parallel: dict[str, Any] | None = None, launch: dict[str, Any] | None = None, **train: Any
+) -> Training:
     raw = {
         "download": {"source": "codellama-7b"},
         "preprocess": {"input": "rows.json"},
         "parallel": parallel or {},
+        "launch": launch or {},
         "train": {"batch_size": 4, **train},
     }
     return parse(raw, Training)
@@ -68,11 +69,9 @@ def test_what_only_the_rows_can_show_is_refused_when_they_are_counted() -> None:
         run(epochs=1, warmup_steps=50).with_rows(100)
 
 
-def test_world_size_follows_from_the_layout_and_is_checked_where_it_is_given(tmp_path: Path) -> None:
-    config = ROOT / "configs" / "finetune_codellama_34b_16p.yaml"
-    left_out = ["generate=null", "launch.world_size=null"]
-    raw = tmp_path / "run.yaml"
-    raw.write_text(config.read_text().partition("generate:")[0].replace("baseline: true\n", ""))
-    assert read_config(raw, Finetune, left_out[1:]).parallel.world_size == 16
+def test_the_number_of_ranks_follows_from_the_layout_and_is_checked_where_it_is_given() -> None:
+    layout = {"model_parallel": 8, "pipeline_stage": 2}
+    assert run(layout, steps=10).parallel.world_size == 16
+    assert run(layout, {"world_size": 16}, steps=10).launch.world_size == 16
     with pytest.raises(MindrailError, match="launch.world_size is 8, but parallel gives"):
-        read_config(raw, Finetune, ["launch.world_size=8"])
+        run(layout, {"world_size": 8}, steps=10)
