@@ -22,7 +22,7 @@ import tasks.merge
 import tasks.preprocess
 import tasks.reshard
 import tasks.shard
-from modelcore.config.checkpoint import Convert, Download, FileFormat
+from modelcore.config.checkpoint import Convert, Download, Dtype, FileFormat
 from modelcore.config.data import Preprocess
 from modelcore.config.section import Section
 from modelcore.config.training import Parallel
@@ -195,6 +195,7 @@ def reshard(
 def merge(
     shards: str,
     format: FileFormat = "ckpt",
+    dtype: Dtype = "keep",
     weights_only: bool = False,
     newest: bool = False,
     store: str = "store",
@@ -204,13 +205,16 @@ def merge(
     Args:
         shards: directory with rank_<r>/ and strategy/, of this project or of MindFormers.
         format: of the file written.
+        dtype: type to cast the parameters to, or keep.
         weights_only: leave out optimizer states and step counters.
         newest: where a rank has several checkpoints, take the last by epoch and step.
         store: directory that holds every step's output.
     """
     artifacts = Store(Path(store))
     source = input_step(artifacts, shards, key="shards")
-    merged = tasks.merge.merge(artifacts, source, format, weights_only=weights_only, newest=newest)
+    merged = tasks.merge.merge(
+        artifacts, source, format, dtype=dtype, weights_only=weights_only, newest=newest
+    )
     return finished(merged)
 
 

@@ -25,6 +25,7 @@ from tasks.preprocess import preprocess, rows_file
 from tasks.shard import shard
 from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
+from tasks.trained_types import trained_types
 from tasks.training_report import training_report
 
 __all__ = ["TrainedRun", "run_training", "train"]
@@ -66,8 +67,9 @@ def train(
         retries=config.launch.retries, retry_delay_seconds=config.launch.retry_delay
     )
     trained = recorder.record(launch_with_retries(store, shards, rows, config))
-    merged = recorder.record(merge(store, trained))
-    exported = recorder.record(export(store, merged, Convert(format="safetensors")))
+    types = trained_types(config, source.path if random_weights else start.path)
+    merged = recorder.record(merge(store, trained, dtype=types.merge))
+    exported = recorder.record(export(store, merged, Convert(format="safetensors", dtype=types.export)))
     return TrainingSteps(source, start, rows, shards, trained, merged, exported)
 
 

@@ -13,7 +13,7 @@ from tasks.step_task import Outcome, build_step, finished, step_task
 
 __all__ = ["build_converted", "convert"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @step_task("convert")

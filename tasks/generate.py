@@ -66,7 +66,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         inputs={"checkpoint": checkpoint.digest, "benchmark": benchmark.digest},
         parameters={
             "prompts": hashlib.sha256(json.dumps([prompts, form.stops]).encode()).hexdigest(),
-            **config.model_dump(exclude=_NO_PARAMETER),
+            **config.model_dump(exclude=_NO_PARAMETER | _exact(config)),
             **key_of_environment(environment),
             "seed": seed,
             **({"bos": True} if bos else {}),  # absent without BOS, as in keys from before it was sent
@@ -74,6 +74,11 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         recorded={"environment": environment},
         label=label,
     )
+
+
+def _exact(config: Generate) -> set[str]:
+    """Return the keys that do not change the answers: the weights' type, unless it rounds them."""
+    return set() if config.rounds_weights else {"precision"}
 
 
 def _plan(
@@ -90,6 +95,7 @@ def _plan(
         top_p=config.top_p,
         seed=seed,
         batch_size=config.batch_size,
+        precision=config.precision,
         bos=bos,
     )
 

@@ -9,7 +9,7 @@ from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["initialize"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @step_task("initialize")

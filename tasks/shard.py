@@ -14,7 +14,7 @@ from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["partition_parameters", "shard"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @step_task("shard")

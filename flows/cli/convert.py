@@ -11,8 +11,8 @@ from click.core import ParameterSource
 
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.section_options import section_options
+from flows.cli.weights_output import build_checkpoint, chosen_format, is_weights_file, needed_files
 from modelcore.config.checkpoint import Convert
-from modelcore.store.atomic_output import atomic_directory
 from modelcore.units import format_bytes
 from modelcore.versions import check_versions
 
@@ -28,40 +28,55 @@ any_path = click.Path(path_type=Path)
     "--to", type=click.Choice(["mindspore", "hf"]), required=True, help="Names and layout to write."
 )
 @section_options(Convert, "config")
+@click.option(
+    "--model",
+    type=any_path,
+    help="Directory with config.json and tokenizer, where SOURCE has none.",
+)
 @as_json
 def convert(
-    source: Path, destination: Path, to: Literal["mindspore", "hf"], config: Convert, as_json: bool
+    source: Path,
+    destination: Path,
+    to: Literal["mindspore", "hf"],
+    config: Convert,
+    model: Path | None,
+    as_json: bool,
 ) -> None:
-    """Convert the checkpoint SOURCE into the directory DESTINATION.
+    """Convert the checkpoint SOURCE into DESTINATION: a directory, or a file FILE.ckpt or FILE.safetensors.
 
     SOURCE is a directory with config.json and weights (safetensors, PyTorch .bin, Meta's .pth, MindSpore
-    .ckpt), or the weights file in one. Every tensor is used once and written once, or nothing is.
+    .ckpt), or the weights file in one. Its names may be those to write already: PyTorch's .bin becomes
+    safetensors with --to hf. Every tensor is used once and written once, or nothing is. A directory gets
+    config.json and tokenizer, too; a file is the weights alone.
     """
     explicit = click.get_current_context().get_parameter_source("format") is ParameterSource.COMMANDLINE
-    if to == "hf" and config.format == "ckpt" and explicit:
-        raise click.UsageError("--to hf writes safetensors: leave out --format ckpt")
+    format = chosen_format(destination, config.format, explicit=explicit)
+    if to == "hf" and format == "ckpt" and (explicit or destination.suffix):
+        wrong = f"not {destination.name}" if destination.suffix == ".ckpt" else "leave out --format ckpt"
+        raise click.UsageError(f"--to hf writes safetensors: {wrong}")
     check_versions()
     from modelcore.checkpoints.convert import convert_checkpoint
     from tasks.progress import shown_progress
 
+    options = {**config.model_dump(), "format": format, "to": to}
+    one_file = is_weights_file(destination)
     with shown_progress("convert") as progress:
-        report = atomic_directory(
+        report = build_checkpoint(
             destination,
             lambda directory: convert_checkpoint(
-                source, directory, to=to, **config.model_dump(), progress=progress
+                source, directory, **options, description=model, one_file=one_file, progress=progress
             ),
-            origin={
-                "source": str(source.absolute()),
-                "to": to,
-                "format": config.format,
-                "dtype": config.dtype,
-            },
+            origin={"source": str(source.absolute()), "model": str(model), **options},
         )
-    emit({"destination": str(destination), **asdict(report)}, as_json, lambda _: _show(report, destination))
+    home = model or (source if source.is_dir() else source.parent)
+    notes = (*report.warnings, *([needed_files(home)] if one_file else []))
+    result = {"destination": str(destination), **asdict(report), "warnings": notes}
+    emit(result, as_json, lambda _: _show(result, destination))
 
 
-def _show(report: Any, destination: Path) -> None:
-    size = sum(path.stat().st_size for path in destination.iterdir())
-    click.echo(f"{len(report.tensors)} tensors, {format_bytes(size)}: {destination}")
-    for warning in report.warnings:
-        click.echo(f"note: {warning}")
+def _show(result: dict[str, Any], destination: Path) -> None:
+    paths = [destination] if destination.is_file() else [*destination.iterdir()]
+    size = sum(path.stat().st_size for path in paths)
+    click.echo(f"{len(result['tensors'])} tensors, {format_bytes(size)}: {destination}")
+    for note in result["warnings"]:
+        click.echo(f"note: {note}")

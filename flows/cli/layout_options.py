@@ -10,10 +10,10 @@ import click
 
 from flows.cli.command import as_json, emit
 from flows.cli.section_options import option_of
+from flows.cli.weights_output import build_checkpoint, is_weights_file, needed_files
 from modelcore.config.checkpoint import Convert
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
-from modelcore.store.atomic_output import atomic_directory
 from modelcore.units import format_bytes
 
 if TYPE_CHECKING:
@@ -74,13 +74,17 @@ def make_checkpoint(
     from tasks.progress import shown_progress
 
     with shown_progress(name) as progress:
-        report = atomic_directory(
+        report = build_checkpoint(
             destination,
             lambda directory: work(source, directory, progress=progress, **options),
             origin={"source": str(source.absolute()), **_plain(options)},
         )
-    files = sorted(str(path.relative_to(destination)) for path in destination.rglob("*") if path.is_file())
-    result = {"destination": str(destination), "files": files, "bytes": report.nbytes, "notes": report.notes}
+    made = [destination] if is_weights_file(destination) else destination.rglob("*")
+    home = destination.parent if is_weights_file(destination) else destination
+    files = sorted(str(path.relative_to(home)) for path in made if path.is_file())
+    described = options.get("description") or source
+    notes = [*report.notes, *([needed_files(described)] if is_weights_file(destination) else [])]
+    result = {"destination": str(destination), "files": files, "bytes": report.nbytes, "notes": notes}
     emit(result, as_json, _show)
 
 

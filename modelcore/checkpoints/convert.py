@@ -1,5 +1,8 @@
 """Converts a whole checkpoint between Hugging Face and MindSpore, streaming: memory is bounded by a tensor.
 
+The source may have the names of either side: PyTorch's .bin becomes safetensors, or a .ckpt safetensors with
+the same names, in one step.
+
 The result is a function of the source and the options alone, byte for byte. `conversion.json` in the
 destination lists every tensor with its sha256; it is written last, so a directory without it is unfinished.
 Resharding is not done here.
@@ -8,24 +11,31 @@ Resharding is not done here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from modelcore.checkpoints.match import match_hf, match_mindspore
+from modelcore.checkpoints.companions import write_companions
+from modelcore.checkpoints.match import (
+    Matched,
+    has_hf_names,
+    match_hf,
+    match_mindspore,
+    select_hf,
+    select_mindspore,
+)
 from modelcore.checkpoints.verify import verify_conversion
 from modelcore.checkpoints.vocabulary import check_vocabulary
 from modelcore.config.checkpoint import Dtype, FileFormat
 from modelcore.errors import MindrailError
-from modelcore.models.families import read_config_json, read_model
+from modelcore.models.families import read_model
 from modelcore.models.model import Model
 from modelcore.progress import Progress, silent
 from modelcore.store.durable import replace_contents, sync_tree
-from modelcore.store.model_files import copy_companions
 from modelcore.weights.casting import cast
 from modelcore.weights.checkpoint import open_checkpoint
-from modelcore.weights.dtypes import BF16, FP16, FP32, DType
+from modelcore.weights.dtypes import dtype_named
 from modelcore.weights.outputs import (
     OutputFile,
     ckpt_output,
@@ -41,8 +51,16 @@ __all__ = ["CONVERSION", "ConversionReport", "conversion_warnings", "convert_che
 
 CONVERSION = "conversion.json"
 
-_DTYPES: dict[str, DType | None] = {"keep": None, "fp16": FP16, "bf16": BF16, "fp32": FP32}
-_HF_DTYPE = {FP16: "float16", BF16: "bfloat16", FP32: "float32"}
+
+Side = Literal["hf", "mindspore"]
+
+_MATCHES: dict[tuple[Side, Side], Callable[[Model, Mapping[str, LazyTensor], object], Matched]] = {
+    ("hf", "mindspore"): match_hf,
+    ("mindspore", "hf"): match_mindspore,
+    ("hf", "hf"): select_hf,
+    ("mindspore", "mindspore"): select_mindspore,
+}
+"""By the side whose names the source has, and that whose names are written."""
 
 # Raised when the bytes written for the same source change, so that nothing old is continued.
 _VERSION = 1
@@ -85,10 +103,12 @@ def convert_checkpoint(
     source: Path,
     destination: Path,
     *,
-    to: Literal["mindspore", "hf"],
+    to: Side,
     format: FileFormat = "ckpt",
     dtype: Dtype = "keep",
     verify: bool = False,
+    description: Path | None = None,
+    one_file: bool = False,
     progress: Progress = silent,
 ) -> ConversionReport:
     """Convert the checkpoint at `source` into the directory `destination`.
@@ -97,10 +117,13 @@ def convert_checkpoint(
         source: a directory with config.json and weights, or the weights file (or index) in such a one.
         destination: an empty or new directory, or the one of an interrupted call with the same arguments:
             the tensors already written are kept.
-        to: `mindspore` writes MindFormers' names, `hf` Hugging Face's (safetensors, sharded at 5 GB).
+        to: `mindspore` writes MindFormers' names, `hf` Hugging Face's (safetensors, sharded at 5 GB); those
+            of the source may be either.
         format: of MindSpore's file.
         dtype: `keep`, or cast every tensor.
         verify: read both sides back and compare them, tensor by tensor.
+        description: directory with config.json and tokenizer, if they are not beside the weights.
+        one_file: do not shard safetensors.
         progress: bytes written (and, verifying, compared).
 
     Raises:
@@ -108,24 +131,25 @@ def convert_checkpoint(
             file and the tensor. Nothing usable is left in `destination`.
         StepFailed: the disk is full.
     """
-    home = source if source.is_dir() else source.parent
+    home = description or (source if source.is_dir() else source.parent)
     _check_apart(home, destination)
     model = read_model(home)
     warnings = check_vocabulary(home, model.config)
     opened, origin = _open(source, model, to)
-    match = match_hf if to == "mindspore" else match_mindspore
-    matched = match(model, opened, source)
-    target = _DTYPES[dtype]
+    side: Side = "hf" if has_hf_names(model, opened) else "mindspore"
+    matched = _MATCHES[side, to](model, opened, source)
+    target = dtype_named(dtype)
     tensors = {name: cast(one, target or one.dtype, name) for name, one in matched.tensors.items()}
-    outputs = _outputs(tensors, to, format)
+    outputs = _outputs(tensors, to, format, one_file=one_file)
     (destination / CONVERSION).unlink(missing_ok=True)
     counter = _Counter(progress, sum(map(nbytes, tensors.values())) * (2 if verify else 1))
     written = write_outputs(
         destination, outputs, tensors, origin=f"{_VERSION} {origin} {dtype}", wrote=counter.add
     )
     if verify:
-        verify_conversion(model, opened, destination, to=to, dtype=target, compared=counter.add)
-    _finish(home, destination, target)
+        back = _MATCHES[to, side](model, open_checkpoint(destination).tensors, destination).tensors
+        verify_conversion(opened, back, destination, dtype=target, compared=counter.add)
+    write_companions(home, destination, tensors.values())
     report = ConversionReport(
         family=model.family.name,
         files=tuple(written),
@@ -180,9 +204,6 @@ def _open(source: Path, model: Model, to: str) -> tuple[Mapping[str, LazyTensor]
     native = model.family.native
     if native is not None and _has_no_other_weights(source) and (parts := native.files(source)):
         files, tensors = tuple(parts), native.tensors(parts, model.config)
-        if to == "hf":
-            # They have Hugging Face's names already; the way back begins at MindSpore's.
-            tensors = match_hf(model, tensors, source).tensors
     else:
         checkpoint = open_checkpoint(source)
         files, tensors = checkpoint.files, checkpoint.tensors
@@ -192,25 +213,16 @@ def _open(source: Path, model: Model, to: str) -> tuple[Mapping[str, LazyTensor]
 
 def _has_no_other_weights(source: Path) -> bool:
     """Say whether a source is a directory without weights in Hugging Face's or MindSpore's formats."""
-    others = ("*.safetensors", "pytorch_model*.bin", "model.ckpt")
+    others = ("*.safetensors", "pytorch_model*.bin", "*.ckpt")
     return source.is_dir() and not any(found for pattern in others for found in source.glob(pattern))
 
 
-def _outputs(tensors: Mapping[str, LazyTensor], to: str, format: str) -> list[OutputFile]:
+def _outputs(
+    tensors: Mapping[str, LazyTensor], to: Side, format: FileFormat, *, one_file: bool
+) -> list[OutputFile]:
     if to == "hf":
-        return hf_outputs(tensors)
+        return hf_outputs(tensors, one_file=one_file)
     return ckpt_output(tensors) if format == "ckpt" else safetensors_output(tensors)
-
-
-def _finish(home: Path, destination: Path, target: DType | None) -> None:
-    """Put configuration and tokenizer beside the weights; config.json names their type."""
-    copy_companions(home, destination)
-    if target is None and (home / "config.json").is_file():
-        return
-    config = read_config_json(home)
-    if target is not None:
-        config["dtype" if "dtype" in config else "torch_dtype"] = _HF_DTYPE[target]
-    (destination / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def _write_report(

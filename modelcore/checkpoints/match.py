@@ -1,13 +1,14 @@
 """Matches a checkpoint's tensors with those a model must have, and makes the other side's tensors of them.
 
 Every tensor the model needs must be there, with the shape that config.json demands, and nothing else may be:
-each tensor of the source is used exactly once, and each of the target comes from exactly one.
+each tensor of the source is used exactly once, and each of the target comes from exactly one. `match_…`
+renames for the other side, `select_…` keeps the names.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from modelcore.errors import MindrailError
@@ -15,7 +16,7 @@ from modelcore.models.model import Model
 from modelcore.weights.dtypes import BF16, FP16, FP32
 from modelcore.weights.tensors import LazyTensor, StoredTensor, sha256
 
-__all__ = ["Matched", "match_hf", "match_mindspore"]
+__all__ = ["Matched", "has_hf_names", "match_hf", "match_mindspore", "select_hf", "select_mindspore"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -26,6 +27,14 @@ class Matched:
 
     tensors: dict[str, LazyTensor]
     dropped: tuple[str, ...]
+
+
+def has_hf_names(model: Model, source: Iterable[str]) -> bool:
+    """Whether more of the names are Hugging Face's than MindSpore's."""
+    shapes = model.config.parameter_shapes()
+    hf_names = {row.hf for row in model.family.names.expand(model.config.num_layers, shapes)}
+    names = set(source)
+    return len(names & hf_names) > len(names & set(shapes))
 
 
 def match_hf(model: Model, source: Mapping[str, LazyTensor], where: object) -> Matched:
@@ -40,18 +49,27 @@ def match_hf(model: Model, source: Mapping[str, LazyTensor], where: object) -> M
         MindrailError: a tensor is missing, unexpected, misshapen or not fp16, bf16 or fp32.
     """
     shapes = model.config.parameter_shapes()
+    selected = select_hf(model, source, where)
+    tensors: dict[str, LazyTensor] = {}
+    for row in model.family.names.expand(model.config.num_layers, shapes):
+        made = row.to_mindspore(selected.tensors[row.hf], [shapes[part] for part in row.parts])
+        tensors.update(zip(row.parts, made, strict=True))
+    return Matched({name: tensors[name] for name in shapes}, selected.dropped)
+
+
+def select_hf(model: Model, source: Mapping[str, LazyTensor], where: object) -> Matched:
+    """Return Hugging Face's tensors as they are, checked like those of `match_hf`."""
+    shapes = model.config.parameter_shapes()
     layers = model.config.num_layers
     rows = model.family.names.expand(layers, shapes)
     expected = {row.hf: row.hf_shape([shapes[part] for part in row.parts]) for row in rows}
     buffers = model.family.names.buffer_names(layers)
     dropped = [name for name in source if name in buffers]
     dropped += _tied_head(model.family.names.tied, expected, source, where)
-    _check(expected, source, dropped, where, other=shapes, to="hf")
-    tensors: dict[str, LazyTensor] = {}
-    for row in rows:
-        made = row.to_mindspore(source[row.hf], [shapes[part] for part in row.parts])
-        tensors.update(zip(row.parts, made, strict=True))
-    return Matched({name: tensors[name] for name in shapes}, tuple(dropped))
+    _check(expected, source, dropped, where)
+    row_of = {part: row.hf for row in rows for part in row.parts}
+    names = dict.fromkeys(row_of[name] for name in shapes)
+    return Matched({name: source[name] for name in names}, tuple(dropped))
 
 
 def match_mindspore(model: Model, source: Mapping[str, LazyTensor], where: object) -> Matched:
@@ -61,18 +79,24 @@ def match_mindspore(model: Model, source: Mapping[str, LazyTensor], where: objec
     left out.
     """
     shapes = model.config.parameter_shapes()
+    selected = select_mindspore(model, source, where)
     rows = model.family.names.expand(model.config.num_layers, shapes)
-    dropped = [name for name in source if _is_training_state(name, source[name], shapes)]
-    dropped += _tied_head(model.family.names.tied_mindspore, shapes, source, where)
-    hf_names = {row.hf: () for row in rows}
-    _check(shapes, source, dropped, where, other=hf_names, to="mindspore")
     row_of = {part: row for row in rows for part in row.parts}
     tensors: dict[str, LazyTensor] = {}
     for name in shapes:
         row = row_of[name]
         if row.hf not in tensors:
-            tensors[row.hf] = row.to_hf([source[part] for part in row.parts])
-    return Matched(tensors, tuple(dropped))
+            tensors[row.hf] = row.to_hf([selected.tensors[part] for part in row.parts])
+    return Matched(tensors, selected.dropped)
+
+
+def select_mindspore(model: Model, source: Mapping[str, LazyTensor], where: object) -> Matched:
+    """Return MindSpore's tensors as they are, checked and reduced like those of `match_mindspore`."""
+    shapes = model.config.parameter_shapes()
+    dropped = [name for name in source if _is_training_state(name, source[name], shapes)]
+    dropped += _tied_head(model.family.names.tied_mindspore, shapes, source, where)
+    _check(shapes, source, dropped, where)
+    return Matched({name: source[name] for name in shapes}, tuple(dropped))
 
 
 def _is_training_state(name: str, tensor: LazyTensor, shapes: Shapes) -> bool:
@@ -106,14 +130,9 @@ def _check(
     source: Mapping[str, LazyTensor],
     dropped: list[str],
     where: object,
-    *,
-    other: Shapes,
-    to: str,
 ) -> None:
     missing = [name for name in expected if name not in source]
     unexpected = [name for name in source if name not in expected and name not in dropped]
-    if missing and sum(name in other for name in unexpected) > len(unexpected) / 2:
-        raise MindrailError("these names are the target's already", where=where, fix=f"convert it --to {to}")
     if unexpected:
         raise MindrailError(
             f"{_some(unexpected)} is in the checkpoint, but not in the model of config.json", where=where

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelcore.checkpoints.companions import write_companions
 from modelcore.models.families import read_model
 from modelcore.models.model import Model
 from modelcore.progress import Progress, silent
-from modelcore.store.model_files import copy_companions
+from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.ckpt_file import ckpt_layout
 from modelcore.weights.dtypes import FP32
 from modelcore.weights.file_layout import TensorSpec
@@ -57,7 +58,7 @@ def write_random_weights(
                 stream.write(content[start : start + place.length])
                 start += place.length
             progress(stream.tell(), layout.size, "bytes")
-    copy_companions(description, destination)
+    write_companions(description, destination, open_checkpoint(destination).tensors.values())
 
 
 def _draw(model: Model, name: str, shape: tuple[int, ...], seed: int, number: int) -> NDArray[np.float32]:

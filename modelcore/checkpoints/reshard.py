@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.checkpoints.assemble import assemble
+from modelcore.checkpoints.companions import write_companions
 from modelcore.checkpoints.holdings import Holdings, holdings_of_shards, holdings_of_whole, is_state
 from modelcore.checkpoints.shards import find_shards, rank_file
 from modelcore.checkpoints.slicing import device_box, strategy_of, with_states
 from modelcore.checkpoints.write_shards import Target, write_targets
-from modelcore.config.checkpoint import FileFormat
+from modelcore.config.checkpoint import Dtype, FileFormat
 from modelcore.errors import MindrailError
 from modelcore.models.families import read_model
 from modelcore.parallel.box import whole_box
@@ -26,8 +27,9 @@ from modelcore.parallel.mesh import Layout, Mesh
 from modelcore.parallel.partition import Cut, Partition
 from modelcore.parallel.strategy import Strategy, encode_strategy, strategy_file
 from modelcore.progress import Progress, silent
-from modelcore.store.model_files import copy_companions
+from modelcore.weights.casting import cast
 from modelcore.weights.ckpt_file import ckpt_layout
+from modelcore.weights.dtypes import dtype_named
 from modelcore.weights.file_layout import FileLayout, TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
 from modelcore.weights.tensors import LazyTensor
@@ -57,26 +59,29 @@ def shard_checkpoint(
     ranks: Sequence[int] | None = None,
     format: FileFormat = "ckpt",
     weights_only: bool = False,
+    description: Path | None = None,
     progress: Progress = silent,
 ) -> ReshardReport:
     """Divide a whole checkpoint into one file for each rank, with strategy files beside them.
 
     Args:
-        source: config.json, tokenizer files, and model.ckpt or safetensors with MindSpore's names.
+        source: config.json, tokenizer files, and a .ckpt or safetensors with MindSpore's names; or the file.
         destination: directory to fill: rank_<r>/checkpoint_<r>.<format>, strategy/, config.json, tokenizer.
         cut: which part of which tensor goes to which rank.
         ranks: write only these ranks' files (a host writes its own); all by default.
         format: of the files written.
         weights_only: leave out optimizer states and step counters.
+        description: directory with config.json and tokenizer, if they are not beside the weights.
         progress: called with the bytes written.
 
     Raises:
         MindrailError: the model does not divide, or the checkpoint is of another model.
         StepFailed: the disk is full.
     """
-    _check_destination(destination, source)
+    described = description or (source if source.is_dir() else source.parent)
+    _check_destination(destination, source, described)
     held = holdings_of_whole(_whole(source), weights_only=weights_only)
-    return _write_shards(held, source, destination, cut, ranks, format, progress)
+    return _write_shards(held, described, destination, cut, ranks, format, progress)
 
 
 def reshard_checkpoint(
@@ -108,6 +113,7 @@ def merge_checkpoint(
     destination: Path,
     *,
     format: FileFormat = "ckpt",
+    dtype: Dtype = "keep",
     weights_only: bool = False,
     newest: bool = False,
     description: Path | None = None,
@@ -119,6 +125,7 @@ def merge_checkpoint(
         source: rank_<r>/ directories of ours or of MindFormers', with strategy/ in it or beside it.
         destination: directory to fill, with config.json and tokenizer files if there are any.
         format: of the file written.
+        dtype: type to cast the parameters to, not the optimizer's states; or keep.
         weights_only: leave out optimizer states and step counters.
         newest: if a rank directory has several checkpoints, take the last by epoch and step.
         description: directory with config.json, tokenizer and strategy/, if `source` has none.
@@ -132,16 +139,20 @@ def merge_checkpoint(
     _check_destination(destination, source, described)
     held = _held(source, described, newest, weights_only)
     names = dict.fromkeys(held.shapes)
+    parameters = [name for name in names if not is_state(name, names) and not held.is_counter(name)]
     notes = ["there is no config.json: the parameters could not be checked against it"]
     if (described / "config.json").exists():
         notes = []
         partition = read_model(described).partition(Layout())
         _check_model(held, partition, described)
         names = dict.fromkeys([*_stages(partition, held.shapes)[0].layouts, *names])
+        parameters = [*partition.placements]
     tensors = {name: assemble(name, whole_box(held.shapes[name]), held.pieces[name]) for name in names}
-    target = {destination / f"model.{format}": tensors}
-    report = _write(target, held, destination, format, notes, progress)
-    copy_companions(described, destination)
+    if (target := dtype_named(dtype)) is not None:
+        tensors |= {name: cast(tensors[name], target, name) for name in parameters}
+    files = {destination / f"model.{format}": tensors}
+    report = _write(files, held, destination, format, notes, progress, dtype=dtype)
+    write_companions(described, destination, [tensors[name] for name in parameters])
     return report
 
 
@@ -196,8 +207,13 @@ def _write_shards(
     targets = _targets(destination, held, stages, partition.layout, ranks, format)
     _write_strategies(destination, stages, _devices(partition.layout))
     report = _write(targets, held, destination, format, partition.notes, progress)
-    copy_companions(described, destination)
+    write_companions(described, destination, _parameters(held, partition))
     return report
+
+
+def _parameters(held: Holdings, partition: Partition) -> list[LazyTensor]:
+    """Return a stored piece of each of the model's parameters, which has its type."""
+    return [held.pieces[name][0].tensor for name in partition.placements]
 
 
 def _devices(layout: Layout) -> int:
@@ -271,10 +287,12 @@ def _write(
     format: FileFormat,
     notes: Sequence[str],
     progress: Progress,
+    *,
+    dtype: Dtype = "keep",
 ) -> ReshardReport:
     destination.mkdir(parents=True, exist_ok=True)
     files = {path: Target(_file_layout(tensors, format), tensors) for path, tensors in targets.items()}
-    write_targets(files, _origin(held), progress=progress)
+    write_targets(files, _origin(held, dtype), progress=progress)
     return ReshardReport(tuple(files), sum(file.layout.size for file in files.values()), tuple(notes))
 
 
@@ -283,11 +301,12 @@ def _file_layout(tensors: Mapping[str, LazyTensor], format: FileFormat) -> FileL
     return ckpt_layout(specs) if format == "ckpt" else safetensors_layout(specs, {"format": "ms"})
 
 
-def _origin(held: Holdings) -> str:
-    """Return what identifies a source without reading it: its files' names, sizes and times."""
+def _origin(held: Holdings, dtype: Dtype) -> str:
+    """Return what identifies a result without reading its source: files' names, sizes, times; the cast."""
     paths = {
         extent.path for pieces in held.pieces.values() for piece in pieces for extent in piece.tensor.extents
     }
     stats = {str(path.resolve()): path.stat() for path in sorted(paths)}
     facts = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    made_from = facts if dtype == "keep" else [facts, dtype]
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Reads a conversion back and compares it with its source, through the name table's other direction."""
+"""Compares a conversion, read back through the name table's other direction, with its source."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from modelcore.checkpoints.match import match_hf, match_mindspore
 from modelcore.errors import MindrailError
-from modelcore.models.model import Model
 from modelcore.weights.casting import cast
-from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.dtypes import DType
 from modelcore.weights.tensors import LazyTensor, nbytes, sha256
 
@@ -19,29 +16,25 @@ __all__ = ["verify_conversion"]
 
 
 def verify_conversion(
-    model: Model,
     source: Mapping[str, LazyTensor],
+    back: Mapping[str, LazyTensor],
     destination: Path,
     *,
-    to: str,
     dtype: DType | None,
     compared: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Convert `destination` back and compare every tensor with the source's, cast to `dtype`.
+    """Compare every tensor with the source's, cast to `dtype`.
 
     Args:
-        model: the model.
         source: the tensors the conversion began with.
-        destination: what it wrote.
-        to: the side that was written, `mindspore` or `hf`.
+        back: what it wrote, under the source's names again.
+        destination: where it was written, for errors.
         dtype: what everything was cast to; None for kept.
         compared: called with the bytes of each tensor compared.
 
     Raises:
         MindrailError: a tensor differs; the line names it.
     """
-    written = open_checkpoint(destination).tensors
-    back = (match_mindspore if to == "mindspore" else match_hf)(model, written, destination).tensors
 
     def check(name: str) -> int:
         expected = cast(source[name], dtype or source[name].dtype, name)

@@ -8,10 +8,11 @@ from pydantic import Field
 
 from modelcore.config.section import Section
 
-__all__ = ["Convert", "Download", "Dtype", "FileFormat"]
+__all__ = ["Convert", "Download", "Dtype", "Export", "FileFormat", "Merge", "TrainedDtype"]
 
 FileFormat = Literal["ckpt", "safetensors"]
 Dtype = Literal["keep", "fp16", "bf16", "fp32"]
+TrainedDtype = Literal["source", "fp16", "bf16", "fp32"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 
 
@@ -38,3 +39,20 @@ class Convert(Section):
     format: FileFormat = Field("ckpt", description="File format of the weights")
     dtype: Dtype = Field("keep", description="Type to cast the weights to, or keep")
     verify: bool = Field(False, description="Read both checkpoints back and compare every tensor")
+
+
+class Merge(Section):
+    """How the trained checkpoint is written for MindSpore."""
+
+    dtype: TrainedDtype = Field(
+        "source",
+        description="Type of the trained weights, which ranks hold in float32; source: as before training",
+    )
+
+
+class Export(Section):
+    """How the trained checkpoint is written for Hugging Face."""
+
+    dtype: TrainedDtype = Field(
+        "source", description="Type of the weights; source: that of the checkpoint before training"
+    )

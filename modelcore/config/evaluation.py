@@ -50,11 +50,24 @@ class Decoding(Section):
 
     max_new_tokens: PositiveInt = Field(512, description="Tokens after which an answer is cut")
     batch_size: PositiveInt = Field(16, description="Answers generated side by side")
+    precision: Literal["auto", "keep", "fp16", "bf16", "fp32"] = Field(
+        "auto",
+        description=(
+            "Type of the weights in memory; all products are float32. keep: the checkpoint's; fp32: of twice "
+            "the size and the fastest on CPU; auto: fp32 if that fits, else keep. These three give the same "
+            "answers; fp16 and bf16 round wider weights"
+        ),
+    )
     samples: PositiveInt = Field(1, description="Answers per problem")
     temperature: NonNegativeFloat = Field(0.0, description="Temperature of sampling; 0 is greedy")
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = Field(
         1.0, description="Probability mass of the most likely tokens that one is sampled from"
     )
+
+    @property
+    def rounds_weights(self) -> bool:
+        """Whether the answers may depend on `precision`."""
+        return self.precision in ("fp16", "bf16")
 
     @model_validator(mode="after")
     def _samples_differ(self) -> Decoding:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from modelcore.config.checkpoint import Convert, Download
+from modelcore.config.checkpoint import Convert, Download, Export, Merge
 from modelcore.config.data import Preprocess, TextFormat
 from modelcore.config.evaluation import TEMPLATES_OF_ROWS, Generate, Score, TemplateName
 from modelcore.config.section import Name, NonNegativeInt, PositiveInt, Section
@@ -82,6 +82,8 @@ class Training(Run):
     parallel: Parallel = Field(default_factory=Parallel)
     launch: Launch = Field(default_factory=Launch)
     train: Train
+    merge: Merge = Field(default_factory=Merge)
+    export: Export = Field(default_factory=Export)
 
     @model_validator(mode="after")
     def _starts_every_rank(self) -> Training:

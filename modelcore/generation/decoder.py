@@ -15,14 +15,19 @@ from numpy.typing import NDArray
 
 from modelcore.models.cache import LayerCache
 from modelcore.models.fill import fill
+from modelcore.models.layers import matrices_in
 from modelcore.models.model import Model
 from modelcore.models.network import WHOLE_NETWORK
 from modelcore.weights.checkpoint import open_checkpoint
+from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 
 __all__ = ["CHUNK", "Decoder"]
 
 CHUNK = 64
 """Tokens of a prompt that are read at a time; all prompts are read in chunks of this shape."""
+
+
+_MINDSPORE = {FP32: mindspore.float32, FP16: mindspore.float16, BF16: mindspore.bfloat16}
 
 
 class Decoder:
@@ -34,20 +39,36 @@ class Decoder:
         slots: sequences side by side.
         length: tokens a sequence may have; rounded up to whole chunks.
         prompts: how many sequences are begun by one call.
+        matrices: type in which the layers' matrices are kept in memory. Activations, the KV cache and all
+            products are float32.
+
+    Raises:
+        MindrailError: the checkpoint is not the model's, or has values too large for that type.
     """
 
-    def __init__(self, model: Model, checkpoint: Path, *, slots: int, length: int, prompts: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        checkpoint: Path,
+        *,
+        slots: int,
+        length: int,
+        prompts: int,
+        matrices: DType = FP32,
+    ) -> None:
         config, family = model.config, model.family
         columns = -(-length // CHUNK) * CHUNK
         caches = [
             LayerCache.empty(layer, slots, config.num_kv_heads, columns, config.head_dim)
             for layer in range(config.num_layers)
         ]
-        network = family.network(config, WHOLE_NETWORK)
+        tensors = open_checkpoint(checkpoint).tensors
+        with matrices_in(_MINDSPORE[matrices]):
+            network = family.network(config, WHOLE_NETWORK)
         self._prefill = family.decoder(network, caches, every_slot=False)
         self._decode = family.decoder(network, caches, every_slot=True)
         parameters = {parameter.name: parameter for parameter in network.get_parameters()}
-        fill(parameters, open_checkpoint(checkpoint).tensors, checkpoint)
+        fill(parameters, tensors, checkpoint)
         self.slots, self.prompts, self.length = slots, prompts, length
         self._every_slot = _int32(range(slots))
 

@@ -39,7 +39,8 @@ class GenerationPlan(Decoding):
 
     def fingerprint(self) -> str:
         """Return a sha256 of what the responses depend on; of the weights only names and sizes are read."""
-        kept = self.model_dump(exclude={"checkpoint", "prompts", "output"})
+        exact = set() if self.rounds_weights else {"precision"}
+        kept = self.model_dump(exclude={"checkpoint", "prompts", "output", *exact})
         sha = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
         sha.update(Path(self.prompts).read_bytes())
         for path in sorted(Path(self.checkpoint).iterdir()):

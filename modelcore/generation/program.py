@@ -21,10 +21,12 @@ from modelcore.generation.engine import Drawing, Engine, Request
 from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
 from modelcore.generation.responses import Response, write_responses
 from modelcore.generation.stopping import Ending
+from modelcore.generation.weight_type import weight_type
 from modelcore.models.families import read_model
 from modelcore.models.model import Model
 from modelcore.progress import FileProgress, Progress, silent
 from modelcore.store.journal import Journal, read_journal
+from modelcore.weights.checkpoint import open_checkpoint
 
 if TYPE_CHECKING:
     from modelcore.generation.decoder import Decoder
@@ -56,7 +58,7 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
     missing = [request for request in requests if (request.task_id, request.sample) not in finished]
     if missing:
         progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
-        decoder = _load(model, checkpoint, min(plan.batch_size, len(requests)), length)
+        decoder = _load(model, plan, min(plan.batch_size, len(requests)), length)
         engine = Engine(decoder, _ending(plan, tokenizer, model), _drawing(plan))
         with Journal(journal_path, map(asdict, finished.values()), subject=subject) as journal:
             finished |= _by_request(_answer(engine, missing, plan, journal, progress))
@@ -113,14 +115,21 @@ def check_prompt(ids: Sequence[int], model: Model, *, where: str) -> None:
         )
 
 
-def _load(model: Model, checkpoint: Path, slots: int, length: int) -> Decoder:
+def _load(model: Model, plan: GenerationPlan, slots: int, length: int) -> Decoder:
     # Imported here: input is checked before the seconds that MindSpore takes to start.
     import mindspore
 
     from modelcore.generation.decoder import Decoder
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    return Decoder(model, checkpoint, slots=slots, length=length, prompts=-(-slots // 4))
+    return Decoder(
+        model,
+        Path(plan.checkpoint),
+        slots=slots,
+        length=length,
+        prompts=-(-slots // 4),
+        matrices=weight_type(plan.precision, open_checkpoint(Path(plan.checkpoint)).tensors),
+    )
 
 
 def _ending(plan: GenerationPlan, tokenizer: Tokenizer, model: Model) -> Ending:

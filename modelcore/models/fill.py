@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import mindspore
 from mindspore import Parameter, Tensor
+from mindspore.common import np_dtype
 
 from modelcore.errors import MindrailError
 from modelcore.weights.casting import cast
-from modelcore.weights.dtypes import BF16, FP16, FP32
+from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 from modelcore.weights.tensors import LazyTensor, read
 
 __all__ = ["fill"]
 
+_TYPES = {mindspore.float32: FP32, mindspore.float16: FP16, mindspore.bfloat16: BF16}
+
 
 def fill(parameters: Mapping[str, Parameter], tensors: Mapping[str, LazyTensor], where: object) -> None:
-    """Give every parameter the tensor of its name, read one at a time and cast to float32.
+    """Give every parameter the tensor of its name, read one at a time and cast to the parameter's type.
 
     Args:
-        parameters: float32, by the name their tensor has.
+        parameters: float32, float16 or bfloat16, by the name their tensor has.
         tensors: fp16, bf16 or fp32.
         where: the checkpoint, for errors.
 
     Raises:
         MindrailError: a tensor is missing, of another shape or type, or belongs to no parameter; nothing is
-            changed then. Or the file is damaged.
+            changed then. Or a value is too large for the parameter's type, or the file is damaged.
     """
     for name in (*parameters, *tensors):
         if name not in tensors:
@@ -37,4 +41,9 @@ def fill(parameters: Mapping[str, Parameter], tensors: Mapping[str, LazyTensor],
         if tensors[name].dtype not in (FP16, BF16, FP32):
             raise MindrailError(f"{name} is {tensors[name].dtype}, not fp16, bf16 or fp32", where=where)
     for name, parameter in parameters.items():
-        parameter.set_data(Tensor(read(cast(tensors[name], FP32))))
+        parameter.set_data(_tensor(tensors[name], _TYPES[parameter.dtype], f"{where}: {name}"))
+
+
+def _tensor(tensor: LazyTensor, dtype: DType, where: str) -> Tensor:
+    array = read(cast(tensor, dtype, where))
+    return Tensor(array.view(np_dtype.bfloat16) if dtype == BF16 else array)

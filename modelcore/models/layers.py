@@ -2,12 +2,16 @@
 
 Every cell works on one rank's slice of a tensor-parallel model (a whole model is the group of one) and on
 rows: hidden states are [batch * seq, hidden]. Weights are cast to the dtype of what they meet. Parameters
-are float32 zeros, to be loaded.
+are float32 zeros, to be loaded; for generation, the matrices may be kept in 16 bits (`matrices_in`).
 
 Not here: norms (`norms.py`), attention (`attention.py`), the loss (`loss.py`), the KV cache (`cache.py`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import mindspore
 import numpy as np
@@ -16,7 +20,9 @@ from mindspore import Parameter, Tensor, nn, ops
 from modelcore.models.outer import sum_of_rows
 from modelcore.parallel.collectives import FromTensorParallel, TensorGroup
 
-__all__ = ["Embedding", "Head", "Linear", "NamedCell", "RowLinear", "zeros"]
+__all__ = ["Embedding", "Head", "Linear", "NamedCell", "RowLinear", "matrices_in", "matrix", "zeros"]
+
+_matrix_type: ContextVar[mindspore.Type] = ContextVar("_matrix_type", default=mindspore.float32)
 
 
 class NamedCell(nn.Cell):
@@ -38,6 +44,26 @@ def zeros(name: str, *shape: int) -> Parameter:
     return Parameter(Tensor(np.zeros(shape, np.float32)), name=name)
 
 
+@contextmanager
+def matrices_in(dtype: mindspore.Type) -> Iterator[None]:
+    """Let the matrices of networks built in the block be of `dtype`.
+
+    They are cast to the activations' type when they are used. Embeddings, norms and biases stay float32: on
+    CPU, MindSpore has no gather of bfloat16.
+    """
+    token = _matrix_type.set(dtype)
+    try:
+        yield
+    finally:
+        _matrix_type.reset(token)
+
+
+def matrix(name: str, rows: int, columns: int) -> Parameter:
+    """Return a matrix of zeros of the type that `matrices_in` set, to be loaded."""
+    dtype = mindspore.dtype_to_nptype(_matrix_type.get())
+    return Parameter(Tensor(np.zeros((rows, columns), dtype)), name=name)
+
+
 class Linear(NamedCell):
     """x @ weight.T + bias.
 
@@ -54,7 +80,7 @@ class Linear(NamedCell):
     ) -> None:
         super().__init__()
         shape = (inputs, outputs) if stored_transposed else (outputs, inputs)
-        self.weight = zeros(f"{name}.weight", *shape)
+        self.weight = matrix(f"{name}.weight", *shape)
         self.bias = zeros(f"{name}.bias", outputs) if bias else None
         self.add_bias = _AddBias()
         self.product = ops.MatMul(transpose_b=not stored_transposed)

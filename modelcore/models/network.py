@@ -18,7 +18,7 @@ from mindspore import Parameter, Tensor, nn
 
 from modelcore.models.attention import causal_masks, own_segment_masks
 from modelcore.models.config import ModelConfig
-from modelcore.models.layers import Embedding, Head, NamedCell, zeros
+from modelcore.models.layers import Embedding, Head, NamedCell, matrix
 from modelcore.parallel.collectives import WHOLE, TensorGroup
 
 __all__ = ["WHOLE_NETWORK", "Block", "Context", "NetworkPart", "Transformer"]
@@ -129,7 +129,7 @@ class Transformer(NamedCell):
     def _head_weight(self, config: ModelConfig, name: str) -> Parameter:
         if config.tie_embeddings:
             return self.embed.table
-        return zeros(name, config.vocab_size // self.vocabulary.size, config.hidden_size)
+        return matrix(name, config.vocab_size // self.vocabulary.size, config.hidden_size)
 
     def rows(self, x: Tensor, segments: Tensor | None) -> Tensor:
         """Return the first block's input, [batch * seq, width] in the family's order, of `hidden`'s input."""

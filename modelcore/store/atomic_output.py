@@ -2,8 +2,8 @@
 
 The work is done in a directory beside the destination (`….partial`). What is there is synced to the disk
 before it gets its name, and nothing that exists is replaced. `build_directory` is the mechanism alone;
-`atomic_directory` and `atomic_files` are for destinations that a user names, and let one process at a time
-work on each.
+`atomic_directory`, `atomic_file` and `atomic_files` are for destinations that a user names, and let one
+process at a time work on each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from modelcore.store.durable import rename_durably, sync, sync_tree
 from modelcore.store.lock import locked
 from modelcore.store.manifest import as_plain
 
-__all__ = ["atomic_directory", "atomic_files", "build_directory"]
+__all__ = ["atomic_directory", "atomic_file", "atomic_files", "build_directory"]
 
 Result = TypeVar("Result")
 
@@ -70,19 +70,61 @@ def atomic_directory(
         MindrailError: there is something at the destination, it cannot be written, or another process is
             building it right now.
     """
-    destination = destination.absolute()
-    digest = hashlib.sha256(json.dumps(as_plain(origin), sort_keys=True).encode()).hexdigest()[:12]
-    partial = destination.with_name(f"{destination.name}.{digest}.partial")
+    destination, partial = destination.absolute(), _partial(destination, origin)
     with _only_process(partial.with_name(f".{partial.name}.lock"), destination):
         if destination.exists() and not (destination.is_dir() and not any(destination.iterdir())):
-            raise MindrailError(
-                "there is something here already", where=destination, fix="choose another place"
-            )
+            raise _in_the_way(destination)
         try:
             return build_directory(destination, partial, build)
         finally:
-            if partial.exists() and not any(partial.iterdir()):
-                partial.rmdir()
+            _remove_empty(partial)
+
+
+def atomic_file(
+    destination: Path, name: str, build: Callable[[Path], Result], *, origin: Mapping[str, Any]
+) -> Result:
+    """Build one file at a place that a user names.
+
+    Args:
+        destination: a file that does not exist.
+        name: of the file among those that `build` makes; the others are removed.
+        build: as of `atomic_directory`.
+        origin: as of `atomic_directory`.
+
+    Returns:
+        What `build` returns.
+
+    Raises:
+        MindrailError: as of `atomic_directory`.
+    """
+    destination, partial = destination.absolute(), _partial(destination, origin)
+    with _only_process(partial.with_name(f".{partial.name}.lock"), destination):
+        if destination.exists():
+            raise _in_the_way(destination)
+        make_directory(partial, where=destination)
+        try:
+            result = build(partial)
+            with disk_errors(partial):
+                sync(partial / name)
+            rename_durably(partial / name, destination)
+            shutil.rmtree(partial)
+            return result
+        finally:
+            _remove_empty(partial)
+
+
+def _partial(destination: Path, origin: Mapping[str, Any]) -> Path:
+    digest = hashlib.sha256(json.dumps(as_plain(origin), sort_keys=True).encode()).hexdigest()[:12]
+    return destination.absolute().with_name(f"{destination.name}.{digest}.partial")
+
+
+def _in_the_way(destination: Path) -> MindrailError:
+    return MindrailError("there is something here already", where=destination, fix="choose another place")
+
+
+def _remove_empty(partial: Path) -> None:
+    if partial.exists() and not any(partial.iterdir()):
+        partial.rmdir()
 
 
 @contextmanager

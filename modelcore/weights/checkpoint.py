@@ -51,13 +51,23 @@ def open_checkpoint(path: Path) -> Checkpoint:
     present = [candidate for candidate in candidates if candidate.exists()]
     if clash := _clash([candidate.name for candidate in present]):
         raise MindrailError(f"holds {' and '.join(clash)}", where=path, fix="remove one of them")
-    if present:
-        return open_checkpoint(present[0])
-    raise MindrailError(
-        f"no checkpoint here: none of {', '.join(CHECKPOINT_NAMES)} and no index of shards",
-        where=path,
-        fix="give the directory or the file with the weights",
-    )
+    return open_checkpoint(present[0] if present else _only_ckpt(path))
+
+
+def _only_ckpt(directory: Path) -> Path:
+    """Return the one .ckpt of a directory, whatever its name: MindFormers' users choose it."""
+    found = sorted(path for path in directory.glob("*.ckpt") if path.is_file())
+    if len(found) > 1:
+        raise MindrailError(
+            f"holds {found[0].name} and {found[1].name}", where=directory, fix="give the file that is meant"
+        )
+    if not found:
+        raise MindrailError(
+            f"no checkpoint here: none of {', '.join(CHECKPOINT_NAMES)}, no index of shards, no other .ckpt",
+            where=directory,
+            fix="give the directory or the file with the weights",
+        )
+    return found[0]
 
 
 def _clash(names: list[str]) -> list[str]:

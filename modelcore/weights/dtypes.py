@@ -19,6 +19,7 @@ __all__ = [
     "by_mindspore",
     "by_safetensors",
     "by_torch",
+    "dtype_named",
     "of_array",
 ]
 
@@ -74,7 +75,17 @@ DTYPES: tuple[DType, ...] = (
 by_safetensors: dict[str, DType] = {dtype.safetensors: dtype for dtype in DTYPES}
 by_mindspore: dict[str, DType] = {dtype.mindspore: dtype for dtype in DTYPES}
 by_torch: dict[str, DType] = {f"torch.{dtype.torch}": dtype for dtype in DTYPES}
+_BY_NAME: dict[str, DType] = {dtype.name: dtype for dtype in DTYPES}
 _BY_ARRAY: dict[np.dtype, DType] = {dtype.array: dtype for dtype in DTYPES if dtype is not BF16}
+
+
+def dtype_named(name: str) -> DType | None:
+    """Return the type of mindrail's name (fp16, bf16, fp32); None for `keep`.
+
+    Raises:
+        KeyError: there is no such type.
+    """
+    return None if name == "keep" else _BY_NAME[name]
 
 
 def of_array(array: NDArray) -> DType:

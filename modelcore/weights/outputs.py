@@ -53,12 +53,17 @@ def safetensors_output(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
     return [OutputFile("model.safetensors", safetensors_layout(_specs(tensors), {"format": "ms"}))]
 
 
-def hf_outputs(tensors: Mapping[str, LazyTensor]) -> list[OutputFile]:
-    """Return Hugging Face's file, or its shards of at most `SHARD_BYTES`, filled in `tensors`' order."""
+def hf_outputs(tensors: Mapping[str, LazyTensor], *, one_file: bool = False) -> list[OutputFile]:
+    """Return Hugging Face's file, or its shards of at most `SHARD_BYTES`, filled in `tensors`' order.
+
+    Args:
+        tensors: to write.
+        one_file: make one file of them, however large.
+    """
     shards: list[list[TensorSpec]] = [[]]
     filled = 0
     for spec in _specs(tensors):
-        if shards[-1] and filled + spec.nbytes > SHARD_BYTES:
+        if shards[-1] and filled + spec.nbytes > SHARD_BYTES and not one_file:
             shards.append([])
             filled = 0
         shards[-1].append(spec)

@@ -81,13 +81,14 @@ def _training_needs(config: Training, directory: Path) -> dict[str, int]:
     source = _element_bytes(model)
     random_weights = isinstance(config, Pretrain) and config.random_weights
     start = _FP32 if random_weights else _element_bytes(model, config.convert.dtype)
+    bytes_of = {**_BYTES, "source": source if random_weights else start}
     return {
         "download": 0 if random_weights else whole * source,
         "initialize" if random_weights else "convert": whole * start,
         "shard": held * start,
         "launch": _launch_need(config, model, held * _FP32),
-        "merge": whole * _FP32,
-        "export": whole * _FP32,
+        "merge": whole * bytes_of[config.merge.dtype],
+        "export": whole * bytes_of[config.export.dtype],
     }
 
 

@@ -101,12 +101,12 @@ CASES: dict[str, Callable[[], str]] = {
     "download/0b546b4c53ba4e415738": lambda: key(
         download, section(Download, source="hf://a/b", revision="main", sha256={"x": "0" * 64}), weights=False
     ),
-    "convert/e8fb8eb735bb75fc7507": lambda: key(convert, step("download"), Convert()),
-    "convert/b4cce6f02430ba792802": lambda: key(
+    "convert/e8737929d6e428416f13": lambda: key(convert, step("download"), Convert()),
+    "convert/6dcd029519e1d2824ccc": lambda: key(
         convert, step("download"), section(Convert, format="safetensors", dtype="bf16", verify=True)
     ),
-    "export/11e2c017c9350781d15e": lambda: key(export, step("merge"), section(Convert, format="safetensors")),
-    "initialize/83b6a029d31a21b762cf": lambda: key(initialize, step("download"), 7),
+    "export/cdf0968ed914a9892cea": lambda: key(export, step("merge"), section(Convert, format="safetensors")),
+    "initialize/ee2f06d5a354c2ba0ed8": lambda: key(initialize, step("download"), 7),
     "preprocess/940204dded20d48ecc0b": lambda: key(
         preprocess, step("download", "tokenizer"), section(Preprocess, input="rows.json")
     ),
@@ -130,14 +130,14 @@ CASES: dict[str, Callable[[], str]] = {
             ngram=10,
         ),
     ),
-    "shard/fd2212542a66338eb031": lambda: key(shard, step("convert"), Parallel()),
-    "shard/185561a4d1d090eb41a1": lambda: key(
+    "shard/e5e25d0c597dc168cec8": lambda: key(shard, step("convert"), Parallel()),
+    "shard/8eeae76b324dd67e9bfa": lambda: key(
         shard,
         step("convert"),
         section(Parallel, pipeline_stage=2, offset=[0, 1], micro_batch_num=4, recompute=True),
         "safetensors",
     ),
-    "reshard/0625f436edb9244e8759": lambda: key(
+    "reshard/cbe4aa84d3b8baa5b2fc": lambda: key(
         reshard, step("shard"), section(Parallel, shard_optimizer=True)
     ),
     "launch/0f705685c36fa87ddcfb": lambda: key(launch, step("shard"), step("preprocess"), training()),
@@ -163,7 +163,7 @@ CASES: dict[str, Callable[[], str]] = {
             peak_tflops=2.0,
         ),
     ),
-    "merge/e9b0c6e862de6c3cf900": lambda: key(merge, step("launch")),
+    "merge/bd0ee21fa08854d771ce": lambda: key(merge, step("launch")),
     "generate/b38409f64c1e366e9452": lambda: key(
         generate, step("merge"), section(Generate, benchmark="benchmark.jsonl", template="wizardcoder"), 1
     ),

@@ -16,7 +16,9 @@ from flows.cli.main import command_line
 from modelcore.checkpoints.write_shards import Target, write_targets
 from modelcore.errors import MindrailError
 from modelcore.models.llama.config import LlamaConfig
+from modelcore.weights.checkpoint import open_checkpoint
 from modelcore.weights.ckpt_file import ckpt_layout
+from modelcore.weights.dtypes import BF16, FP32
 from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.tensors import from_array
 
@@ -86,6 +88,18 @@ def test_layers_that_do_not_divide_name_the_offsets_to_give(whole: Path, tmp_pat
 def test_a_host_makes_its_own_ranks(whole: Path, tmp_path: Path) -> None:
     made = result("shard", whole, tmp_path / "shards", "--model-parallel", 2, "--ranks", "1")
     assert [name for name in made["files"] if name.startswith("rank_")] == ["rank_1/checkpoint_1.ckpt"]
+
+
+def test_a_merge_writes_the_file_that_is_named_and_casts_the_parameters(whole: Path, tmp_path: Path) -> None:
+    result("shard", whole / "model.ckpt", tmp_path / "shards", "--model-parallel", 2)
+    made = result("merge", tmp_path / "shards", tmp_path / "merged/llama.ckpt", "--dtype", "bf16")
+    assert [path.name for path in (tmp_path / "merged").iterdir()] == ["llama.ckpt"]
+    assert "config.json" in made["notes"][-1]
+    tensors = open_checkpoint(tmp_path / "merged").tensors
+    assert {tensors[name].dtype for name in tensors if not name.startswith("adam_m.")} == {BF16}
+    assert {tensors[name].dtype for name in tensors if name.startswith("adam_m.")} == {FP32}
+    result("merge", tmp_path / "shards", tmp_path / "directory", "--dtype", "bf16")
+    assert json.loads((tmp_path / "directory/config.json").read_text())["torch_dtype"] == "bfloat16"
 
 
 def test_ranks_are_read() -> None:

@@ -199,12 +199,61 @@ def test_a_wrong_tensor_ends_the_conversion_by_name_and_nothing_is_left(
     assert not (tmp_path / "ms").exists()
 
 
-def test_the_wrong_direction_is_named(llama: Path, tmp_path: Path) -> None:
+def test_pytorchs_bin_becomes_safetensors_in_one_step(tmp_path: Path) -> None:
+    model = tiny.tiny_llama(tied=True)
+    source = tiny.save_bin(model, tmp_path / "bin")
+    report = convert_checkpoint(source, tmp_path / "hf", to="hf", verify=True)
+    expected = tiny.save_hf(model, tmp_path / "expected")
+    assert report.dropped == ("lm_head.weight",)
+    assert contents(tmp_path / "hf")["model.safetensors"] == contents(expected)["model.safetensors"]
+    assert json.loads((tmp_path / "hf/config.json").read_text())["torch_dtype"] == "bfloat16"
+
+
+def test_safetensors_are_sharded_with_an_index_as_transformers_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.tiny_gpt_bigcode()
+    source = tiny.save_bin(model, tmp_path / "bin")
+    monkeypatch.setattr(outputs, "SHARD_BYTES", 100_000)
+    assert len(convert_checkpoint(source, tmp_path / "hf", to="hf").files) > 1
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "hf", dtype="auto").state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in model.state_dict().items())
+
+
+def test_mindspores_names_may_be_kept_while_format_and_type_change(llama: Path, tmp_path: Path) -> None:
     convert_checkpoint(llama, tmp_path / "ms", to="mindspore")
-    with pytest.raises(MindrailError, match="convert it --to hf"):
-        convert_checkpoint(tmp_path / "ms", tmp_path / "again", to="mindspore")
-    with pytest.raises(MindrailError, match="convert it --to mindspore"):
-        convert_checkpoint(llama, tmp_path / "again", to="hf")
+    (tmp_path / "ms/model.ckpt").rename(tmp_path / "ms/codellama_7b.ckpt")
+    convert_checkpoint(
+        tmp_path / "ms", tmp_path / "st", to="mindspore", format="safetensors", dtype="fp32", verify=True
+    )
+    convert_checkpoint(llama, tmp_path / "expected", to="mindspore", format="safetensors", dtype="fp32")
+    for name in ("model.safetensors", "config.json"):
+        assert (tmp_path / "st" / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
+
+
+def test_two_checkpoints_of_any_names_are_refused(llama: Path, tmp_path: Path) -> None:
+    convert_checkpoint(llama, tmp_path / "ms", to="mindspore")
+    (tmp_path / "ms/model.ckpt").rename(tmp_path / "ms/one.ckpt")
+    shutil.copyfile(tmp_path / "ms/one.ckpt", tmp_path / "ms/two.ckpt")
+    with pytest.raises(MindrailError, match=r"holds one\.ckpt and two\.ckpt"):
+        convert_checkpoint(tmp_path / "ms", tmp_path / "hf", to="hf")
+
+
+def test_config_json_states_the_type_that_the_weights_have(llama: Path, tmp_path: Path) -> None:
+    config = json.loads((llama / "config.json").read_text())
+    key = "dtype" if "dtype" in config else "torch_dtype"
+    (llama / "config.json").write_text(json.dumps(config | {key: "float32"}))
+    convert_checkpoint(llama, tmp_path / "ms", to="mindspore")
+    assert json.loads((tmp_path / "ms/config.json").read_text()) == config | {key: "bfloat16"}
+
+
+def test_a_source_without_config_json_takes_another_directorys(llama: Path, tmp_path: Path) -> None:
+    convert_checkpoint(llama, tmp_path / "ms", to="mindspore")
+    alone = tmp_path / "alone/codellama.ckpt"
+    alone.parent.mkdir()
+    (tmp_path / "ms/model.ckpt").rename(alone)
+    convert_checkpoint(alone, tmp_path / "hf", to="hf", description=llama)
+    assert (tmp_path / "hf/model.safetensors").read_bytes() == (llama / "model.safetensors").read_bytes()
 
 
 def test_a_tied_head_may_be_stored_but_must_be_the_embedding(tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ import mindspore
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM
 
 from modelcore.errors import MindrailError
 from modelcore.generation.decoder import CHUNK, Decoder
 from modelcore.models.families import read_model
+from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 
 from ..models import tiny
 
@@ -41,6 +44,46 @@ def test_greedy_decoding_is_that_of_transformers_token_for_token(variant: str, t
             answer.append(int(np.argmax(logits[slot])))
     for slot, ids in prompts.items():
         assert answers[slot] == _transformers_greedy(theirs, ids, 20)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_bigcode"])
+def test_weights_kept_in_16_bits_give_the_logits_of_float32_to_the_last_bit(
+    family: str, tmp_path: Path
+) -> None:
+    theirs = tiny.model(tiny.config(family, tie_word_embeddings=False)).to(torch.bfloat16)
+    directory = tiny.convert(theirs, tmp_path)
+    ids = prompt(CHUNK + 9, 2)
+    kept, widened = (_logits(directory, ids, matrices=matrices) for matrices in (BF16, FP32))
+    assert np.array_equal(kept, widened)
+    with torch.no_grad():
+        rounded = theirs(torch.tensor([ids])).logits[0, -1].float().numpy()
+        same = AutoModelForCausalLM.from_pretrained(tmp_path / "hf", dtype=torch.float32)
+        exact = same(torch.tensor([ids])).logits[0, -1].numpy()
+    np.testing.assert_allclose(kept, exact, atol=1e-4)
+    # transformers computing in bfloat16 rounds each product to 8 bits: near, and no more can be asked.
+    assert np.abs(kept - rounded).max() < 0.05 * np.abs(exact).max()
+
+
+def test_weights_are_kept_in_the_type_that_is_named(tmp_path: Path) -> None:
+    directory = tiny.convert(tiny.model(tiny.config("llama")), tmp_path)
+    exact, rounded = (_logits(directory, prompt(9, 2), matrices=matrices) for matrices in (FP32, FP16))
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(rounded, exact, atol=0.01)
+
+
+def test_a_weight_that_float16_cannot_hold_is_an_error(tmp_path: Path) -> None:
+    model = tiny.model(tiny.config("llama"))
+    model.model.layers[1].mlp.down_proj.weight.data[0, 0] = 7e4
+    directory = tiny.convert(model, tmp_path)
+    with pytest.raises(MindrailError, match=r"layers\.1\.feed_forward\.w2\.weight: .*too large for fp16"):
+        _logits(directory, prompt(9, 2), matrices=FP16)
+
+
+def _logits(directory: Path, ids: list[int], *, matrices: DType) -> NDArray[np.float32]:
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    made = Decoder(read_model(directory), directory, slots=1, length=200, prompts=1, matrices=matrices)
+    made.begin([0], [ids[:-1]])
+    return made.extend(np.array(ids[-1:], np.int32), np.array([len(ids) - 1], np.int32))[0]
 
 
 def _transformers_greedy(model: torch.nn.Module, ids: list[int], count: int) -> list[int]:

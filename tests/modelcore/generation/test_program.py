@@ -18,6 +18,7 @@ from modelcore.generation.decoder import Decoder
 from modelcore.generation.plan import GenerationPlan
 from modelcore.generation.program import encode_prompts, generate, main
 from modelcore.models.model import Model
+from modelcore.weights.dtypes import DType
 
 PROMPTS = [f"def f{i}(" + "x, " * (7 * i % 11) for i in range(9)]
 
@@ -42,10 +43,14 @@ def compiled_decoders() -> Iterator[None]:
     """Compile one decoder for each size; a later job finds the sequences of an earlier one in its cache."""
     known: dict[tuple[Path, int, int, int], Decoder] = {}
 
-    def decoder(model: Model, checkpoint: Path, *, slots: int, length: int, prompts: int) -> Decoder:
+    def decoder(
+        model: Model, checkpoint: Path, *, slots: int, length: int, prompts: int, matrices: DType
+    ) -> Decoder:
         key = checkpoint, slots, length, prompts
         if key not in known:
-            known[key] = Decoder(model, checkpoint, slots=slots, length=length, prompts=prompts)
+            known[key] = Decoder(
+                model, checkpoint, slots=slots, length=length, prompts=prompts, matrices=matrices
+            )
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
