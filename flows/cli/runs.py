@@ -53,11 +53,12 @@ def read_run(
 def run_on_server(config: Config, work: Callable[[Config], Result]) -> Result:
     """Do the work of a checked configuration beside a Prefect server."""
     check_versions()
-    from flows.cli.temporary_server import prefect_server
+    from flows.cli.temporary_server import prefect_server, without_heartbeats
 
     with prefect_server(Path(config.store).absolute() / ".prefect") as wait_until_up:
         wait_until_up()
-        return work(config)
+        with without_heartbeats():
+            return work(config)
 
 
 def plain_steps(steps: Iterable[Step]) -> list[dict[str, Any]]:

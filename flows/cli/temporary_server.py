@@ -23,7 +23,7 @@ from pathlib import Path
 from modelcore.errors import StepFailed
 from modelcore.launching.leash import leash_command
 
-__all__ = ["prefect_server"]
+__all__ = ["prefect_server", "without_heartbeats"]
 
 _START_TIMEOUT = 120.0  # seconds; a new database takes 10 to 20
 _STOP_TIMEOUT = 5.0
@@ -65,6 +65,22 @@ def prefect_server(home: Path) -> Iterator[Callable[[], None]]:
             yield lambda: _wait_until_up(server, port, home / "server.log")
         finally:
             _stop(server)
+
+
+@contextlib.contextmanager
+def without_heartbeats() -> Iterator[None]:
+    """Send no heartbeats while flows run beside a temporary server; nobody watches them there.
+
+    Prefect joins their thread at the end of each flow run, which takes a second. The environment cannot
+    switch them off: the setting is a number there.
+    """
+    if "MINDRAIL_TEMPORARY_SERVER" not in os.environ:
+        yield
+        return
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def _settings(home: Path, port: int) -> dict[str, str]:
