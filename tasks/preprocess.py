@@ -20,7 +20,7 @@ from tasks.step_task import Outcome, build_step, finished, step_task
 
 __all__ = ["preprocess", "rows_file"]
 
-_VERSION = 3
+_VERSION = 4
 _ROWS = Path("rows") / "train.mindrecord"
 
 

@@ -21,7 +21,7 @@ any_path = click.Path(path_type=Path)
 @click.argument("source", metavar="INPUT", type=any_path)
 @click.option("--tokenizer", type=any_path, required=True, help="Directory with the model's tokenizer files.")
 @click.option("--output", type=any_path, required=True, help="FILE.mindrecord to make.")
-@section_options(Options, "options", leave_out=("pad_id", "literal_specials"), key="preprocess")
+@section_options(Options, "options", leave_out=("literal_specials",), key="preprocess")
 @click.option("--workers", type=click.IntRange(1), help="Processes; chosen by the input's size if not given.")
 @as_json
 def preprocess(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from modelcore.config.section import Flag, PositiveInt, Section, Share, ShareBelowOne
+from modelcore.config.section import Flag, NonNegativeInt, PositiveInt, Section, Share, ShareBelowOne
 
 __all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowFormat", "RowOptions", "TextFormat"]
 
@@ -38,6 +38,13 @@ class RowOptions(Section):
     )
     seq_length: PositiveInt = Field(
         512, description="Tokens per row that the model reads; a row holds one more, for the shifted labels"
+    )
+    pad_id: NonNegativeInt | None = Field(
+        None,
+        description=(
+            "Id of the token that fills rows up; by default the vocabulary's padding token, else its unknown "
+            "token, else the one that ends an answer"
+        ),
     )
     compat: Literal["model", "mindformers"] = Field(
         "model",

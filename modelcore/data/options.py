@@ -1,4 +1,4 @@
-"""What `preprocess` takes: the configuration's row options, and three more for callers of the library."""
+"""What `preprocess` takes: the configuration's row options, and two more for callers of the library."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ __all__ = ["Options"]
 class Options(RowOptions):
     """What decides the rows, apart from the source and the vocabulary."""
 
-    pad_id: NonNegativeInt | None = Field(
-        None,
-        description=(
-            "Token that fills rows up; if not given, the vocabulary's own, else the one that ends an answer"
-        ),
-    )
     literal_specials: bool = Field(
         True,
         description=(

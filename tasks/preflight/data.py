@@ -7,9 +7,11 @@ from pathlib import Path
 from modelcore.config.data import Preprocess
 from modelcore.config.reading import parse
 from modelcore.data.encoding.examine import Examiner, Plan
+from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.options import Options
 from modelcore.data.preprocess import check_first_sample
 from modelcore.data.quality.contamination import read_benchmark_texts
+from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.errors import MindrailError
 from tasks.preflight.directories import Directories
 from tasks.preflight.errors import key_named
@@ -17,8 +19,8 @@ from tasks.preflight.errors import key_named
 __all__ = ["check_data"]
 
 
-def check_data(config: Preprocess, directories: Directories) -> None:
-    """Check what `preprocess` will read.
+def check_data(config: Preprocess, directories: Directories) -> tuple[str, ...]:
+    """Check what `preprocess` will read, and return what a user should know of it, one line each.
 
     Raises:
         MindrailError: the data or a benchmark file is missing or unusable, or the tokenizer is missing or not
@@ -30,9 +32,21 @@ def check_data(config: Preprocess, directories: Directories) -> None:
     with key_named("preprocess.benchmarks"):
         for name in config.benchmarks:
             read_benchmark_texts(_file(name))
-    if directories.model is not None:
-        with key_named("preprocess"):
-            Examiner(Plan(options, directories.model))
+    if directories.model is None:
+        return ()
+    with key_named("preprocess"):
+        Examiner(Plan(options, directories.model))
+    return _notes(config, directories.model)
+
+
+def _notes(config: Preprocess, model: Path) -> tuple[str, ...]:
+    form = FORMATS.get(config.format)
+    if form is None or form.opening is None or begins_with_bos(model):
+        return ()
+    return (
+        f"{config.format} rows begin with {form.opening}, but prompts of this model do not: its tokenizer "
+        "files add no BOS (add_bos_token of tokenizer_config.json)",
+    )
 
 
 def _file(name: str) -> Path:

@@ -107,10 +107,10 @@ CASES: dict[str, Callable[[], str]] = {
     ),
     "export/cdf0968ed914a9892cea": lambda: key(export, step("merge"), section(Convert, format="safetensors")),
     "initialize/ee2f06d5a354c2ba0ed8": lambda: key(initialize, step("download"), 7),
-    "preprocess/940204dded20d48ecc0b": lambda: key(
+    "preprocess/5d51497c2073b99a3fd9": lambda: key(
         preprocess, step("download", "tokenizer"), section(Preprocess, input="rows.json")
     ),
-    "preprocess/d56fa89c268aed4b3c29": lambda: key(
+    "preprocess/c48d0514a88e99034222": lambda: key(
         preprocess,
         step("download", "tokenizer"),
         section(

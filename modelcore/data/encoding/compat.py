@@ -21,6 +21,7 @@ __all__ = [
     "MindFormersPromptEncoder",
     "instruction_only",
     "mindformers_encoder",
+    "mindformers_pad",
 ]
 
 MINDFORMERS_DIFFERENCES = {
@@ -63,6 +64,20 @@ def mindformers_encoder(form: Format, tokenizer: Tokenizer, directory: Path, wid
         path = _required(directory, "tokenizer.json")
         return MindFormersPromptEncoder(form, load_tokenizer_json(path, also_special=["None"]))
     raise MindrailError(f"MindFormers has no format {form.name}", where="compat", fix="leave compat at model")
+
+
+def mindformers_pad(row_format: str, tokenizer: Tokenizer) -> int | None:
+    """Return the padding that MindFormers' script fills rows of a format with, None where it asks for it.
+
+    Its tokenizers take no other files than the vocabulary: Llama's pads with `<unk>`, WizardCoder's with a
+    `[PAD]` that it adds behind the vocabulary.
+    """
+    if row_format == "llama":
+        return tokenizer.unk_id
+    if row_format == "wizardcoder":
+        known = tokenizer.token_id("[PAD]")
+        return tokenizer.vocab_size if known is None else known
+    return None
 
 
 def _required(directory: Path, name: str) -> Path:

@@ -78,19 +78,27 @@ class InstructionEncoder:
     specials: bool = True
 
     @classmethod
-    def of(cls, form: Format, tokenizer: Tokenizer, *, specials: bool = True) -> InstructionEncoder:
+    def of(
+        cls, form: Format, tokenizer: Tokenizer, *, specials: bool = True, bos: bool = False
+    ) -> InstructionEncoder:
         """Look up the format's control tokens by their text, or else use the vocabulary's BOS and EOS.
+
+        Args:
+            form: the format.
+            tokenizer: the tokenizer.
+            specials: see `InstructionEncoder`.
+            bos: whether prompts of the model begin with BOS (`begins_with_bos`): then its samples do, too,
+                also where the format has no opening token.
 
         Raises:
             MindrailError: the vocabulary has neither, or the format's prompts hold control tokens that would
                 not be read as such.
         """
         _check_inline(form, tokenizer, specials=specials)
-        opening = (
-            None
-            if form.opening is None
-            else control_id(tokenizer, form.opening, tokenizer.bos_id, "BOS", form)
-        )
+        if form.opening is not None:
+            opening: int | None = control_id(tokenizer, form.opening, tokenizer.bos_id, "BOS", form)
+        else:
+            opening = tokenizer.bos_id if bos else None
         closing = control_id(tokenizer, form.closing, tokenizer.eos_id, "EOS", form)
         return cls(form, tokenizer, opening, closing, specials)
 

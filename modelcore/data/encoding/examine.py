@@ -16,11 +16,13 @@ import numpy.typing as npt
 from modelcore.data.encoding.compat import mindformers_encoder
 from modelcore.data.encoding.encode import Encoded, Encoder, InstructionEncoder, TextEncoder
 from modelcore.data.encoding.formats import FORMATS
+from modelcore.data.encoding.padding import padding_id
 from modelcore.data.options import Options
 from modelcore.data.quality.contamination import BenchmarkText, read_benchmark_texts
 from modelcore.data.quality.duplicates import signatures
 from modelcore.data.sources.records import Dialogue
 from modelcore.data.tokenizers import Tokenizer, load_tokenizer
+from modelcore.data.tokenizers.bos import begins_with_bos
 
 __all__ = ["Examined", "Examiner", "Plan", "sample_texts"]
 
@@ -55,16 +57,18 @@ def sample_texts(content: Dialogue | str) -> list[str]:
 
 
 class Examiner:
-    """Examines chunks according to its plan.
+    """Examines chunks according to its plan; `pad_id` is the token that fills up rows.
 
     Raises:
-        MindrailError: the tokenizer or a benchmark file is unusable, or does not fit the format.
+        MindrailError: the tokenizer or a benchmark file is unusable, or does not fit the format or `pad_id`.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.options = plan.options
         self.tokenizer = load_tokenizer(plan.tokenizer_dir)
         self.encoder = _encoder(plan, self.tokenizer)
+        closing = self.encoder.closing
+        self.pad_id = padding_id(plan.options, self.tokenizer, plan.tokenizer_dir, closing=closing)
         self._benchmark: BenchmarkText | None = None
         if self.options.benchmarks:
             problems = {}
@@ -90,4 +94,5 @@ def _encoder(plan: Plan, tokenizer: Tokenizer) -> Encoder:
     form = FORMATS[options.format]
     if options.compat == "mindformers":
         return mindformers_encoder(form, tokenizer, plan.tokenizer_dir, options.width)
-    return InstructionEncoder.of(form, tokenizer, specials=options.literal_specials)
+    bos = begins_with_bos(plan.tokenizer_dir)
+    return InstructionEncoder.of(form, tokenizer, specials=options.literal_specials, bos=bos)

@@ -43,7 +43,7 @@ class Format:
         name: as on the command line.
         turns: converts a conversation into its turns.
         from_instruction: converts an Alpaca record into a question and an answer.
-        opening: text of the token before a turn, or None.
+        opening: text of the token before a turn; None for BOS if the model's prompts begin with it.
         opens: whether the opening token is before the first turn only or before each.
         closing: text of the token that ends each answer; it is in the loss like the answer.
         multi_turn: whether the layout allows several turns and a system text.
@@ -75,10 +75,15 @@ def _llama(dialogue: Dialogue) -> list[Turn]:
 
 
 def _codellama_instruct(dialogue: Dialogue) -> list[Turn]:
-    """Llama 2 chat: `<s>[INST] <<SYS>>..<</SYS>> q [/INST] a </s>`; q and a are stripped, as Meta does."""
+    """Llama 2 chat: `<s>[INST] <<SYS>>..<</SYS>> q [/INST] a </s>`; turns are stripped, as Meta does.
+
+    A turn's system text is stripped with its question: white space between the two stays.
+    """
     system = f"{SYS_BEGIN}{dialogue.system}{SYS_END}" if dialogue.system else ""
     return [
-        Turn(f"{INST_BEGIN} {('' if index else system) + question.strip()} {INST_END}", f" {answer.strip()} ")
+        Turn(
+            f"{INST_BEGIN} {(('' if index else system) + question).strip()} {INST_END}", f" {answer.strip()} "
+        )
         for index, (question, answer) in enumerate(dialogue.exchanges)
     ]
 

@@ -61,13 +61,15 @@ def decode_row(
         input_ids: int32 [width].
         labels: int32 [width], IGNORE where masked; None if every token is trained on.
         tokenizer: the tokenizer that the row was encoded with.
-        pad_id: id of the padding; if None, the tokenizer's, or else the id of the masked run that ends the
-            row.
+        pad_id: id of the padding; if None, the tokenizer's if the row ends with it, or else the id of the
+            masked run that ends the row.
     """
     if labels is None:
         return [Span("trained", len(input_ids), tokenizer.decode(input_ids.tolist(), skip_special=False))]
     trained = labels != IGNORE
-    end = _padding_start(input_ids, trained, tokenizer.pad_id if pad_id is None else pad_id)
+    if pad_id is None and tokenizer.pad_id == input_ids[-1]:
+        pad_id = tokenizer.pad_id
+    end = _padding_start(input_ids, trained, pad_id)
     changes = np.flatnonzero(np.diff(trained[:end].astype(np.int8))) + 1
     bounds = [0, *changes.tolist(), end]
     spans = []

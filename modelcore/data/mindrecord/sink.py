@@ -191,6 +191,5 @@ def open_sinks(path: Path, examiner: Examiner, options: Options, report: Preproc
 def _assembler(examiner: Examiner, options: Options, report: PreprocessReport) -> Assembler:
     if options.format not in FORMATS:
         return StreamCutter(options.width)
-    candidates = (options.pad_id, examiner.tokenizer.pad_id, examiner.encoder.closing)
-    report.pad_id = next(number for number in candidates if number is not None)
-    return (Packer if options.pack else Padder)(options.width, report.pad_id)
+    report.pad_id = examiner.pad_id
+    return (Packer if options.pack else Padder)(options.width, examiner.pad_id)

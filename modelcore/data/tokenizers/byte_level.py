@@ -49,6 +49,7 @@ class ByteLevelTokenizer:
         )
         ids = resolve(special, engine.token_to_id, {})
         self.bos_id, self.eos_id, self.pad_id = ids.bos, ids.eos, ids.pad
+        self.unk_id: int | None = None
         _check_ids(ids.bos, ids.eos, ids.pad, self.vocab_size, where)
         declared = {engine.token_to_id(text) for text in special.special}
         roles = {ids.bos, ids.eos, ids.pad}

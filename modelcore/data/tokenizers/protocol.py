@@ -40,6 +40,7 @@ class Tokenizer(Protocol):
     Attributes:
         vocab_size: number of ids, added tokens included.
         bos_id, eos_id, pad_id: None if the vocabulary has no such token.
+        unk_id: stands for characters that the vocabulary has no piece for; None if it has one for every byte.
         special_ids: ids of control tokens, including the three above.
     """
 
@@ -47,6 +48,7 @@ class Tokenizer(Protocol):
     bos_id: int | None
     eos_id: int | None
     pad_id: int | None
+    unk_id: int | None
     special_ids: frozenset[int]
 
     def encode(self, text: str, *, bos: bool = False, eos: bool = False, specials: bool = True) -> list[int]:

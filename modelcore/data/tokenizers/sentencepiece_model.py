@@ -59,6 +59,7 @@ class SentencePieceTokenizer:
         defaults = {"bos": processor.bos_id(), "eos": processor.eos_id(), "pad": processor.pad_id()}
         ids = resolve(special, self.token_id, {role: n for role, n in defaults.items() if n >= 0})
         self.bos_id, self.eos_id, self.pad_id = ids.bos, ids.eos, ids.pad
+        self.unk_id: int | None = processor.unk_id()
         for number in (ids.bos, ids.eos, ids.pad):
             if number is not None and number >= self.vocab_size:
                 raise MindrailError(

@@ -114,7 +114,7 @@ def test_a_flag_alone_may_have_another_default() -> None:
 @pytest.mark.parametrize(
     ("name", "section", "without"),
     [
-        ("preprocess", Options, {"pad_id", "literal_specials"}),
+        ("preprocess", Options, {"literal_specials"}),
         ("score", Score, set()),
         ("shard", Sharding, set()),
         ("reshard", Sharding, set()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,37 @@ def test_compat_rows_equal_mindformers_own(name: str, make: Callable[[str, str],
     case = make(name, "mindformers")
     np.testing.assert_array_equal(case.ids, case.their_ids)
     np.testing.assert_array_equal(case.labels, case.their_labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "pad_id"),
+    [
+        ("wizardcoder", ["starcoder1/vocab.json", "starcoder1/merges.txt"], None),
+        ("deepseek_v15", ["deepseek-coder-v1.5/tokenizer.json"], 100015),
+        ("llama_qa", ["llama2/tokenizer.model"], None),
+    ],
+)
+def test_compat_rows_of_a_bare_vocabulary_equal_mindformers_own_padding_included(
+    name: str, files: list[str], pad_id: int | None, shared_data: Path, tmp_path: Path
+) -> None:
+    """As the model cards do it: the script gets the vocabulary's files and, for DeepSeek, --pad_token_id."""
+    for file in files:
+        shutil.copy(shared_data / "tokenizers" / file, tmp_path)
+    rows = tmp_path / "rows.mindrecord"
+    source = shared_data / "codealpaca" / "code_alpaca_2k.json"
+    preprocess(
+        source,
+        rows,
+        format=CASES[name][0],
+        tokenizer_dir=tmp_path,
+        seq_length=512,
+        compat="mindformers",
+        pad_id=pad_id,
+    )
+    golden = np.load(shared_data / "golden" / f"{name}.npz")
+    found = list(read_mindrecord(rows))
+    for column in ("input_ids", "labels"):
+        np.testing.assert_array_equal(np.stack([row[column] for row in found]), golden[column])
 
 
 def reference_samples(name: str, case: Case, vocabulary: Path) -> list[reference.Sample]:

@@ -115,12 +115,26 @@ def llama_samples(directory: Path) -> dict[str, Samples]:
 
 @pytest.mark.parametrize("compat", COMPAT)
 def test_llamas_rows_are_the_librarys(compat: str, sentencepiece_dir: Path, tmp_path: Path) -> None:
+    """With a bare tokenizer.model, which names no padding token: `<unk>` pads, as in MindFormers."""
     samples = llama_samples(sentencepiece_dir)
-    found, _ = preprocessed(tmp_path, "llama", sentencepiece_dir, compat, pad_id=0)
+    found, _ = preprocessed(tmp_path, "llama", sentencepiece_dir, compat)
     assert_rows(found, samples, compat, 0)
     # MindFormers masks the whole of a sample in which it does not find the turns again: a special token or
     # a role's name written out in an answer, an answer of no characters.
     assert different(samples) == [4, 6, 7]
+
+
+@pytest.mark.parametrize("compat", COMPAT)
+def test_padding_with_a_token_that_answers_hold_is_masked_and_the_answers_are_not(
+    compat: str, sentencepiece_dir: Path, tmp_path: Path
+) -> None:
+    samples = llama_samples(sentencepiece_dir)
+    trained = [i for sample in samples[compat] for i, t in zip(*sample, strict=True) if t and i > 2]
+    pad = max(set(trained), key=trained.count)
+    found, report = preprocessed(tmp_path, "llama", sentencepiece_dir, compat, pad)
+    assert report.pad_id == pad
+    assert_rows(found, samples, compat, pad)
+    assert (found["labels"] == pad).any() and (found["input_ids"][:, -1] == pad).any()
 
 
 @pytest.mark.parametrize(

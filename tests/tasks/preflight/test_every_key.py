@@ -49,6 +49,7 @@ DANGLING: dict[str, list[Any]] = {
     ],
     "preprocess.benchmarks": [["{here}/nowhere.jsonl"], ["{here}/rows.json"]],
     "preprocess.compat": ["mindformers"],
+    "preprocess.pad_id": [260, 10**9],
     "preprocess.seq_length": [CONTEXT + 1],
     "parallel.offset": [[1], [0, 0]],
     "parallel.micro_batch_num": [2],

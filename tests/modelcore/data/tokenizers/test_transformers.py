@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import sentencepiece
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, pre_tokenizers
 
 from modelcore.data.tokenizers import load_tokenizer
 from tests.modelcore.data.conftest import STARCODER_SPECIALS
 from tests.modelcore.data.reference_rows import starcoder
+from tests.modelcore.published_tokenizers import legacy_llama
 
 TEXTS = [
     "def add(a, b):\n    return a + b\n",
@@ -106,27 +106,6 @@ def test_starcoders_vocab_and_merges_give_the_ids_of_its_tokenizer_json(
     assert apart.encode_batch(texts) == whole.encode_batch(texts)
     assert apart.vocab_size == whole.vocab_size == 49152
     assert apart.encode("<fim_prefix><reponame>") == [1, 18]
-
-
-def legacy_llama(path: Path) -> Tokenizer:
-    """The tokenizer in the published tokenizer.json of Llama 2 and CodeLlama, rebuilt from tokenizer.model.
-
-    transformers 5 reads tokenizer.model without its pieces' scores, puts the merge of two spaces first and so
-    gives other ids than every earlier version, the published tokenizer.json and sentencepiece itself.
-    """
-    model = sentencepiece.SentencePieceProcessor(model_file=str(path))
-    vocab = {model.id_to_piece(i): i for i in range(model.get_piece_size())}
-    merges = []
-    for piece, number in vocab.items():
-        parts = ((piece[:at], piece[at:]) for at in range(1, len(piece)))
-        known = sorted((vocab[a], vocab[b], a, b) for a, b in parts if a in vocab and b in vocab)
-        merges += [(-model.get_score(number), (a, b)) for _, _, a, b in known]
-    ordered = [merge for _, merge in sorted(merges, key=lambda scored: scored[0])]
-    bpe = models.BPE(vocab=vocab, merges=ordered, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
-    tokenizer = Tokenizer(bpe)
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in ("<unk>", "<s>", "</s>")])
-    return tokenizer
 
 
 def test_llamas_sentencepiece_agrees_with_the_published_tokenizer_json(shared_data: Path) -> None:
