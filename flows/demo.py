@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from prefect import flow
 from pydantic import Field
 
 from flows.pipeline import Run, run_pipeline
+from flows.run_flow import run_flow
 from modelcore.config.reading import read_config
 from modelcore.demo.config import Demo
 from modelcore.store.store import Store
@@ -26,7 +26,7 @@ _LAYOUTS = {
 }
 
 
-@flow(name="demo", flow_run_name="demo {layout} seed {seed}", persist_result=False)
+@run_flow("demo", run_name="demo {layout} seed {seed}")
 def demo(
     layout: Annotated[
         Literal["data_parallel 2", "model_parallel 2"], Field(description="How the two ranks share the work")
@@ -49,7 +49,7 @@ def demo(
     return run_demo(read_config(DEMO, Demo, overrides))
 
 
-@flow(name="demo-from-config", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+@run_flow("demo-from-config", run_name="{config.name}")
 def demo_from_config(config: Demo) -> Run:
     """Run the demo with any of its keys changed, as `mindrail demo --set` does.
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
-
+from flows.run_flow import run_flow
 from modelcore.config.runs import Evaluate
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
@@ -34,7 +33,7 @@ class Evaluation:
     report: Path
 
 
-@flow(name="evaluate", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+@run_flow("evaluate", run_name="{config.name}")
 def evaluate(config: Evaluate) -> Evaluation:
     """Score one or more checkpoints on a benchmark.
 

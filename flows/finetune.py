@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
+from flows.run_flow import run_flow
 from flows.train import TrainedRun, run_training
 from modelcore.config.runs import Finetune
 
 __all__ = ["finetune"]
 
 
-@flow(name="finetune", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+@run_flow("finetune", run_name="{config.name}")
 def finetune(config: Finetune) -> TrainedRun:
     """Fine-tune a code LLM on instructions; nothing is generated or scored.
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import flow
-
+from flows.run_flow import run_flow
 from flows.train import train
 from modelcore.config.evaluation import Generate
 from modelcore.config.runs import Pipeline
@@ -36,7 +35,7 @@ class Run:
     report: Path
 
 
-@flow(name="pipeline", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+@run_flow("pipeline", run_name="{config.name}")
 def pipeline(config: Pipeline) -> Run:
     """Take a code LLM from a Hugging Face checkpoint to a pass@k.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
+from flows.run_flow import run_flow
 from flows.train import TrainedRun, run_training
 from modelcore.config.runs import Pretrain
 
 __all__ = ["pretrain"]
 
 
-@flow(name="pretrain", flow_run_name="{config.name}", persist_result=False, validate_parameters=True)
+@run_flow("pretrain", run_name="{config.name}")
 def pretrain(config: Pretrain) -> TrainedRun:
     """Train a code LLM on texts, from random weights or further from a checkpoint.
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import flow
-
 import tasks.conversations
 import tasks.convert
 import tasks.data_report
@@ -22,6 +20,7 @@ import tasks.merge
 import tasks.preprocess
 import tasks.reshard
 import tasks.shard
+from flows.run_flow import run_flow
 from modelcore.config.checkpoint import Convert, Download, Dtype, FileFormat
 from modelcore.config.data import Preprocess
 from modelcore.config.section import Section
@@ -50,7 +49,7 @@ __all__ = [
 ]
 
 
-@flow(name="download", flow_run_name="download {config.source}", persist_result=False)
+@run_flow("download", run_name="download {config.source}")
 def download(config: Download, store: str = "store") -> Step:
     """Fetch a Hugging Face checkpoint into the store.
 
@@ -62,7 +61,7 @@ def download(config: Download, store: str = "store") -> Step:
     return finished(tasks.download.download(Store(Path(store)), config))
 
 
-@flow(name="convert", flow_run_name="convert {checkpoint}", persist_result=False)
+@run_flow("convert", run_name="convert {checkpoint}")
 def convert(
     checkpoint: str,
     to: Literal["mindspore", "hf"] = "mindspore",
@@ -84,7 +83,7 @@ def convert(
     return finished(task(artifacts, source, config))
 
 
-@flow(name="inspect", flow_run_name="inspect {path}", persist_result=False)
+@run_flow("inspect", run_name="inspect {path}")
 def inspect(path: str) -> dict[str, Any]:
     """Describe what is at a path: a checkpoint or part of one, strategy, MindRecord, tokenizer or artifact.
 
@@ -94,7 +93,7 @@ def inspect(path: str) -> dict[str, Any]:
     return tasks.inspect.inspect(path)
 
 
-@flow(name="tokenize", flow_run_name="tokenize with {tokenizer}", persist_result=False)
+@run_flow("tokenize", run_name="tokenize with {tokenizer}")
 def tokenize(tokenizer: str, text: str) -> dict[str, Any]:
     """Encode a text: ids, pieces, and whether decoding restores it.
 
@@ -105,7 +104,7 @@ def tokenize(tokenizer: str, text: str) -> dict[str, Any]:
     return tasks.inspect.tokenize(tokenizer, text)
 
 
-@flow(name="preprocess", flow_run_name="preprocess {config.input}", persist_result=False)
+@run_flow("preprocess", run_name="preprocess {config.input}")
 def preprocess(tokenizer: str, config: Preprocess, store: str = "store") -> Step:
     """Turn instructions or texts into MindRecord rows, with a report.
 
@@ -120,7 +119,7 @@ def preprocess(tokenizer: str, config: Preprocess, store: str = "store") -> Step
     return finished(tasks.preprocess.preprocess(artifacts, source, config))
 
 
-@flow(name="conversations", flow_run_name="conversations {source}", persist_result=False)
+@run_flow("conversations", run_name="conversations {source}")
 def conversations(source: str, skip_bad: bool = False, store: str = "store") -> Step:
     """Write Alpaca records as conversations (`from: human/gpt`).
 
@@ -134,7 +133,7 @@ def conversations(source: str, skip_bad: bool = False, store: str = "store") -> 
     return finished(tasks.conversations.conversations(artifacts, records, skip_bad=skip_bad))
 
 
-@flow(name="data-report", flow_run_name="data-report {rows}", persist_result=False)
+@run_flow("data-report", run_name="data-report {rows}")
 def data_report(rows: str) -> PreprocessReport:
     """Show what preprocessing did to the records.
 
@@ -144,7 +143,7 @@ def data_report(rows: str) -> PreprocessReport:
     return tasks.data_report.data_report(Path(rows))
 
 
-@flow(name="decode", flow_run_name="decode {rows}", persist_result=False)
+@run_flow("decode", run_name="decode {rows}")
 def decode(rows: str, tokenizer: str | None = None, count: int = 3) -> list[list[Span]]:
     """Show the first rows as text, masked and trained parts marked.
 
@@ -156,7 +155,7 @@ def decode(rows: str, tokenizer: str | None = None, count: int = 3) -> list[list
     return tasks.decode.decode(Path(rows), None if tokenizer is None else Path(tokenizer), count)
 
 
-@flow(name="shard", flow_run_name="shard {checkpoint}", persist_result=False)
+@run_flow("shard", run_name="shard {checkpoint}")
 def shard(checkpoint: str, config: Parallel, format: FileFormat = "ckpt", store: str = "store") -> Step:
     """Write a whole checkpoint as one file per rank, with MindSpore's strategy files.
 
@@ -172,7 +171,7 @@ def shard(checkpoint: str, config: Parallel, format: FileFormat = "ckpt", store:
     return finished(tasks.shard.shard(artifacts, source, config, format))
 
 
-@flow(name="reshard", flow_run_name="reshard {shards}", persist_result=False)
+@run_flow("reshard", run_name="reshard {shards}")
 def reshard(
     shards: str, config: Parallel, format: FileFormat = "ckpt", newest: bool = False, store: str = "store"
 ) -> Step:
@@ -191,7 +190,7 @@ def reshard(
     return finished(tasks.reshard.reshard(artifacts, source, config, format, newest=newest))
 
 
-@flow(name="merge", flow_run_name="merge {shards}", persist_result=False)
+@run_flow("merge", run_name="merge {shards}")
 def merge(
     shards: str,
     format: FileFormat = "ckpt",

@@ -1,36 +1,37 @@
-"""What a run shows on Prefect's dashboard: progress on a task run's page, tables and texts on the run's.
+"""What a run shows on Prefect's dashboard: progress on a task's page; tables, texts and plots on the run's.
 
-A command without a server starts one of its own that has no dashboard; nothing is sent to that one.
+A command without a server starts one of its own that has no dashboard; nothing is sent to that one. Nothing
+here waits for the server or fails because of it.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
-from prefect.context import FlowRunContext, TaskRunContext
+from modelcore.report.score_section import Figure
+from tasks.progress import Speed, in_words
+from tasks.reporter import ShownArtifact, current_reporter
 
-from tasks.progress import Speed, time_left
+__all__ = [
+    "REPORTS_URL",
+    "DashboardProgress",
+    "figures_as_markdown",
+    "headline_as_markdown",
+    "report_link",
+    "show_markdown",
+    "show_table",
+]
 
-__all__ = ["DashboardProgress", "is_watched", "show_markdown", "show_table"]
+REPORTS_URL = "MINDRAIL_REPORTS_URL"
+"""Names the address at which `mindrail up` serves the reports of the store; set for the worker's runs."""
 
 _EVERY = 5.0  # seconds between two updates; one costs the server 20 ms
-_OWN_SERVER = "MINDRAIL_TEMPORARY_SERVER"  # set by flows.cli.temporary_server
-
-
-def is_watched() -> bool:
-    """Return whether this runs as part of a flow on a server with a dashboard."""
-    running = FlowRunContext.get() or TaskRunContext.get()
-    return running is not None and _OWN_SERVER not in os.environ
 
 
 class DashboardProgress:
@@ -38,34 +39,69 @@ class DashboardProgress:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._updated = time.monotonic()
+        self._started = self._updated = time.monotonic()
         self._speed = Speed()
-        self._artifact: UUID | None = None
+        self._shown: ShownArtifact | None = None
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
         """Update the artifact, every few seconds at most."""
         now = time.monotonic()
-        left = time_left(done, total, self._speed.update(done, now))
+        speed = self._speed.update(done, now)
         if not total or now - self._updated < _EVERY:
             return
         self._updated = now
-        share = min(100.0, 100.0 * done / total)
-        words = f"{self._title}: " + ", ".join(filter(None, [note or unit, left]))
-        if self._artifact is None:
-            created = create_progress_artifact(share, description=words)
-            assert isinstance(created, UUID)  # outside a coroutine it is no awaitable
-            self._artifact = created
-        else:
-            update_progress_artifact(self._artifact, share, description=words)
+        self._show(min(100.0, 100.0 * done / total), in_words(done, total, unit, speed, note))
+
+    def finish(self) -> None:
+        """Replace the last state, if one was shown, by the end of the work."""
+        if self._shown is not None:
+            self._show(100.0, f"done in {time.monotonic() - self._started:.0f} s")
+
+    def _show(self, share: float, words: str) -> None:
+        reporter = current_reporter()
+        if self._shown is None and reporter is not None:
+            self._shown = ShownArtifact(reporter, "progress")
+        if self._shown is not None:
+            self._shown.show(round(share, 1), f"{self._title}: {words}")
 
 
 def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
     """Put a table on the flow run's page, where there is one."""
-    if is_watched():
-        create_table_artifact(table=list(rows), key=key, description=description)
+    _show("table", key, json.dumps(list(rows), default=str), description)
 
 
-def show_markdown(key: str, text: str) -> None:
+def show_markdown(key: str, text: str, description: str) -> None:
     """Put a text on the flow run's page, where there is one."""
-    if is_watched():
-        create_markdown_artifact(text, key=key)
+    _show("markdown", key, text, description)
+
+
+def report_link(report: Path) -> str:
+    """Return a link to a run's report as Markdown, or its path where nothing serves it."""
+    address = os.environ.get(REPORTS_URL)
+    if not address:
+        return f"Report: `{report}`"
+    return f"[Report]({address.rstrip('/')}/{report.parent.name}/{report.name})"
+
+
+def figures_as_markdown(figures: Iterable[Figure]) -> str:
+    """Return plots as Markdown that needs no other file."""
+    return "\n\n".join(
+        f"### {figure.title}\n\n![{figure.title}]({_data_address(figure.svg)})\n\n{figure.caption}"
+        for figure in figures
+    )
+
+
+def headline_as_markdown(headline: Sequence[tuple[str, str]]) -> str:
+    """Return the figures at the top of a report as a table in Markdown."""
+    names, values = ("| " + " | ".join(column) + " |" for column in zip(*headline, strict=True))
+    return f"{names}\n{'| --- ' * len(headline)}|\n{values}"
+
+
+def _data_address(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _show(kind: str, key: str, data: str, description: str) -> None:
+    reporter = current_reporter()
+    if reporter is not None:
+        ShownArtifact(reporter, kind, key).show(data, description)

@@ -29,7 +29,9 @@ def decode(rows: Path, tokenizer: Path | None, count: int) -> list[list[Span]]:
         if tokenizer is None
         else decode_rows(path, load_tokenizer(tokenizer), count)
     )
-    show_markdown("rows", "\n\n---\n\n".join(_as_markdown(row) for row in decoded))
+    show_markdown(
+        "rows", "\n\n---\n\n".join(_as_markdown(row) for row in decoded), f"The first {len(decoded)} rows"
+    )
     return decoded
 
 

@@ -14,7 +14,13 @@ from modelcore.config.runs import Evaluate
 from modelcore.evaluation.history import HISTORY, Run, read_history
 from modelcore.report.evaluation_page import EvaluationPage, render_evaluation
 from modelcore.store.store import Store
-from tasks.dashboard import show_markdown, show_table
+from tasks.dashboard import (
+    figures_as_markdown,
+    headline_as_markdown,
+    report_link,
+    show_markdown,
+    show_table,
+)
 from tasks.run_directory import write_run
 from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
@@ -29,15 +35,15 @@ def evaluation_report(
 ) -> Path:
     """Write the page and run.json of a finished evaluation, and return the page's path."""
     now = datetime.now(timezone.utc)
-    page = render_evaluation(_page(store, config, scores, now))
+    page = _page(store, config, scores, now)
     record = {
         "created": now.isoformat(),
         "results": [asdict(scored.run) for scored in scores],
         "steps": [asdict(step) for step in steps],
         "config": config.model_dump(),
     }
-    path = write_run(store, config.name, now, page, record)
-    _show_on_dashboard(scores, path)
+    path = write_run(store, config.name, now, render_evaluation(page), record)
+    _show_on_dashboard(scores, page, path)
     return path
 
 
@@ -56,9 +62,14 @@ def _page(store: Store, config: Evaluate, scores: Sequence[Scored], now: datetim
     )
 
 
-def _show_on_dashboard(scores: Sequence[Scored], page: Path) -> None:
+def _show_on_dashboard(scores: Sequence[Scored], page: EvaluationPage, path: Path) -> None:
     show_table("scores", [_row(scored.run) for scored in scores], "Scores with their 95 % intervals")
-    show_markdown("report", f"Report: `{page}`")
+    parts = [f"## {section.title}\n\n{headline_as_markdown(section.headline)}" for section in page.sections]
+    figures = figures_as_markdown([] if page.history is None else [page.history])
+    best = max(scored.pass_at_1 for scored in scores)
+    show_markdown(
+        "score", "\n\n".join([*parts, report_link(path), figures]), f"pass@1 {best:.3f}: {page.title}"
+    )
 
 
 def _row(run: Run) -> dict[str, str]:

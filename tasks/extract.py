@@ -19,7 +19,7 @@ SAMPLES = "samples.jsonl"
 _VERSION = 1
 
 
-@step_task("extract")
+@step_task("extract", run_name="{label}")
 def extract(store: Store, responses: Step, config: Generate, label: str = "extract") -> Outcome:
     """Write samples.jsonl: each response as the completion that the template's extractor finds in it."""
     benchmark = load_benchmark(config.benchmark)

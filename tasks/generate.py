@@ -31,7 +31,7 @@ _NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environm
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
-@step_task("generate")
+@step_task("generate", run_name="{label}")
 def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label: str = "generate") -> Outcome:
     """Write one response per problem and sample, from a whole MindSpore checkpoint.
 

@@ -6,19 +6,41 @@ Prefect is not imported here: commands that run no flow do not need it.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from rich.console import Console
 
-__all__ = ["log", "log_wait", "stderr", "warn"]
+__all__ = ["discard_output", "log", "log_run", "log_wait", "stderr", "warn"]
 
-stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+
+def discard_output() -> None:
+    """Write stdout and stderr to nowhere from now on: whoever read them is gone, and the work continues."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
+class _Stderr(Console):
+    def on_broken_pipe(self) -> None:
+        discard_output()  # rich would end the process
+
+
+stderr = _Stderr(stderr=True, soft_wrap=True, highlight=False)
 """What everything for the person who watches is printed on; a command's stdout holds its result alone."""
 
 
 def log(line: str) -> None:
     """Print one line on stderr, and add it to the run's log where this is part of a run."""
     _log(line, logging.INFO)
+
+
+def log_run(line: str) -> None:
+    """Add one line to the log of the run that this is part of; a terminal has a progress bar instead."""
+    logger = _run_logger()
+    if logger is not None:
+        logger.info(line)
 
 
 def warn(line: str) -> None:

@@ -11,7 +11,7 @@ from rich import progress as rich_progress
 from modelcore.progress import Progress
 from tasks.log import stderr
 
-__all__ = ["Speed", "shown_progress", "time_left"]
+__all__ = ["Speed", "in_words", "shown_progress", "time_left"]
 
 _LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 
@@ -45,7 +45,7 @@ class _Bar:
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
         speed = self._speed.update(done, time.monotonic())
-        text = _in_words(done, total, unit, speed, note)
+        text = in_words(done, total, unit, speed, note)
         self._bar.update(self._task, completed=done, total=total, text=text)
 
 
@@ -63,7 +63,7 @@ class _Lines:
         if now - self._printed < _LINE_EVERY:
             return
         self._printed = now
-        stderr.print(f"{self._title}:  {_in_words(done, total, unit, speed, note)}", markup=False)
+        stderr.print(f"{self._title}:  {in_words(done, total, unit, speed, note)}", markup=False)
 
 
 class Speed:
@@ -100,7 +100,8 @@ def time_left(done: float, total: float | None, speed: float | None) -> str:
     return f"{minutes} min {seconds} s left" if minutes else f"{seconds} s left"
 
 
-def _in_words(done: float, total: float | None, unit: str, speed: float | None, note: str) -> str:
+def in_words(done: float, total: float | None, unit: str, speed: float | None, note: str) -> str:
+    """Return amount, speed, time left and note on one line; what is not known is left out."""
     return "  ".join(filter(None, [_amount(done, total, unit, speed), time_left(done, total, speed), note]))
 
 

@@ -14,7 +14,13 @@ from modelcore.evaluation.history import HISTORY, read_history
 from modelcore.report.run_page import RunPage, render_run
 from modelcore.report.score_section import ScoreSection
 from modelcore.store.store import Store
-from tasks.dashboard import show_markdown, show_table
+from tasks.dashboard import (
+    figures_as_markdown,
+    headline_as_markdown,
+    report_link,
+    show_markdown,
+    show_table,
+)
 from tasks.run_directory import write_run
 from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
@@ -76,7 +82,7 @@ def report(
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_run(page), record)
-    _show_on_dashboard(recorder.steps, scores, path)
+    _show_on_dashboard(recorder.steps, page, scores, path)
     return path
 
 
@@ -117,7 +123,7 @@ def _section(config: Pipeline, after: Scored, before: Scored | None) -> ScoreSec
     return replace(section, headline=[*section.headline, earlier])
 
 
-def _show_on_dashboard(steps: Sequence[Step], scores: Scores, page: Path) -> None:
+def _show_on_dashboard(steps: Sequence[Step], page: RunPage, scores: Scores, path: Path) -> None:
     rows = [
         {"step": step.name, "seconds": round(step.seconds, 1), "cached": step.cached, "digest": step.digest}
         for step in steps
@@ -126,4 +132,7 @@ def _show_on_dashboard(steps: Sequence[Step], scores: Scores, page: Path) -> Non
     lines = [f"pass@1 **{scores.after:.3f}** (template {scores.template})"]
     if scores.before is not None:
         lines.append(f"before training {scores.before:.3f} (template {scores.template_before})")
-    show_markdown("score", "\n\n".join([*lines, f"Report: `{page}`"]))
+    figures = figures_as_markdown([*page.training.figures[:1], *page.figures])
+    before = "" if scores.before is None else f", {scores.before:.3f} before training"
+    parts = [*lines, headline_as_markdown(page.score.headline), report_link(path), figures]
+    show_markdown("score", "\n\n".join(parts), f"pass@1 {scores.after:.3f}{before}: {page.title}")

@@ -18,8 +18,9 @@ from prefect.states import Completed
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.progress import Progress
 from modelcore.store.store import Built, Store
-from tasks.dashboard import DashboardProgress, is_watched
-from tasks.log import log
+from modelcore.units import format_bytes
+from tasks.dashboard import DashboardProgress
+from tasks.log import log, log_run
 from tasks.progress import shown_progress
 from tasks.step import Step
 
@@ -56,8 +57,9 @@ def build_step(
         label: the name to show, where one run has the same step twice.
     """
     title = label or name
-    others = [DashboardProgress(title)] if is_watched() else []
-    with shown_progress(title, *others) as progress:
+    log_run(f"{title}: started")
+    dashboard = DashboardProgress(title)
+    with shown_progress(title, dashboard) as progress:
         built = store.build(
             name,
             lambda directory: build(directory, progress),
@@ -67,9 +69,12 @@ def build_step(
             recorded=recorded,
             on_wait=lambda: log(f"{title}: another run is building the same thing; waiting for it"),
         )
+    dashboard.finish()
     step = _step_of(title, built)
     if built.cached:
+        log_run(f"{title}: cached, {format_bytes(step.size)}: {step.path}")
         return Completed(name="Cached", message=f"found in the store: {step.path}", data=step)
+    log_run(f"{title}: built in {built.seconds:.1f} s, {format_bytes(step.size)}: {step.path}")
     return step
 
 
@@ -79,18 +84,19 @@ def finished(outcome: Outcome) -> Step:
 
 
 def step_task(
-    name: str, *, retries: int = 0, delays: tuple[float, ...] = ()
+    name: str, *, run_name: str = "", retries: int = 0, delays: tuple[float, ...] = ()
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a Prefect task of a step; `StepFailed` is retried, `MindrailError` and bugs are not.
 
     Args:
         name: of the task and of its runs.
+        run_name: of its runs, where one run has the same step twice: a template of the parameters.
         retries: attempts after the first.
         delays: seconds before each of them.
     """
     return task(
         name=name,
-        task_run_name=name,
+        task_run_name=run_name or name,
         retries=retries,
         retry_delay_seconds=list(delays) or None,
         retry_condition_fn=_can_be_retried,

@@ -21,7 +21,7 @@ from modelcore.report.training_page import TrainingPage, render_training
 from modelcore.report.training_section import TrainingSection, read_training
 from modelcore.store.store import Store
 from modelcore.units import format_bytes
-from tasks.dashboard import show_markdown
+from tasks.dashboard import figures_as_markdown, headline_as_markdown, report_link, show_markdown
 from tasks.preprocess import rows_file
 from tasks.run_directory import write_run
 from tasks.step import Step, TrainingSteps
@@ -58,8 +58,10 @@ def training_report(store: Store, config: Training, steps: TrainingSteps, record
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_training(page), record)
-    headline = ", ".join(f"{name} **{value}**" for name, value in training.headline)
-    show_markdown("training", f"{headline}\n\nReport: `{path}`")
+    headline = ", ".join(f"{name} {value}" for name, value in training.headline)
+    figures = figures_as_markdown(training.figures[:1])
+    text = f"{headline_as_markdown(training.headline)}\n\n{report_link(path)}\n\n{figures}"
+    show_markdown("training", text, f"{headline}: {config.name}")
     return path
 
 
