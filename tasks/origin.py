@@ -23,7 +23,8 @@ class Origin:
     """Where a checkpoint comes from.
 
     Attributes:
-        model: the model that was downloaded, by its name and address, or the directory it was read from.
+        model: the model that was downloaded, by its name and address, or the directory it was converted from;
+            "" for a directory that is no artifact.
         data: the training data's file, records, rows and row format; "" if it was not trained here.
     """
 
@@ -35,7 +36,7 @@ def origin_of(store: Store, checkpoint: Step) -> Origin:
     """Return where a checkpoint comes from, as far as the manifests in the store say."""
     manifest = Manifest.read(checkpoint.path)
     if manifest is None:
-        return Origin(str(checkpoint.path), "")
+        return Origin("", "")
     line = [Artifact(checkpoint.path, manifest), *ancestors(store, manifest)]
     return Origin(_model(line), _data(line))
 
