@@ -41,7 +41,7 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "run": (("CONFIG", *SOURCE), "download.source: "),
     "finetune": (("CONFIG", *SOURCE), "download.source: "),
     "pretrain": (("CONFIG", *SOURCE), "download.source: "),
-    "evaluate": (("--config", "CONFIG", "--benchmark", "nowhere"), "generate.benchmark: "),
+    "evaluate": (("ftp://nowhere", "--config", "CONFIG"), "checkpoints: "),
     "layout": (("CONFIG", *SOURCE), "/nowhere: "),
     "shard": (("nowhere", "made", "--config", "CONFIG"), "nowhere"),
     "reshard": (("nowhere", "made", "--config", "CONFIG"), "nowhere"),
