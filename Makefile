@@ -50,7 +50,7 @@ lock: | $(VENV)/.venv    ## choose exact versions anew for Python 3.10-3.12 from
 	$(BIN)/pip install -q uv
 	.ci/lock $(BIN)/uv
 
-docs: $(VENV)/.run       ## write docs/configuration.md anew from the schema
+docs: $(VENV)/.run       ## write docs/configuration.md and prefect.yaml anew from schema and configs
 	.ci/docs $(BIN)
 
 clean:                   ## remove the virtual environment and every cache, not the store

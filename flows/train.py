@@ -28,7 +28,7 @@ from tasks.step_recorder import StepRecorder
 from tasks.trained_types import trained_types
 from tasks.training_report import training_report
 
-__all__ = ["TrainedRun", "run_training", "train"]
+__all__ = ["TrainedRun", "run_training", "train", "with_rows"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def train(
         initialize(store, source, config.seed) if random_weights else convert(store, source, config.convert)
     )
     rows = recorder.record(preprocess(store, source, config.preprocess))
-    config = _with_rows(config, rows)
+    config = with_rows(config, rows)
     shards = recorder.record(shard(store, start, config.parallel))
     launch_with_retries = launch.with_options(
         retries=config.launch.retries, retry_delay_seconds=config.launch.retry_delay
@@ -89,8 +89,16 @@ def run_training(config: Training, *, random_weights: bool = False) -> TrainedRu
     )
 
 
-def _with_rows(config: Training, rows: Step) -> Training:
-    """Return a run with the number of steps that its epochs are, which is logged, if it has epochs."""
+def with_rows(config: Training, rows: Step) -> Training:
+    """Return a run with the number of steps that its epochs are, which is logged, if it has epochs.
+
+    Args:
+        config: the run.
+        rows: the artifact of `preprocess`.
+
+    Raises:
+        MindrailError: as `Training.with_rows`.
+    """
     if config.train.epochs is None:
         return config
     count = len(MindRecordReader(rows_file(rows.path)))

@@ -31,7 +31,7 @@ _NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environm
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
-@step_task("generate", run_name="{label}")
+@step_task("generate", run_name="{label}", retries=2, delays=(5.0, 30.0))
 def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label: str = "generate") -> Outcome:
     """Write one response per problem and sample, from a whole MindSpore checkpoint.
 

@@ -15,7 +15,7 @@ from tasks.step_task import Outcome, build_step, step_task
 __all__ = ["score"]
 
 
-@step_task("score", run_name="{label}")
+@step_task("score", run_name="{label}", retries=2, delays=(5.0, 30.0))
 def score(store: Store, samples: Step, generation: Generate, config: Score, label: str = "score") -> Outcome:
     """Execute and score the samples.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from flows.cli.command import as_json, command_line, emit
-from flows.cli.runs import KINDS
+from flows.kinds import KINDS
 from modelcore.config.describe import describe, describe_all
 from modelcore.config.kinds import read_any
 from modelcore.config.runs import RUNS, Run

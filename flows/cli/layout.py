@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit
-from flows.cli.runs import KINDS
+from flows.kinds import KINDS
 from modelcore.config.kinds import read_any
 from modelcore.config.runs import Predict, Training
 from modelcore.demo.config import Demo

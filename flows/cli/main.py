@@ -6,6 +6,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     convert,
     data,
     demo,
+    deploy,
     download,
     environment,
     evaluate,

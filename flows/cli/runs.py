@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from flows.kinds import KINDS
 from modelcore.config import kinds
-from modelcore.config.kinds import Kind
 from modelcore.config.runs import Run
-from modelcore.demo.config import Demo
 from modelcore.units import format_bytes
 from modelcore.versions import check_versions
 
@@ -20,13 +19,10 @@ if TYPE_CHECKING:
 
     from tasks.step import Step
 
-__all__ = ["KINDS", "overrides", "plain_steps", "read_run", "run_on_server", "show_steps"]
+__all__ = ["overrides", "plain_steps", "read_run", "run_on_server", "show_steps"]
 
 Config = TypeVar("Config", bound=Run)
 Result = TypeVar("Result")
-
-KINDS = (*kinds.KINDS, Kind(Demo, ("demo",)))
-"""Every kind of run that has a YAML, the demo's included."""
 
 overrides = click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. train.steps=300."

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from flows.cli.runs import KINDS
+from flows.kinds import KINDS
 from modelcore.config.keys import Bounds, Key, keys_of
 from modelcore.config.kinds import read_any
 from modelcore.config.reading import parse

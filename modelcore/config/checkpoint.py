@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from modelcore.config.section import Section
+from modelcore.config.section import Section, suggest
 
 __all__ = ["Convert", "Download", "Dtype", "Export", "FileFormat", "Merge", "TrainedDtype"]
 
@@ -15,11 +16,15 @@ Dtype = Literal["keep", "fp16", "bf16", "fp32"]
 TrainedDtype = Literal["source", "fp16", "bf16", "fp32"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 
+_MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "models").glob("*.yaml"))
+
 
 class Download(Section):
     """Where the Hugging Face checkpoint comes from."""
 
-    source: str = Field(description="A model of `mindrail models`, hf://owner/name, https://…/ or file:///…/")
+    source: Annotated[str, suggest(_MODELS, "model", "address")] = Field(
+        description="A model of `mindrail models`, hf://owner/name, https://…/ or file:///…/"
+    )
     revision: str | None = Field(None, description="Branch, tag or commit on the hub")
     endpoint: Annotated[str, Field(pattern="^https?://")] | None = Field(
         None, description="Address of a mirror of the hub"

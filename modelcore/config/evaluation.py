@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 from modelcore.config.data import RowFormat
 from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
-from modelcore.config.section import NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from modelcore.config.section import NonNegativeFloat, PositiveFloat, PositiveInt, Section, suggest
 
-__all__ = ["TEMPLATES_OF_ROWS", "Decoding", "Generate", "Isolation", "Score", "TemplateName"]
+__all__ = ["TEMPLATES_OF_ROWS", "BenchmarkName", "Decoding", "Generate", "Isolation", "Score", "TemplateName"]
 
+BenchmarkName = Annotated[str, suggest(("humaneval", "mbpp"), "benchmark", "file")]
 Isolation = Literal["landlock", "user_namespaces", "namespaces"]
 TemplateName = Literal[
     "base",
@@ -79,7 +80,7 @@ class Decoding(Section):
 class Generate(Decoding):
     """What the model is asked, and how its answers are generated."""
 
-    benchmark: str = Field(description="humaneval, mbpp, or a file in HumanEval's or MBPP's format")
+    benchmark: BenchmarkName = Field(description="humaneval, mbpp, or a file in HumanEval's or MBPP's format")
     template: TemplateName | None = Field(
         None,
         description=(

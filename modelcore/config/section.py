@@ -6,10 +6,11 @@ flags of a command: a default, a bound, a choice or a rule stands here and nowhe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 __all__ = [
     "Flag",
@@ -21,6 +22,7 @@ __all__ = [
     "Section",
     "Share",
     "ShareBelowOne",
+    "suggest",
 ]
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -37,6 +39,21 @@ class Flag:
     """The name of a key's flag, where it is not the key's own: `Annotated[list[str], Flag("--against")]`."""
 
     name: str
+
+
+def suggest(choices: Sequence[str], title: str, free: str) -> WithJsonSchema:
+    """Let a form offer known texts as a drop-down where another text may be given, too.
+
+    Prefect's form shows the alternatives of an `anyOf` as buttons with their titles. A value is shown in the
+    first alternative of its type, so the one that accepts every text comes first.
+
+    Args:
+        choices: the known texts.
+        title: what they are.
+        free: what another text is.
+    """
+    offered = {"type": "string", "enum": list(choices), "title": title}
+    return WithJsonSchema({"anyOf": [{"type": "string", "title": free}, offered]})
 
 
 class Section(BaseModel):

@@ -1,4 +1,4 @@
-"""On a server: prefect.yaml's deployments, run by a real worker from the API and by a schedule."""
+"""On a server: the deployments of `mindrail deploy`, run by a real worker from the API and by a schedule."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
 from flows.demo import DEMO
+from flows.deployments import deployments
 from modelcore.config.reading import read_config
 from modelcore.demo.config import Demo as DemoConfig
 from modelcore.launching.leash import leash_command
@@ -31,19 +32,7 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 def api(demo: Demo) -> Iterator[httpx.Client]:
     """The server's API with the deployments on it and a worker waiting for runs."""
     environment = os.environ | {"MINDRAIL_HOME": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "1"}
-    for arguments in (
-        ("work-pool", "create", "mindrail", "--type", "process"),
-        ("deploy", "--all", "--no-prompt"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    deploy(environment, "flows.cli.main", "deploy")
     worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "mindrail"]
     with (
         (demo.store.parent / "worker.log").open("wb") as log,
@@ -57,6 +46,18 @@ def api(demo: Demo) -> Iterator[httpx.Client]:
         running.terminate()
 
 
+def deploy(environment: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_dashboard_has_a_form_with_choices_bounds_and_explanations(api: httpx.Client):
     form = deployment(api, "demo/demo")["parameter_openapi_schema"]["properties"]
     assert form["layout"]["enum"] == ["data_parallel 2", "model_parallel 2"]
@@ -66,10 +67,22 @@ def test_the_dashboard_has_a_form_with_choices_bounds_and_explanations(api: http
     assert nested["Train"]["properties"]["learning_rate"]["exclusiveMinimum"] == 0
 
 
-def test_schedules_are_there_and_off(api: httpx.Client):
-    for name in ("demo/demo", "pipeline/pipeline", "evaluate/evaluate"):
+def test_schedules_are_there_and_off_and_one_that_a_person_switches_stays_on(api: httpx.Client):
+    names = [one.full_name for one in deployments() if one.cron]
+    assert "pipeline/finetune_codellama_34b_16p" in names
+    for name in names:
         (schedule,) = deployment(api, name)["schedules"]
         assert not schedule["active"]
+    switched = deployment(api, names[0])
+    address = f"/deployments/{switched['id']}/schedules/{switched['schedules'][0]['id']}"
+    api.patch(address, json={"active": True}).raise_for_status()
+    environment = os.environ | {"MINDRAIL_HOME": str(ROOT)}
+    deploy(environment, "prefect", "--no-prompt", "deploy", "--name", switched["name"])
+    deploy(environment, "flows.cli.main", "deploy")
+    (schedule,) = deployment(api, names[0])["schedules"]
+    assert schedule["active"] and schedule["id"] == switched["schedules"][0]["id"]
+    api.patch(address, json={"active": False}).raise_for_status()
+    assert not deployment(api, "pipeline/pipeline")["schedules"]
 
 
 def test_a_wrong_parameter_is_refused_before_any_run(api: httpx.Client):

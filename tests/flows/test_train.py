@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.train import _with_rows
+from flows.train import with_rows
 from modelcore.config.reading import parse
 from modelcore.config.runs import Training
 from modelcore.store.store import Store
@@ -34,7 +34,7 @@ def test_epochs_become_steps_of_the_rows_without_those_held_back(
     rows = finished(preprocess.fn(Store(tmp_path / "store"), source, config.preprocess))
     held_back = json.loads((rows.path / "rows" / "train.report.json").read_text())["validation_rows"]
     assert held_back
-    train = _with_rows(config, rows).train
+    train = with_rows(config, rows).train
     steps = 3 * ((40 - held_back) // 4)
     assert (train.steps, train.warmup_steps) == (steps, int(0.1 * steps))
     assert f"3 epochs of {40 - held_back} rows, 4 rows per step: {steps} steps" in capsys.readouterr().err

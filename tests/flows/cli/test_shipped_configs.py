@@ -91,7 +91,10 @@ def test_the_table_has_every_command_that_takes_a_yaml() -> None:
 def test_what_a_command_makes_no_use_of_is_logged(tmp_path: Path) -> None:
     config = ROOT / "configs" / "finetune_codellama_34b_16p.yaml"
     said = CliRunner().invoke(command_line, ["finetune", str(config), *SOURCE]).stderr
-    assert f"`mindrail finetune` makes no use of baseline, generate, score in {config}" in said
+    assert (
+        f"`mindrail finetune` makes no use of baseline, baseline_template, generate, score in {config}"
+        in said
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""Preparing a model to generate on several devices: its source goes in, one file per rank comes out.
+
+Nothing is generated: the ranks that load these files are MindFormers', mindrail's own decoder takes a whole
+checkpoint on one device.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.run_flow import run_flow
+from modelcore.config.runs import Predict
+from modelcore.store.store import Store
+from tasks.convert import convert
+from tasks.download import download
+from tasks.log import log
+from tasks.preflight import preflight
+from tasks.shard import shard
+from tasks.step import Step
+from tasks.step_task import finished
+
+__all__ = ["predict"]
+
+
+@run_flow("predict", run_name="{config.name}")
+def predict(config: Predict) -> Step:
+    """Download and convert a model and divide it among the ranks that will generate with it.
+
+    Args:
+        config: the model, its format and its layout.
+    """
+    store = Store(Path(config.store))
+    preflight(config)
+    source = finished(download(store, config.download))
+    for note in preflight(config, model=source.path):
+        log(f"note: {note}")
+    whole = finished(convert(store, source, config.convert))
+    return finished(shard(store, whole, config.parallel, config.convert.format))
