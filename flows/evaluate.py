@@ -57,5 +57,5 @@ def evaluate(config: Evaluate) -> Evaluation:
         )
         for number, checkpoint in enumerate(checkpoints, 1)
     )
-    page = evaluation_report(store, config, scores, recorder.steps)
+    page = evaluation_report(store, config, scores, recorder)
     return Evaluation(config.name, recorder.steps, scores, recorder.seconds, page)

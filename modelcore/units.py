@@ -1,10 +1,10 @@
-"""Sizes with their units: printed on pages and the command line, read from options and configurations."""
+"""Sizes and durations with their units: printed on pages and the command line, read from options."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["format_bytes", "parse_bytes"]
+__all__ = ["format_bytes", "format_seconds", "parse_bytes"]
 
 
 def format_bytes(number: float) -> str:
@@ -14,6 +14,17 @@ def format_bytes(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.0f} GB" if number >= 10 else f"{number:.1f} GB"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration in the units that fit: `0.4 s`, `45 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def parse_bytes(text: str) -> int:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
 from modelcore.errors import MindrailError
 
-__all__ = ["MINDSPORE_SWITCH", "check_versions", "recorded_versions"]
+__all__ = ["MINDSPORE_SWITCH", "check_versions", "code_version", "recorded_versions"]
 
 MINDSPORE_SWITCH = "MINDRAIL_MINDSPORE"
 """Environment variable: `any` allows a release of MindSpore that is not tested."""
@@ -50,6 +52,20 @@ def check_versions() -> None:
         )
     for name, (bound, reason) in _BOUNDS.items():
         _check(name, bound, reason)
+
+
+def code_version() -> str:
+    """Return mindrail's version; of a checkout also the commit, and whether files differ from it."""
+    released = _installed("mindrail") or "not installed"
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return released
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return released
+    return released if described.returncode else f"{released} ({described.stdout.strip()})"
 
 
 def recorded_versions() -> dict[str, str]:

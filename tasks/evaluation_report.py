@@ -24,22 +24,22 @@ from tasks.dashboard import (
 from tasks.run_directory import write_run
 from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
 from tasks.scored import Scored
-from tasks.step import Step
+from tasks.step_recorder import StepRecorder
 from tasks.training_report import created
 
 __all__ = ["evaluation_report"]
 
 
 def evaluation_report(
-    store: Store, config: Evaluate, scores: Sequence[Scored], steps: Sequence[Step]
+    store: Store, config: Evaluate, scores: Sequence[Scored], recorder: StepRecorder
 ) -> Path:
     """Write the page and run.json of a finished evaluation, and return the page's path."""
     now = datetime.now(timezone.utc)
-    page = _page(store, config, scores, now)
+    page = _page(store, config, scores, created(now, recorder.seconds))
     record = {
         "created": now.isoformat(),
         "results": [asdict(scored.run) for scored in scores],
-        "steps": [asdict(step) for step in steps],
+        "steps": [asdict(step) for step in recorder.steps],
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_evaluation(page), record)
@@ -47,12 +47,12 @@ def evaluation_report(
     return path
 
 
-def _page(store: Store, config: Evaluate, scores: Sequence[Scored], now: datetime) -> EvaluationPage:
+def _page(store: Store, config: Evaluate, scores: Sequence[Scored], created: str) -> EvaluationPage:
     benchmark = scores[0].report.conditions.benchmark
     runs = read_history(store.root / HISTORY).of(benchmark.name, benchmark.digest)
     return EvaluationPage(
         title=f"{config.name}: {benchmark.name}",
-        created=created(now),
+        created=created,
         sections=[score_section(scored, config.generate) for scored in scores],
         comparisons=[comparison_section(before, after) for before, after in pairwise(scores)],
         history=history_figure(runs, benchmark.name),

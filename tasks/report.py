@@ -71,7 +71,7 @@ def report(
         recorder: every step of the run, and its time.
     """
     now = datetime.now(timezone.utc)
-    page = _page(store, config, training, after, before, recorder.steps, now)
+    page = _page(store, config, training, after, before, recorder, now)
     scores = scores_of(after, before)
     record = {
         "created": now.isoformat(),
@@ -92,7 +92,7 @@ def _page(
     training: TrainingSteps,
     after: Scored,
     before: Scored | None,
-    steps: Sequence[Step],
+    recorder: StepRecorder,
     now: datetime,
 ) -> RunPage:
     benchmark = after.report.conditions.benchmark
@@ -100,7 +100,7 @@ def _page(
     history = history_figure(runs, benchmark.name)
     return RunPage(
         title=config.name,
-        created=created(now),
+        created=created(now, recorder.seconds),
         warnings=[*warnings_of(training.preprocess), *filter(None, [prompt_mismatch(config)])],
         score=_section(config, after, before),
         comparisons=[] if before is None else [comparison_section(before, after)],
@@ -109,7 +109,7 @@ def _page(
         data=data_of(training.preprocess),
         own=own_score(after),
         published=published_beside(after),
-        steps=[row_of(step) for step in steps],
+        steps=[row_of(step, store) for step in recorder.steps],
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
     )
 

@@ -20,7 +20,8 @@ from modelcore.report.run_page import StepRow
 from modelcore.report.training_page import TrainingPage, render_training
 from modelcore.report.training_section import TrainingSection, read_training
 from modelcore.store.store import Store
-from modelcore.units import format_bytes
+from modelcore.units import format_bytes, format_seconds
+from modelcore.versions import code_version
 from tasks.dashboard import figures_as_markdown, headline_as_markdown, report_link, show_markdown
 from tasks.preprocess import rows_file
 from tasks.run_directory import write_run
@@ -43,11 +44,11 @@ def training_report(store: Store, config: Training, steps: TrainingSteps, record
     training = training_of(config, steps.launch)
     page = TrainingPage(
         title=config.name,
-        created=created(now),
+        created=created(now, recorder.seconds),
         warnings=warnings_of(steps.preprocess),
         training=training,
         data=data_of(steps.preprocess),
-        steps=[row_of(step) for step in recorder.steps],
+        steps=[row_of(step, store) for step in recorder.steps],
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),
     )
     record = {
@@ -105,12 +106,14 @@ def _report_of(preprocess: Step) -> PreprocessReport:
     return PreprocessReport.read(report_path(rows_file(preprocess.path)))
 
 
-def row_of(step: Step) -> StepRow:
-    """Return a step's line on a page."""
-    size = format_bytes(step.size)
-    return StepRow(step.name, step.built_in, step.cached, size, step.inputs, step.digest, str(step.path))
+def row_of(step: Step, store: Store) -> StepRow:
+    """Return a step's line on a page in the directory of a run of `store`."""
+    size, path = format_bytes(step.size), step.path
+    link = f"../../{path.relative_to(store.root).as_posix()}/" if path.is_relative_to(store.root) else ""
+    return StepRow(step.name, step.built_in, step.cached, size, step.inputs, step.digest, str(path), link)
 
 
-def created(now: datetime) -> str:
-    """Return when and where a page was written, in words."""
-    return f"{now:%Y-%m-%d %H:%M} UTC on {socket.gethostname()}"
+def created(now: datetime, seconds: float) -> str:
+    """Return in words when, where and by which code a page was written, and how long the run took."""
+    host = socket.gethostname()
+    return f"{now:%Y-%m-%d %H:%M} UTC on {host}, {format_seconds(seconds)} in all, mindrail {code_version()}"

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from flows.cli.configured_server import check_configured_server, one_line_outages
 from modelcore.errors import StepFailed
 from modelcore.launching.leash import leash_command
 
@@ -48,11 +49,13 @@ def prefect_server(home: Path) -> Iterator[Callable[[], None]]:
         seconds that the caller may use for its imports.
 
     Raises:
-        StepFailed: the server did not come up; its log is named.
+        StepFailed: the server did not come up; its log is named. Or the configured one is away.
+        MindrailError: the configured server refuses the password.
     """
     os.environ.update(QUIET)
     if os.environ.get("PREFECT_API_URL"):
-        yield lambda: None
+        with one_line_outages():
+            yield check_configured_server
         return
     home.mkdir(parents=True, exist_ok=True)
     port = _free_port()

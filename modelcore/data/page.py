@@ -72,7 +72,7 @@ def _headline(report: PreprocessReport) -> list[tuple[str, str]]:
         ("records in", f"{report.records_in:,}"),
         ("rows out", f"{report.rows_out:,}"),
         ("tokens in rows", f"{report.tokens:,}"),
-        ("share in the loss", f"{report.trained_share:.1%}"),
+        ("tokens in the loss", f"{report.trained_share:.1%}"),
         ("losses", f"{lost:,}"),
     ]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 __all__ = ["render"]
 
+_CONTENTS = "<nav></nav>"
+_HEADING = re.compile(r"<h2>(.*?)</h2>")  # a text's own angle brackets are escaped
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -21,5 +23,20 @@ def render(template: str, page: object) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    text = environment.get_template(template).render(page=page)
+    text = _with_contents(environment.get_template(template).render(page=page))
     return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _with_contents(text: str) -> str:
+    """Put links to all sections where the template says `<nav></nav>`."""
+    if _CONTENTS not in text:
+        return text
+    titles: list[str] = []
+
+    def numbered(heading: re.Match[str]) -> str:
+        titles.append(heading[1])
+        return f'<h2 id="section-{len(titles)}">{heading[1]}</h2>'
+
+    text = _HEADING.sub(numbered, text)
+    links = "\n".join(f'<a href="#section-{n}">{title}</a>' for n, title in enumerate(titles, 1))
+    return text.replace(_CONTENTS, f"<nav>\n{links}\n</nav>", 1)

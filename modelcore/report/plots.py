@@ -66,7 +66,7 @@ def interval_plot(points: Sequence[tuple[str, float, float, float]], *, y_label:
             colour = _COLOURS[1] if position == len(points) - 1 else _COLOURS[0]
             spread = [[value - low], [high - value]]
             axes.errorbar([position], [value], spread, fmt="o", color=colour, capsize=4, linewidth=1.4)
-            axes.annotate(f"{value:.3f}", (position, value), (7, 0), textcoords="offset points", va="center")
+            axes.annotate(f"{value:.3f}", (position, value), (7, 3), textcoords="offset points")
         names = [label for label, *_ in points]
         axes.set_xticks(range(len(points)), names, rotation=0 if len(points) <= _UPRIGHT_LABELS else 30)
         axes.set_xlim(-0.5, len(points) - 0.5 + 0.3)

@@ -18,7 +18,10 @@ __all__ = ["RunPage", "StepRow", "render_run"]
 
 @dataclass(frozen=True)
 class StepRow:
-    """A step: its name, the seconds it took to build, and the digests of what went in and came out."""
+    """A step: its name, the seconds it took to build, and the digests of what went in and came out.
+
+    `link` leads from the report to the output; "" if it is not in the report's store.
+    """
 
     name: str
     seconds: float
@@ -27,6 +30,7 @@ class StepRow:
     inputs: Mapping[str, str]
     digest: str
     path: str
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class RunPage:
 
     Attributes:
         title: the run's name.
-        created: when and on which host the page was written.
+        created: when, where and by which code the page was written, and how long the run took.
         warnings: what may make the numbers below other than expected; shown first.
         score: of the trained checkpoint.
         comparisons: of the trained checkpoint with the one before training.

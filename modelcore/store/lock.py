@@ -12,7 +12,7 @@ __all__ = ["locked"]
 
 
 @contextmanager
-def locked(path: Path, *, on_busy: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(path: Path, *, on_busy: Callable[[], None] = lambda: None, remove: bool = False) -> Iterator[None]:
     """Hold the lock of the file at `path` while the block runs.
 
     The file is made if missing and stays, unless the holder removes it; whoever waited for a removed file
@@ -22,6 +22,7 @@ def locked(path: Path, *, on_busy: Callable[[], None] = lambda: None) -> Iterato
         path: the file; its directory exists.
         on_busy: called once, before waiting, if another process or thread holds the lock; what it raises
             ends the attempt.
+        remove: remove the file at the end.
 
     Raises:
         OSError: the file cannot be made or opened.
@@ -30,6 +31,8 @@ def locked(path: Path, *, on_busy: Callable[[], None] = lambda: None) -> Iterato
     try:
         yield
     finally:
+        if remove:
+            path.unlink(missing_ok=True)  # still locked: whoever waits finds that it is gone
         os.close(descriptor)
 
 

@@ -101,7 +101,7 @@ class Store:
         key = _key_of(step, version, inputs, plain)
         final = self.root / step / key
         make_directory(final.parent, fix="choose another place with --store")
-        with locked(final.with_name(f"{key}.lock"), on_busy=on_wait):
+        with locked(final.with_name(f"{key}.lock"), on_busy=on_wait, remove=True):
             present = self.find(step, key)
             if present is not None:
                 return Built(present, True, time.monotonic() - started)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelcore.units import format_bytes, parse_bytes
+from modelcore.units import format_bytes, format_seconds, parse_bytes
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ from modelcore.units import format_bytes, parse_bytes
 )
 def test_a_size_has_the_unit_that_keeps_it_short(number: float, text: str) -> None:
     assert format_bytes(number) == text
+
+
+def test_a_duration_has_the_units_that_fit() -> None:
+    durations = [format_seconds(seconds) for seconds in (0.44, 45.2, 200, 7503)]
+    assert durations == ["0.4 s", "45 s", "3 min 20 s", "2 h 5 min"]
 
 
 @pytest.mark.parametrize(

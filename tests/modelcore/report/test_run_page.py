@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from modelcore.report.data_section import CountRow, DataSection, TextSpan
@@ -147,6 +148,23 @@ def test_a_benchmark_without_published_scores_has_no_such_table():
     assert "Published scores" in evaluation_page()
     assert "Published scores" not in evaluation_page(published=[])
     assert "History" not in evaluation_page(history=None)
+
+
+def test_a_page_begins_with_links_to_its_sections():
+    html = run_page()
+    for title in ("Training", "Steps", "Problems", "Configuration"):
+        (number,) = re.findall(rf'<a href="#section-(\d+)">{title}</a>', html)
+        assert f'<h2 id="section-{number}">{title}</h2>' in html
+    assert "<nav>" in evaluation_page() and "<nav>" in training_page()
+
+
+def test_inputs_lead_to_the_step_that_made_them_and_outputs_to_their_files():
+    first = StepRow("convert", 1.25, True, "4 MB", {"checkpoint": "a" * 64}, "b" * 64, "s/x", "../../x/")
+    second = StepRow("shard", 1.25, True, "4 MB", {"checkpoint": "b" * 64}, "c" * 64, "s/y")
+    html = run_page(steps=[first, second])
+    assert f'<tr id="{"b" * 64}">' in html and f'<a href="#{"b" * 64}">' in html
+    assert f'<a href="#{"a" * 64}">' not in html
+    assert '<a href="../../x/">s/x</a>' in html
 
 
 def test_nothing_is_loaded_from_elsewhere():

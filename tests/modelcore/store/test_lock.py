@@ -33,6 +33,12 @@ def refuse() -> None:
     raise Busy
 
 
+def test_a_lock_file_can_be_removed_at_the_end(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", remove=True):
+        assert (tmp_path / "lock").exists()
+    assert not (tmp_path / "lock").exists()
+
+
 def test_a_free_lock_is_taken_and_released(tmp_path: Path) -> None:
     for _ in range(2):
         with locked(tmp_path / "lock", on_busy=refuse):
