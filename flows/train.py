@@ -15,8 +15,10 @@ from modelcore.data.mindrecord.file import MindRecordReader
 from modelcore.store.store import Store
 from tasks.convert import convert
 from tasks.download import download
+from tasks.download_source import download_source
 from tasks.export import export
 from tasks.initialize import initialize
+from tasks.join import join
 from tasks.launch import launch
 from tasks.log import log
 from tasks.merge import merge
@@ -54,12 +56,17 @@ def train(
         recorder: gets every step.
         random_weights: start from random weights; only the source's config.json and tokenizer are fetched.
     """
+    shards_before = None if random_weights else download_source(config.download).shards
     source = recorder.record(download(store, config.download, config, weights=not random_weights))
     for note in preflight(config, model=source.path):
         log(f"note: {note}")
-    start = recorder.record(
-        initialize(store, source, config.seed) if random_weights else convert(store, source, config.convert)
-    )
+    if random_weights:
+        start = recorder.record(initialize(store, source, config.seed))
+    elif shards_before is not None:
+        newest = config.download.newest
+        start = recorder.record(join(store, shards_before, source, config.convert, newest=newest))
+    else:
+        start = recorder.record(convert(store, source, config.convert))
     rows = recorder.record(preprocess(store, source, config.preprocess))
     config = with_rows(config, rows)
     shards = recorder.record(shard(store, start, config.parallel))

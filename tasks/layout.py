@@ -17,12 +17,12 @@ from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.families import read_model
 from modelcore.models.model import Model
-from modelcore.models.shipped import address_of
 from modelcore.parallel.memory import Inference
 from modelcore.parallel.memory import Training as TrainingJob
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.store.download import download_config
+from tasks.download_source import download_source
 
 __all__ = [
     "changes_that_fit",
@@ -98,7 +98,7 @@ def _fetched(config: Training | Predict) -> Iterator[Path]:
     with TemporaryDirectory() as name:
         try:
             download_config(
-                address_of(download.source),
+                download_source(download).model,
                 Path(name),
                 token=os.environ.get("HF_TOKEN"),
                 endpoint=download.endpoint or os.environ.get("HF_ENDPOINT"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from modelcore.errors import MindrailError
 from modelcore.parallel.strategy import Strategy, read_strategy
 
-__all__ = ["Shards", "find_shards", "rank_file", "read_strategies"]
+__all__ = ["Shards", "find_shards", "rank_file", "read_strategies", "strategy_directory"]
 
 _RANK = re.compile(r"rank_(\d+)")
 _STRATEGY = re.compile(r"rank_(\d+)\.ckpt$")
@@ -58,7 +58,7 @@ def find_shards(directory: Path, *, other: Path | None = None, newest: bool = Fa
     base = directory if _rank_directories(directory) else directory / "checkpoint"
     if not _rank_directories(base):
         raise MindrailError("holds no rank_0/, rank_1/, … with checkpoints", where=directory)
-    strategies, devices = read_strategies(_strategy_directory(directory, other))
+    strategies, devices = read_strategies(strategy_directory(directory, other))
     return Shards(_rank_files(base, range(len(strategies)), newest=newest), strategies, devices)
 
 
@@ -138,7 +138,12 @@ def _add_once(found: dict[int, Path], rank: int, path: Path) -> None:
     found[rank] = path
 
 
-def _strategy_directory(directory: Path, other: Path | None) -> Path:
+def strategy_directory(directory: Path, other: Path | None) -> Path:
+    """Return the strategy/ of a sharded checkpoint: in its directory, beside it, or in `other`.
+
+    Raises:
+        MindrailError: there is none.
+    """
     for place in (directory, directory.parent, *([other] if other else [])):
         if (place / "strategy").is_dir():
             return place / "strategy"

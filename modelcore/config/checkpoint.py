@@ -20,10 +20,23 @@ _MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / 
 
 
 class Download(Section):
-    """Where the Hugging Face checkpoint comes from."""
+    """Where the checkpoint comes from."""
 
     source: Annotated[str, suggest(_MODELS, "model", "address")] = Field(
-        description="A model of `mindrail models`, hf://owner/name, https://…/ or file:///…/"
+        description=(
+            "A model of `mindrail models`, hf://owner/name, https://…/, or a path: of a Hugging Face or "
+            "MindSpore directory, a .ckpt, or rank directories with strategy/"
+        )
+    )
+    model: str | None = Field(
+        None,
+        description=(
+            "Where config.json and tokenizer come from, if they are not beside the weights: as source"
+        ),
+    )
+    newest: bool = Field(
+        False,
+        description="Where a rank of a sharded source has several checkpoints, take the last one",
     )
     revision: str | None = Field(None, description="Branch, tag or commit on the hub")
     endpoint: Annotated[str, Field(pattern="^https?://")] | None = Field(

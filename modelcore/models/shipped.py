@@ -7,6 +7,7 @@ what pads its rows. Numbers are config.json's. Nothing here reads a model's file
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -26,6 +27,8 @@ __all__ = [
     "published_model",
     "shipped_models",
 ]
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 MODELS = Path(__file__).parents[2] / "configs" / "models"
 
@@ -61,25 +64,36 @@ def shipped_models() -> dict[str, ShippedModel]:
 
 
 def address_of(source: str) -> str:
-    """Return the address of a download's source, which may be a model's name; errors as of `model_of`."""
+    """Return the address of a download's source: of a model's name, of a path; errors as of `model_of`."""
     shipped = model_of(source)
-    return source if shipped is None else shipped.source
+    if shipped is not None:
+        return shipped.source
+    return source if "://" in source else Path(source).expanduser().absolute().as_uri()
 
 
 def model_of(source: str) -> ShippedModel | None:
-    """Return the shipped model that a download's source names, None if the source is an address.
+    """Return the shipped model that a download's source names, None if the source is an address or a path.
+
+    A name comes before a path; `./name` is a path.
 
     Raises:
-        MindrailError: it is neither; names the nearest model.
+        MindrailError: it is none of them; names the nearest model.
     """
     if "://" in source:
         return None
     names = model_names()
     if source in names:
         return read_config(MODELS / f"{source}.yaml", ShippedModel)
+    if Path(source).expanduser().exists():
+        return None
     near = difflib.get_close_matches(source, names, n=1)
-    fix = f"did you mean {near[0]}?" if near else "give hf://owner/name, https://…/, file:///… or a model"
-    raise MindrailError("not a source, and no model of that name", where=source, fix=fix)
+    if _REPOSITORY.fullmatch(source):
+        fix = f"did you mean hf://{source}?"
+    elif near:
+        fix = f"did you mean {near[0]}?"
+    else:
+        fix = "give hf://owner/name, https://…/, a path or a model's name"
+    raise MindrailError("not a source: no model of that name, and no such path", where=source, fix=fix)
 
 
 def published_model(source: str) -> ShippedModel | None:

@@ -23,7 +23,7 @@ from modelcore.store.download_http import HttpSource
 from modelcore.store.hub import HubSource, cached_snapshot, hub_repository
 from modelcore.store.model_files import COMPANIONS, HF_WEIGHTS, INDEX_SUFFIX, WEIGHT_SUFFIXES
 
-__all__ = ["download", "download_config"]
+__all__ = ["download", "download_config", "is_file_address"]
 
 SUMS = "SHA256SUMS"
 # More reads than such a file can need: a server that sends without end is cut off.
@@ -89,6 +89,14 @@ def download_config(
     opened, _ = _source(source, token=token, endpoint=endpoint, revision=revision, offline=False)
     destination.mkdir(parents=True, exist_ok=True)
     return _Fetcher(opened, destination, {}, _Meter(silent)).need("config.json")
+
+
+def is_file_address(source: str) -> bool:
+    """Whether a web address or a local one is that of one file."""
+    parts = urlsplit(source)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path)).is_file()
+    return parts.scheme in ("http", "https") and parts.path.endswith(_FILE_SUFFIXES)
 
 
 class _Meter:

@@ -8,13 +8,23 @@ import pytest
 
 from modelcore.errors import MindrailError
 from modelcore.models import shipped
-from modelcore.models.shipped import model_of
+from modelcore.models.shipped import address_of, model_of
 
 
 def test_a_name_stands_for_its_source() -> None:
     found = model_of("codellama-34b-instruct")
     assert found is not None
     assert (found.family, found.source) == ("llama", "hf://codellama/CodeLlama-34b-Instruct-hf")
+
+
+def test_a_path_is_an_address_and_a_repository_without_hf_is_answered_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my model.ckpt").touch()
+    assert address_of("my model.ckpt") == (tmp_path / "my model.ckpt").as_uri()
+    with pytest.raises(MindrailError, match=r"did you mean hf://codellama/CodeLlama-7b-hf\?"):
+        address_of("codellama/CodeLlama-7b-hf")
 
 
 @pytest.mark.parametrize("source", ["hf://owner/name", "https://host/a/", "file:///a", "file://{x}/y"])

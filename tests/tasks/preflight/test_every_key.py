@@ -40,6 +40,7 @@ DANGLING: dict[str, list[Any]] = {
         "ftp://somewhere/model",
         "https://",
     ],
+    "download.model": ["codelama-7b", "hf://no-owner", "file://{here}/nowhere"],
     "download.endpoint": ["no address"],
     "download.sha256": [{"model.safetensors": "abc"}, {"../model.safetensors": "0" * 64}],
     "preprocess.input": [
