@@ -45,8 +45,14 @@ def demo(
     """
     overrides = [*_LAYOUTS[layout], f"seed={seed}", f"store={store}"]
     if steps is not None:
-        overrides.append(f"train.steps={steps}")
+        overrides += [f"train.steps={steps}", f"train.warmup_steps={_warmup(steps)}"]
     return run_demo(read_config(DEMO, Demo, overrides))
+
+
+def _warmup(steps: int) -> int:
+    """Return the demo's own warm-up, or a tenth of a run that is no longer than that."""
+    configured = read_config(DEMO, Demo).train.warmup_steps
+    return configured if steps > configured else steps // 10
 
 
 @run_flow("demo-from-config", run_name="{config.name}")

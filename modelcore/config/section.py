@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from modelcore.config.form import as_form
 
 __all__ = [
     "Flag",
@@ -56,7 +58,23 @@ def suggest(choices: Sequence[str], title: str, free: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"type": "string", "title": free}, offered]})
 
 
+_FIRST = {
+    "Training": ("name", "download", "preprocess", "train", "parallel", "generate"),
+    "Download": ("source",),
+    "Preprocess": ("input", "format", "seq_length"),
+    "Train": ("steps", "epochs", "batch_size", "learning_rate"),
+    "Parallel": ("data_parallel", "model_parallel", "pipeline_stage"),
+    "Generate": ("benchmark", "template", "max_new_tokens"),
+    "Score": ("k", "timeout"),
+}
+"""The keys that a form shows first, by the section's class or a class it extends."""
+
+
+def _as_form(schema: dict[str, Any], section: type[BaseModel]) -> None:
+    as_form(schema, section, _FIRST)
+
+
 class Section(BaseModel):
     """Keys with their types, bounds and defaults; an unknown key or a wrong type is an error."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_as_form)

@@ -1,0 +1,46 @@
+"""What a form on the dashboard shows of a configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from modelcore.config.runs import RUNS, Pipeline, Run
+from modelcore.demo.config import Demo
+
+SCHEMAS: dict[str, type[Run]] = {**RUNS, "demo": Demo}
+
+
+def sections(kind: str) -> dict[str, dict[str, Any]]:
+    schema = SCHEMAS[kind].model_json_schema()
+    return {kind: schema, **schema["$defs"]}
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_every_key_has_its_name_and_a_description(kind: str) -> None:
+    for section in sections(kind).values():
+        for name, shown in section.get("properties", {}).items():
+            assert shown["title"] == name
+            assert shown.get("description"), f"{section['title']}.{name}"
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_a_key_without_a_value_is_empty_and_not_a_choice_of_none(kind: str) -> None:
+    for section in sections(kind).values():
+        for name, shown in section.get("properties", {}).items():
+            assert {"type": "null"} not in shown.get("anyOf", []), f"{section['title']}.{name}"
+            assert shown.get("default", "") is not None
+
+
+def test_lists_show_their_default_and_bounds_stay() -> None:
+    score = sections("pipeline")["Score"]["properties"]
+    assert score["k"]["default"] == [1] and score["k"]["minItems"] == 1
+    assert score["workers"]["minimum"] == 1
+
+
+def test_what_a_person_turns_first_is_at_the_top() -> None:
+    shown = sections("pipeline")
+    assert list(shown["pipeline"]["properties"])[:4] == ["name", "download", "preprocess", "train"]
+    assert list(shown["Train"]["properties"])[:2] == ["steps", "epochs"]
+    assert set(shown["pipeline"]["properties"]) == set(Pipeline.model_fields)
