@@ -13,7 +13,7 @@ from tests.paths import ROOT
 FLOORS = ("flows", "tasks", "modelcore")
 PACKAGES = (
     *("demo", "serving", "training", "generation", "cluster", "launching", "evaluation", "sandbox"),
-    *("checkpoints", "models", "parallel", "weights", "data", "store", "report", "config"),
+    *("checkpoints", "models", "parallel", "weights", "data", "store", "report", "config", "boundary"),
 )
 """Top to bottom, as CONTRIBUTING.md lists them."""
 

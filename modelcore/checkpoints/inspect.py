@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from modelcore.boundary.files import status
 from modelcore.checkpoints.inspect_checkpoint import InspectedTensor, fold_layers, inspect_checkpoint
 from modelcore.checkpoints.inspect_strategy import inspect_strategies, inspect_strategy, is_strategy
 from modelcore.checkpoints.vocabulary import check_vocabulary
@@ -56,10 +57,11 @@ def inspect_path(path: Path) -> Found:
     Raises:
         MindrailError: there is nothing, nothing that is known here, or it is not sound.
     """
+    status(path)
     if path.is_dir():
         return _directory(path)
     if not path.is_file():
-        raise MindrailError("there is nothing here", where=path, fix="check the path")
+        raise MindrailError("neither a file nor a directory", where=path, fix=f"give {_KNOWN}")
     return _file(path)
 
 

@@ -22,7 +22,7 @@ from modelcore.weights.tensors import StoredTensor, nbytes
 
 __all__ = ["FoldedTensor", "InspectedTensor", "Inspection", "fold_layers", "inspect_checkpoint"]
 
-_RANK = re.compile(r"rank_(\d+)")
+_RANK = re.compile(r"rank_([0-9]{1,5})")
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 

@@ -18,9 +18,10 @@ from modelcore.parallel.strategy import Strategy, read_strategy
 
 __all__ = ["Shards", "find_shards", "rank_file", "read_strategies", "strategy_directory"]
 
-_RANK = re.compile(r"rank_(\d+)")
-_STRATEGY = re.compile(r"rank_(\d+)\.ckpt$")
-_STEP = re.compile(r"-(\d+)_(\d+)$")
+# Five digits: what lists the ranks up to the largest stays short.
+_RANK = re.compile(r"rank_([0-9]{1,5})")
+_STRATEGY = re.compile(r"rank_([0-9]{1,5})\.ckpt$")
+_STEP = re.compile(r"-([0-9]+)_([0-9]+)$")
 _SUFFIXES = (".ckpt", ".safetensors")
 
 

@@ -1,57 +1,28 @@
 """Reading YAML into a schema, with `--set a.b=c` on top; every error names its file and key.
 
-YAML here is YAML 1.2's core schema: `1e-4` is a number, `yes` and `on` are texts, and a repeated key
-is an error. What the keys mean is in `runs.py` and the modules of its sections.
+What YAML is here is in `modelcore.boundary.yaml_text`; what the keys mean is in `runs.py` and the modules
+of its sections.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from modelcore.boundary.files import read_utf8
+from modelcore.boundary.yaml_text import LARGEST_YAML, BadYaml, parse_yaml
 from modelcore.config.mindformers import explain_name
 from modelcore.errors import MindrailError
 
 __all__ = ["parse", "read_changed", "read_config", "read_yaml"]
 
 Schema = TypeVar("Schema", bound=BaseModel)
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's booleans and floats, refusing repeated keys."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own attribute
-        first: [(tag, regex) for tag, regex in resolvers if tag.rpartition(":")[2] not in ("bool", "float")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping whose keys are all different."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                problem = f"the key {key.value!r} is there twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|false|False)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf)$|^\.(nan|NaN)$"),
-    list("-+0123456789."),
-)
 
 
 def read_config(path: Path, schema: type[Schema], overrides: Iterable[str] = ()) -> Schema:
@@ -77,17 +48,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         MindrailError: the file is missing, is not UTF-8 text, is not YAML or not a mapping.
     """
+    if not path.exists():
+        raise _missing(path)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise MindrailError(f"cannot be read: {error}", where=path, fix="give a YAML text file") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise MindrailError(f"not valid YAML: {problem}", where=f"{path}{line}") from error
+        raw = parse_yaml(read_utf8(path, LARGEST_YAML))
+    except BadYaml as error:
+        line = f":{error.line}" if error.line else ""
+        raise MindrailError(f"not valid YAML: {error}", where=f"{path}{line}") from error
     if not isinstance(raw, dict):
         raise MindrailError(f"holds {type(raw).__name__}, not keys and values", where=path)
     return raw
@@ -124,9 +91,9 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         if not isinstance(node, dict):
             raise MindrailError(f"{name} is a value and has no keys below it", where=f"--set {override}")
     try:
-        node[last] = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise MindrailError("the value is not valid YAML", where=f"--set {override}") from error
+        node[last] = parse_yaml(text)
+    except BadYaml as error:
+        raise MindrailError(f"the value is not valid YAML: {error}", where=f"--set {override}") from error
 
 
 def _missing(path: Path) -> MindrailError:

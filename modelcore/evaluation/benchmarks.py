@@ -11,7 +11,6 @@ import ast
 import gzip
 import hashlib
 import importlib.util
-import json
 import os
 import textwrap
 import warnings
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.errors import MindrailError
 
 __all__ = ["BENCHMARKS", "Benchmark", "Problem", "benchmark_file", "load_benchmark"]
@@ -138,8 +138,8 @@ def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError as error:
+            row = parse_json(line)
+        except BadJson as error:
             raise MindrailError(f"not JSON ({error})", where=f"{path} line {number}") from error
         if not isinstance(row, dict):
             raise MindrailError("not a JSON object", where=f"{path} line {number}")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, Problem
 from modelcore.evaluation.extraction import program_of
@@ -81,8 +82,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with _open(path) as file:
         for number, line in _lines(file, path):
             try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
+                row = parse_json(line, surrogates=True)
+            except BadJson as error:
                 raise MindrailError(f"not JSON ({error})", where=f"{path} line {number}") from error
             if not isinstance(row, dict):
                 raise MindrailError("not a JSON object", where=f"{path} line {number}")

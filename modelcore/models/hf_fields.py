@@ -21,6 +21,7 @@ __all__ = [
     "token_id",
 ]
 
+_LARGEST = 1 << 31  # ids and sizes are int32 on the device
 _DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -29,8 +30,8 @@ def integer(raw: Mapping[str, Any], key: str, where: object) -> int:
     if key not in raw:
         raise MindrailError(f"has no {key}", where=where, fix="take config.json from the model's repository")
     value = raw[key]
-    if type(value) is not int or value < 1:
-        raise MindrailError(f"{key} is {value!r}, not a positive integer", where=where)
+    if type(value) is not int or not 1 <= value < _LARGEST:
+        raise MindrailError(f"{key} is {value!r}, not a positive integer below 2^31", where=where)
     return value
 
 
@@ -62,7 +63,7 @@ def token_id(raw: Mapping[str, Any], key: str, where: object) -> int | None:
     value = raw.get(key)
     if value is None or value == -1:
         return None
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < _LARGEST:
         raise MindrailError(f"{key} is {value!r}, not one token id", where=where)
     return value
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from modelcore.errors import MindrailError
 
-__all__ = ["Coordinates", "Layout", "Mesh"]
+__all__ = ["MOST_RANKS", "Coordinates", "Layout", "Mesh"]
+
+MOST_RANKS = 100_000
+"""More than any cluster has; what lists the ranks stays short."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,9 @@ class Layout:
     """Into how many parts the work is divided on each axis; the names are MindFormers' configuration keys.
 
     Raises:
-        MindrailError: a size is not a whole number of at least 1; the key is named.
+        MindrailError: a size is not a whole number of at least 1, or the ranks are more than `MOST_RANKS`;
+        the
+            keys are named.
     """
 
     data_parallel: int = 1
@@ -31,6 +36,11 @@ class Layout:
             size = getattr(self, axis)
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise MindrailError(f"{size!r} is not a whole number of at least 1", where=axis)
+        if self.world_size > MOST_RANKS:
+            raise MindrailError(
+                f"{self.world_size} ranks; at most {MOST_RANKS} are planned for",
+                where="data_parallel, model_parallel, pipeline_stage",
+            )
 
     @property
     def world_size(self) -> int:

@@ -7,18 +7,24 @@ byte, without MindSpore. MindSpore's JSON strategies are not supported. Which sl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from modelcore.boundary.files import read_file
 from modelcore.errors import MindrailError
+from modelcore.parallel.mesh import MOST_RANKS
 from modelcore.weights.protobuf import BYTES, VARINT, Damaged, Field, fields, length_prefix, varint
 
 __all__ = ["Strategy", "TensorLayout", "encode_strategy", "read_strategy", "strategy_file"]
 
 # Empty unless an EmbeddingLookup's rows are divided by hand: param_split_shape and indices_offset.
 _UNEVEN_SIZES, _UNEVEN_OFFSETS = 3, 4
+
+_LARGEST = 4 << 20  # bytes; of 1,000 parameters 150,000 are needed
+_LARGEST_LAYOUT = 4096  # bytes; 100 are needed
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def read_strategy(path: Path) -> Strategy:
     if not path.is_file():
         raise MindrailError("there is no such strategy file", where=path)
     try:
-        return _decode(path.read_bytes())
+        return _decode(read_file(path, _LARGEST))
     except (Damaged, UnicodeDecodeError) as error:
         raise MindrailError(f"is not a strategy file: {error}", where=path) from error
 
@@ -106,7 +112,7 @@ def _nested(field: int, content: bytes) -> bytes:
     return length_prefix(field, len(content)) + content
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _decode(message: bytes) -> Strategy:
     # Cached, because all ranks of a stage have the same file.
     stage: int | None = None
@@ -128,6 +134,8 @@ def _decode(message: bytes) -> Strategy:
 
 
 def _decode_layout(name: str, message: bytes) -> TensorLayout:
+    if len(message) > _LARGEST_LAYOUT:
+        raise Damaged(f"{name}: a layout of {len(message)} bytes")
     boxes: dict[int, list[tuple[int, ...]]] = {1: [], 2: [], _UNEVEN_SIZES: [], _UNEVEN_OFFSETS: []}
     scalars = {number: next(iter(_numbers(message, number)), 0) for number in (5, 6, 7)}
     for field in fields(message, 0, len(message)):
@@ -139,7 +147,20 @@ def _decode_layout(name: str, message: bytes) -> TensorLayout:
         raise Damaged(f"{name}: its layout has no device matrix or no tensor map")
     if not boxes[1][0] or min(boxes[1][0]) < 1:
         raise Damaged(f"{name}: a device matrix of {boxes[1][0]}")
-    return TensorLayout(boxes[1][0], _tensor_map(boxes[2]), scalars[6], scalars[7])
+    layout = TensorLayout(boxes[1][0], _tensor_map(boxes[2]), scalars[6], scalars[7])
+    _check_range(name, layout)
+    return layout
+
+
+def _check_range(name: str, layout: TensorLayout) -> None:
+    """Refuse axes that the device matrix does not have, and numbers of ranks beyond any cluster's."""
+    axes = len(layout.device_matrix)
+    if any(axis >= axes for cut in layout.tensor_map for axis in cut):
+        raise Damaged(f"{name}: tensor map {layout.tensor_map} of a device matrix of {axes} axes")
+    if math.prod(layout.device_matrix) > MOST_RANKS:
+        raise Damaged(f"{name}: a device matrix of {layout.device_matrix}")
+    if not (0 <= layout.shard_step <= MOST_RANKS and -1 <= layout.shard_size <= MOST_RANKS):
+        raise Damaged(f"{name}: optimizer shards of step {layout.shard_step} and size {layout.shard_size}")
 
 
 def _tensor_map(maps: list[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:

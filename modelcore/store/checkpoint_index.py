@@ -6,7 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from modelcore.errors import MindrailError
-from modelcore.store.json_file import read_json_object
+from modelcore.store.json_file import LARGEST_INDEX, read_json_object
 
 __all__ = ["index_shards", "index_size", "is_plain_name", "parse_sums"]
 
@@ -19,7 +19,7 @@ def index_shards(index: Path) -> dict[str, list[str]]:
     Raises:
         MindrailError: it is not such an index, or names a file outside its directory.
     """
-    weight_map = read_json_object(index).get("weight_map")
+    weight_map = read_json_object(index, LARGEST_INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise MindrailError("has no weight_map", where=index, fix="get it again")
     shards: dict[str, list[str]] = {}
@@ -34,7 +34,7 @@ def index_shards(index: Path) -> dict[str, list[str]]:
 
 def index_size(index: Path) -> int:
     """Return the bytes of all tensors by the index's total_size; 0 if it has none."""
-    metadata = read_json_object(index).get("metadata")
+    metadata = read_json_object(index, LARGEST_INDEX).get("metadata")
     size = metadata.get("total_size") if isinstance(metadata, dict) else None
     return int(size) if isinstance(size, int | float) and 0 < size < 1 << 53 else 0
 

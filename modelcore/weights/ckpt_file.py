@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 
 from modelcore.errors import MindrailError
-from modelcore.weights.checks import MOST_DIMENSIONS, refuse
+from modelcore.weights.checks import MOST_DIMENSIONS, MOST_TENSORS, refuse
 from modelcore.weights.dtypes import by_mindspore
 from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.protobuf import BYTES, Damaged, fields, length_prefix, varint
@@ -128,7 +128,9 @@ def _scan(path: Path) -> Iterator[_Value]:
 def _values(path: Path, view: memoryview, stop: int) -> Iterator[_Value]:
     tag = "its beginning"
     try:
-        for field in fields(view, 0, stop):
+        for number, field in enumerate(fields(view, 0, stop)):
+            if number == MOST_TENSORS:
+                refuse(path, f"more than {MOST_TENSORS} tensors and slices")
             if field.number != 1 or field.wire != BYTES:
                 raise Damaged(f"field {field.number} at byte {field.start} is not a checkpoint's")
             value = _value(path, view, field.start, field.stop)
@@ -143,9 +145,9 @@ def _values(path: Path, view: memoryview, stop: int) -> Iterator[_Value]:
 def _value(path: Path, view: memoryview, start: int, stop: int) -> _Value:
     tag, tensor = "", None
     for field in fields(view, start, stop):
-        if field.number == 1 and field.wire == BYTES:
+        if field.number == 1 and field.wire == BYTES and not tag:
             tag = _text(view, field.start, field.stop)
-        elif field.number == 2 and field.wire == BYTES:
+        elif field.number == 2 and field.wire == BYTES and tensor is None:
             tensor = _tensor_proto(path, view, field.start, field.stop)
         else:
             raise Damaged(f"field {field.number} of {tag or 'a value'} is not one of a plain tensor")
@@ -160,7 +162,7 @@ def _tensor_proto(path: Path, view: memoryview, start: int, stop: int) -> _Value
     for field in fields(view, start, stop):
         if field.number == 1 and field.wire != BYTES and len(dims) < MOST_DIMENSIONS:
             dims.append(field.value)
-        elif field.number == 2 and field.wire == BYTES:
+        elif field.number == 2 and field.wire == BYTES and not kind:
             kind = _text(view, field.start, field.stop)
         elif field.number == 3 and field.wire == BYTES and content is None:
             content = Extent(path, field.start, field.stop - field.start)

@@ -16,6 +16,9 @@ __all__ = ["Call", "Name", "Persistent", "UnsafePickle", "parse"]
 
 _MARK = object()
 
+MOST_OPCODES = 500_000
+"""Of 10,000 tensors there are 400,000."""
+
 
 class UnsafePickle(Exception):
     """The pickle does something that a dictionary of tensors does not need; the message says what."""
@@ -52,11 +55,15 @@ def parse(data: bytes, allowed: frozenset[str]) -> Any:
             becomes a dict; other calls become a `Call`.
 
     Raises:
-        UnsafePickle: it names another global, has an opcode that is not needed, or is not a pickle.
+        UnsafePickle: it names another global, has an opcode that is not needed, more than `MOST_OPCODES`,
+        or is
+            not a pickle.
     """
     machine = _Machine(allowed)
     try:
-        for opcode, argument, _ in pickletools.genops(data):
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+            if number == MOST_OPCODES:
+                raise UnsafePickle(f"more than {MOST_OPCODES} opcodes")
             machine.step(opcode.name, argument)
         return machine.result
     except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:

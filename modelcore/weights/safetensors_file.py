@@ -16,16 +16,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.errors import MindrailError
-from modelcore.weights.checks import are_naturals, refuse
+from modelcore.weights.checks import MOST_TENSORS, are_naturals, refuse
 from modelcore.weights.dtypes import by_safetensors
 from modelcore.weights.file_layout import FileLayout, Place, TensorSpec
 from modelcore.weights.tensors import Extent, StoredTensor
 
 __all__ = ["read_safetensors", "safetensors_layout"]
 
-# The library's own limit.
-_LARGEST_HEADER = 100_000_000
+# Of 50,000 tensors it has 8 MB. The library's own limit is 100 MB.
+_LARGEST_HEADER = 16 << 20
 _METADATA = "__metadata__"
 _LONGEST_NAME = 1000
 # The order in which the library writes the types.
@@ -78,11 +79,13 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int, int]:
         if size < 8 or length > size - 8:
             refuse(path, f"truncated: {size} bytes cannot hold a header of {length} bytes")
         if length > _LARGEST_HEADER:
-            refuse(path, f"a header of {length} bytes; the format allows {_LARGEST_HEADER}")
+            refuse(path, f"a header of {length} bytes; at most {_LARGEST_HEADER} are read")
         text = file.read(length)
+    if (count := text.count(b'"data_offsets"')) > MOST_TENSORS:
+        refuse(path, f"{count} tensors; at most {MOST_TENSORS} are read")
     try:
-        header = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
-    except (ValueError, RecursionError) as error:
+        header = parse_json(text, pairs=lambda pairs: _unique(path, pairs))
+    except BadJson as error:
         raise MindrailError(
             f"the header is not JSON ({error})", where=path, fix="get the file again"
         ) from error

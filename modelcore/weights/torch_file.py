@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, NoReturn
 
+from modelcore.boundary.zip_size import check_directory
 from modelcore.errors import MindrailError
 from modelcore.weights.checks import are_naturals, refuse
 from modelcore.weights.dtypes import DType, by_torch
@@ -24,7 +25,8 @@ __all__ = ["read_torch"]
 _REBUILD = "torch._utils._rebuild_tensor_v2"
 _PARAMETER = "torch._utils._rebuild_parameter"
 _ALLOWED = frozenset((_REBUILD, _PARAMETER, "collections.OrderedDict", *by_torch))
-_LARGEST_PICKLE = 64 << 20
+_LARGEST_PICKLE = 16 << 20
+_LARGEST_DIRECTORY = 8 << 20  # of an archive; 50,000 tensors take 4 MB
 _LOCAL_HEADER = 30
 
 
@@ -50,13 +52,15 @@ def _open(path: Path) -> tuple[dict[str, Extent], bytes]:
     """Return (storage key -> its bytes in the file, the pickle)."""
     if not zipfile.is_zipfile(path):
         _refuse(path, "not a PyTorch zip archive: truncated, or written by torch before 1.6")
+    check_directory(path, _LARGEST_DIRECTORY)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = _entries(path, archive)
             pickle = entries.get("data.pkl")
             if pickle is None or pickle.file_size > _LARGEST_PICKLE:
                 _refuse(path, "has no data.pkl of a sensible size")
-            if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
+            order = entries.get("byteorder")
+            if order is not None and (order.file_size > len(b"little") or archive.read(order) != b"little"):
                 _refuse(path, "was written on a big-endian machine")
             storages = {
                 name.removeprefix("data/"): _extent(path, entry)

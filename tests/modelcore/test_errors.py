@@ -20,3 +20,36 @@ def test_what_cannot_be_printed_is_escaped(text):
 
 def test_bad_input_and_failed_work_have_exit_codes_of_their_own():
     assert (MindrailError("x").exit_code, StepFailed("x").exit_code) == (2, 1)
+
+
+def test_a_line_has_at_most_300_characters_and_keeps_file_place_and_key() -> None:
+    path = "/tmp/" + "a" * 100_000 + "/model.safetensors"
+    error = MindrailError(
+        f"{'n' * 10**7} is not in the header",
+        where=f"{path}: layers.0.{'w' * 5000}.weight",
+        fix="get it again",
+    )
+    line = str(error)
+    assert len(line) <= 290
+    assert "/model.safetensors: layers.0." in line
+    assert line.endswith(".weight: " + line.partition(".weight: ")[2])
+    assert line.endswith("is not in the header; get it again")
+
+
+def test_many_short_words_lose_the_middle() -> None:
+    line = str(
+        MindrailError("unknown key", where="run.yaml: a.b", fix="known keys: " + ", ".join(["key"] * 999))
+    )
+    assert len(line) == 290
+    assert line.startswith("run.yaml: a.b: unknown key; known keys: key, ")
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "\u202e", "\ud800", "\x00", "\n", "\u2028", "\x9b"])
+def test_what_a_terminal_would_act_on_is_escaped(text: str) -> None:
+    line = one_line(f"a{text}b" * 100)
+    assert line.isprintable()
+    assert len(line) <= 290
+
+
+def test_a_table_cell_may_be_shorter() -> None:
+    assert one_line("x" * 50, 11) == "xxxxx…xxxxx"

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modelcore.boundary.json_text import parse_json
 from modelcore.data.encoding.encode import Int32
 from modelcore.data.encoding.rows import Rows
 from modelcore.data.mindrecord.row import column_bytes, row_bytes, unpack_row
@@ -245,8 +246,8 @@ def inspect_mindrecord(path: Path) -> MindRecordInfo:
         MindrailError: the file or its `.db` is missing or invalid.
     """
     with closing(_open_index(path)) as index:
-        columns = {name: str(kind.get("type")) for name, kind in _schema(path).items()}
-        return MindRecordInfo(int(_query(index, path, "SELECT COUNT(*) FROM INDEXES").fetchone()[0]), columns)
+        ((rows,),) = _query(index, path, "SELECT COUNT(*) FROM INDEXES")
+        return MindRecordInfo(rows, _columns(path).types)
 
 
 def read_mindrecord(path: Path, *, start: int = 0) -> Iterator[dict[str, Int32]]:
@@ -261,7 +262,8 @@ def read_mindrecord(path: Path, *, start: int = 0) -> Iterator[dict[str, Int32]]
     """
     with closing(_open_index(path)) as index, path.open("rb") as file:
         names = _int32_columns(path)
-        for number, (page, begin, end) in enumerate(_query(index, path, ROW_POSITIONS, start), start):
+        for number, position in enumerate(_query(index, path, ROW_POSITIONS, start), start):
+            page, begin, end = _checked(position, path, number)
             file.seek(HEADER + page * PAGE + begin)
             yield unpack_row(file.read(end - begin), names, f"{path}, row {number}")
 
@@ -282,7 +284,8 @@ class MindRecordReader:
             self.columns = tuple(_int32_columns(path))
             positions = _query(index, path, ROW_POSITIONS, 0)
             # Directly from the database into 12 bytes per row; Python objects would take many times that.
-            self._positions = np.fromiter(positions, np.dtype("i4, i4, i4"))
+            checked = (_checked(position, path, number) for number, position in enumerate(positions))
+            self._positions = np.fromiter(checked, np.dtype("i4, i4, i4"))
         self._file = path.open("rb")
 
     def __len__(self) -> int:
@@ -305,11 +308,11 @@ def _int32_columns(path: Path) -> Sequence[str]:
     Raises:
         MindrailError: some are not int32.
     """
-    other = [name for name, kind in _schema(path).items() if kind.get("type") != "int32"]
+    columns = _columns(path)
+    other = [name for name, kind in columns.types.items() if kind != "int32"]
     if other:
         raise MindrailError(f"columns {other} are not int32", where=path, fix="read it with MindSpore")
-    names: Sequence[str] = _header(path)["schema"][0]["blob_fields"]
-    return names
+    return columns.order
 
 
 def _open_index(path: Path) -> sqlite3.Connection:
@@ -318,27 +321,46 @@ def _open_index(path: Path) -> sqlite3.Connection:
             raise MindrailError(
                 "no such file", where=part, fix="a MindRecord is a pair: the file and its .db"
             )
-    return sqlite3.connect(f"{Path(f'{path}.db').absolute().as_uri()}?mode=ro", uri=True)
+    index = sqlite3.connect(f"{Path(f'{path}.db').absolute().as_uri()}?mode=ro", uri=True)
+    # A view of that name could be a query without end.
+    if list(_query(index, path, "SELECT type FROM sqlite_master WHERE name = 'INDEXES'")) != [("table",)]:
+        index.close()
+        raise MindrailError("not the index of a MindRecord (no table INDEXES)", where=f"{path}.db")
+    return index
 
 
-def _query(index: sqlite3.Connection, path: Path, text: str, *values: int) -> sqlite3.Cursor:
+def _query(index: sqlite3.Connection, path: Path, text: str, *values: int) -> Iterator[tuple[Any, ...]]:
     try:
-        return index.execute(text, values)
-    except sqlite3.DatabaseError as error:
+        yield from index.execute(text, values)
+    except (sqlite3.Error, ValueError, OverflowError) as error:  # ValueError: a text that is not UTF-8
         raise MindrailError(f"not the index of a MindRecord ({error})", where=f"{path}.db") from error
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _checked(position: tuple[Any, ...], path: Path, number: int) -> tuple[int, int, int]:
+    """Return a row's page, begin and end, which are inside a page."""
+    if not all(type(value) is int and 0 <= value <= PAGE for value in position) or position[1] > position[2]:
+        raise MindrailError(f"row {number} is at {position}, not inside a page", where=f"{path}.db")
+    page, begin, end = position
+    return page, begin, end
+
+
+class _Columns(NamedTuple):
+    """The columns of a file: each one's type, and their order in a row."""
+
+    types: dict[str, str]
+    order: list[str]
+
+
+def _columns(path: Path) -> _Columns:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         text = file.read(length) if length < HEADER else b""
     try:
-        header = json.loads(text)
-        header["schema"][0]["blob_fields"], header["schema"][0]["schema"]
-    except (ValueError, LookupError, TypeError) as error:
+        (schema,) = parse_json(text)["schema"]
+        types = {name: str(kind["type"]) for name, kind in schema["schema"].items()}
+        order = schema["blob_fields"]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise MindrailError("not a MindRecord (its header cannot be read)", where=path) from error
-    return dict(header)
-
-
-def _schema(path: Path) -> dict[str, dict[str, Any]]:
-    return dict(_header(path)["schema"][0]["schema"])
+    if not isinstance(order, list) or not all(isinstance(name, str) for name in order) or len(types) > 100:
+        raise MindrailError("not a MindRecord (its columns cannot be read)", where=path)
+    return _Columns(types, order)

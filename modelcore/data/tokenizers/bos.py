@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.errors import MindrailError
-from modelcore.store.json_file import read_json_object
+from modelcore.store.json_file import LARGEST_VOCABULARY, read_json_object
 
 __all__ = ["begins_with_bos"]
 
@@ -37,7 +37,9 @@ def begins_with_bos(directory: Path) -> bool:
             )
         return added
     tokenizer = directory / "tokenizer.json"
-    if tokenizer.is_file() and (processor := read_json_object(tokenizer).get("post_processor")):
+    if tokenizer.is_file() and (
+        processor := read_json_object(tokenizer, LARGEST_VOCABULARY).get("post_processor")
+    ):
         return _begins_with_special(processor)
     return (directory / "tokenizer.model").is_file()
 

@@ -14,10 +14,11 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 
+from modelcore.boundary.files import read_utf8
 from modelcore.data.tokenizers.protocol import Marked, concatenated
-from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
+from modelcore.data.tokenizers.special import MOST_IDS, SpecialTokens, read_special_tokens, resolve
 from modelcore.errors import MindrailError
-from modelcore.store.json_file import read_json_object
+from modelcore.store.json_file import LARGEST_VOCABULARY, read_json_object
 
 __all__ = ["ByteLevelTokenizer", "load_tokenizer_json", "load_vocab_merges"]
 
@@ -166,7 +167,7 @@ def load_tokenizer_json(path: Path, *, also_special: Sequence[str] = ()) -> Byte
     Raises:
         MindrailError: the file is not a tokenizer, or the files beside it contradict it.
     """
-    text = json.dumps(read_json_object(path))
+    text = json.dumps(read_json_object(path, LARGEST_VOCABULARY))
     try:
         engine = tokenizers.Tokenizer.from_str(text)
     except Exception as error:  # `tokenizers` raises no narrower class
@@ -199,9 +200,9 @@ def load_vocab_merges(
     Raises:
         MindrailError: a file has another format, or a merge is not part of this vocabulary.
     """
-    vocab = read_json_object(vocab_path)
-    if not all(isinstance(number, int) and number >= 0 for number in vocab.values()):
-        raise MindrailError("an id is not a whole number", where=vocab_path)
+    vocab = read_json_object(vocab_path, LARGEST_VOCABULARY)
+    if not all(isinstance(number, int) and 0 <= number < MOST_IDS for number in vocab.values()):
+        raise MindrailError(f"an id is not a whole number below {MOST_IDS}", where=vocab_path)
     merges = _read_merges(merges_path, vocab)
     produced = {left + right for left, right in merges}
     engine = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges))
@@ -246,10 +247,7 @@ def _has_digit(token: str) -> bool:
 
 
 def _read_merges(path: Path, vocab: dict[str, Any]) -> list[tuple[str, str]]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise MindrailError(f"not UTF-8 ({error.reason} at byte {error.start})", where=path) from error
+    lines = read_utf8(path, LARGEST_VOCABULARY).split("\n")
     merges = []
     for number, line in enumerate(lines, 1):
         if (number == 1 and line.startswith("#version")) or not line.strip():

@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import sentencepiece
 
+from modelcore.boundary.files import read_file
 from modelcore.data.tokenizers.protocol import Marked, concatenated
 from modelcore.data.tokenizers.shared_prefixes import encode_with_shared_prefixes, words_are_separable
 from modelcore.data.tokenizers.special import SpecialTokens, read_special_tokens, resolve
 from modelcore.errors import MindrailError
+from modelcore.store.json_file import LARGEST_VOCABULARY
 
 __all__ = ["SentencePieceTokenizer", "load_tokenizer_model"]
 
@@ -210,7 +212,7 @@ def load_tokenizer_model(path: Path) -> SentencePieceTokenizer:
         MindrailError: the file is not a sentencepiece model, or it changes text beyond the leading space.
     """
     try:
-        processor = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        processor = sentencepiece.SentencePieceProcessor(model_proto=read_file(path, LARGEST_VOCABULARY))
     except (RuntimeError, UnicodeDecodeError) as error:
         raise MindrailError(
             f"not a sentencepiece model ({error})", where=path, fix="download it again"

@@ -6,6 +6,7 @@ These are `added_tokens.json`, `special_tokens_map.json`, `tokenizer_config.json
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,15 @@ from typing import Any
 from modelcore.errors import MindrailError
 from modelcore.store.json_file import read_json_object
 
-__all__ = ["SpecialIds", "SpecialTokens", "read_special_tokens", "resolve"]
+__all__ = ["MOST_IDS", "SpecialIds", "SpecialTokens", "read_special_tokens", "resolve"]
 
 ROLES = ("bos", "eos", "pad")
+
+MOST_IDS = 1 << 22
+"""More tokens than any vocabulary has."""
+
+_MOST_SPECIAL = 4096
+_ID = re.compile("[0-9]{1,9}")
 
 
 @dataclass
@@ -42,7 +49,7 @@ class SpecialTokens:
 
     def declare(self, text: str) -> None:
         """Declare `text` a special token."""
-        if text not in self.special:
+        if len(self.special) <= _MOST_SPECIAL and text not in self.special:
             self.special.append(text)
 
 
@@ -66,6 +73,11 @@ def read_special_tokens(directory: Path) -> SpecialTokens:
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         _read_names(directory / name, tokens)
     _read_generation(directory / "generation_config.json", tokens)
+    for found, what in ((tokens.added, "added"), (tokens.special, "special")):
+        if len(found) > _MOST_SPECIAL:
+            raise MindrailError(
+                f"{len(found)} {what} tokens; at most {_MOST_SPECIAL} are read", where=directory
+            )
     return tokens
 
 
@@ -100,8 +112,8 @@ def _read_added(path: Path, tokens: SpecialTokens) -> None:
 
 
 def _add(tokens: SpecialTokens, text: str, number: object, path: Path) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise MindrailError(f"id {number!r} of {text!r} is not a whole number", where=path)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < MOST_IDS:
+        raise MindrailError(f"id {number!r} of {text!r} is not a whole number below {MOST_IDS}", where=path)
     if tokens.added.setdefault(text, number) != number:
         raise MindrailError(f"{text!r} is id {number} here and {tokens.added[text]} elsewhere", where=path)
 
@@ -124,7 +136,7 @@ def _read_names(path: Path, tokens: SpecialTokens) -> None:
         raise MindrailError("added_tokens_decoder is not an object", where=path)
     for number, entry in decoder.items():
         text = _content(entry, path, "added_tokens_decoder")
-        if not isinstance(entry, dict) or text is None or not number.isdecimal():
+        if not isinstance(entry, dict) or text is None or not _ID.fullmatch(number):
             raise MindrailError(f"added_tokens_decoder entry {number!r} has no id or no content", where=path)
         _add(tokens, text, int(number), path)
         if entry.get("special"):
@@ -158,6 +170,6 @@ def _read_generation(path: Path, tokens: SpecialTokens) -> None:
         number = value[0] if isinstance(value, list) and value else value
         if number is None or number == [] or (isinstance(number, int) and number < 0):
             continue
-        if isinstance(number, bool) or not isinstance(number, int):
+        if isinstance(number, bool) or not isinstance(number, int) or number >= MOST_IDS:
             raise MindrailError(f"{role}_token_id is {value!r}, expected an id", where=path)
         tokens.ids[role] = number

@@ -96,6 +96,9 @@ def meta_config(parts: Sequence[Path]) -> dict[str, Any]:
         raise MindrailError(f"{unknown[0]} is {raw[unknown[0]]!r}: not implemented", where=path)
     first = open_file(parts[0])
     embedding, gate = (_take(first, name, parts[0]) for name in (_EMBEDDING, _GATE))
+    for name, tensor in ((_EMBEDDING, embedding), (_GATE, gate)):
+        if len(tensor.shape) != 2:
+            raise MindrailError(f"shape {tensor.shape}, not a matrix", where=f"{parts[0]}: {name}")
     theta = positive_number(raw, "rope_theta", 10000.0, path)
     heads = integer(raw, "n_heads", path)
     return {
@@ -193,7 +196,7 @@ def _side_by_side(parts: Sequence[StoredTensor]) -> DerivedTensor:
 def _halves_first(tensor: LazyTensor, heads: int, where: str) -> DerivedTensor:
     """Reorder each head's rows from (pair, 2) to (2, pair)."""
     rows, columns = tensor.shape
-    if not isinstance(tensor, StoredTensor) or rows % (2 * heads):
+    if not isinstance(tensor, StoredTensor) or not rows or rows % (2 * heads):
         raise MindrailError(f"{rows} rows are not {heads} heads of an even size", where=where)
     head = rows // heads
 

@@ -84,7 +84,7 @@ def test_a_damaged_strategy_is_refused_or_still_describes_the_same_shapes(
     [
         ((), r"rows: a device matrix of \(\)"),
         ((2, 0), r"rows: a device matrix of \(2, 0\)"),
-        ((1 << 31, 1 << 31), r"4 strategy files, 4611686018427387904 devices per stage: some are missing"),
+        ((1 << 31, 1 << 31), r"rows: a device matrix of \(2147483648, 2147483648\)"),
         ((3, 1), r"ckpt_strategy_rank_3\.ckpt: stage 0; with 3 devices per stage it should be 1"),
     ],
 )

@@ -101,14 +101,14 @@ def test_a_lying_safetensors_header_is_refused(tmp_path: Path, attack: str) -> N
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(MindrailError, match=message) as caught:
         open_file(tmp_path / "x.safetensors")
-    assert str(caught.value).isprintable() and len(str(caught.value)) < 2500
+    assert str(caught.value).isprintable() and len(str(caught.value)) <= 290
 
 
 def test_a_huge_header_is_refused_without_being_read(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes((1 << 30).to_bytes(8, "little"))
     os.truncate(path, 2 << 30)  # sparse: takes no room
-    with pytest.raises(MindrailError, match="the format allows 100000000"):
+    with pytest.raises(MindrailError, match="at most 16777216 are read"):
         open_file(path)
 
 
@@ -333,8 +333,8 @@ def test_two_checkpoints_in_one_directory_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "size", "message"),
     [
-        ("vocab_size", 1 << 62, "is missing"),
-        ("num_hidden_layers", 1 << 40, "1099511627776 layers"),
+        ("vocab_size", 1 << 62, "not a positive integer below"),
+        ("num_hidden_layers", 1 << 30, "1073741824 layers"),
     ],
 )
 def test_a_config_that_demands_the_impossible_writes_nothing(

@@ -181,7 +181,7 @@ def test_what_is_unknown_is_refused_in_a_line(made: Path, tmp_path: Path) -> Non
     for place in (tmp_path / "notes.txt", tmp_path / "empty", made / "ms" / "conversion.json"):
         with pytest.raises(MindrailError, match="not something mindrail knows; give a checkpoint"):
             inspect_path(place)
-    with pytest.raises(MindrailError, match="there is nothing here"):
+    with pytest.raises(MindrailError, match="no such file"):
         inspect_path(tmp_path / "nowhere")
     for name in ("a.safetensors", "b.safetensors"):
         (tmp_path / "empty" / name).write_bytes(b"")

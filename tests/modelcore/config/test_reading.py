@@ -87,7 +87,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
         ("a: 1\nb: 2\na: 3\n", "run.yaml:3: not valid YAML: the key 'a' is there twice"),
         ("- a\n", "holds list, not keys and values"),
         ("", "holds NoneType"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\xff\xfe\x00", "not UTF-8"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
         ("a: \x07\n", "not valid YAML"),
     ],

@@ -170,13 +170,11 @@ def test_a_file_too_short_for_its_header_is_refused(tmp_path: Path, size: int) -
         read_safetensors(path)
 
 
-def test_a_header_may_be_as_long_as_the_library_allows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert safetensors_file._LARGEST_HEADER == 100_000_000
+def test_a_header_has_a_size_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert safetensors_file._LARGEST_HEADER == 16 << 20
     monkeypatch.setattr(safetensors_file, "_LARGEST_HEADER", 4)
     assert read_safetensors(write_raw(tmp_path / "x.safetensors", b"{  }")) == {}
-    with pytest.raises(MindrailError, match="a header of 5 bytes; the format allows 4"):
+    with pytest.raises(MindrailError, match="a header of 5 bytes; at most 4 are read"):
         read_safetensors(write_raw(tmp_path / "x.safetensors", b"{   }"))
 
 
@@ -185,7 +183,7 @@ def test_a_name_has_at_most_a_thousand_characters_and_is_cut_in_errors(tmp_path:
     assert list(read_safetensors(write_raw(path, {"n" * 1000: entry(0, 4)}, bytes(4)))) == ["n" * 1000]
     with pytest.raises(MindrailError) as raised:
         read_safetensors(write_raw(path, {"n" * 1001: entry(0, 4)}, bytes(4)))
-    assert str(raised.value) == f"{path}: {'n' * 1000}: a name of 1001 characters; get the file again"
+    assert str(raised.value).endswith("nnn: a name of 1001 characters; get the file again")
 
 
 def test_a_layout_knows_size_and_places_before_a_byte_is_written(tmp_path: Path) -> None:

@@ -71,9 +71,9 @@ def test_generation_config_gives_ids_the_first_of_several(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("added_tokens", {"a": -1}, "id -1 of 'a' is not a whole number"),
-        ("added_tokens", {"a": 1.5}, "id 1.5 of 'a' is not a whole number"),
-        ("added_tokens", {"a": True}, "id True of 'a' is not a whole number"),
+        ("added_tokens", {"a": -1}, "id -1 of 'a' is not a whole number below 4194304"),
+        ("added_tokens", {"a": 1.5}, "id 1.5 of 'a' is not a whole number below 4194304"),
+        ("added_tokens", {"a": True}, "id True of 'a' is not a whole number below 4194304"),
         ("special_tokens_map", {"pad_token": 3}, "pad_token is 3, expected text"),
         ("tokenizer_config", {"bos_token": {"content": 3}}, "bos_token is 3, expected text"),
         (
