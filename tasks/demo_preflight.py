@@ -21,4 +21,6 @@ def check_demo(config: Demo) -> None:
         MindrailError: something cannot work; the line names the key.
     """
     with described_model(config.first_programs) as directory:
-        preflight(config, model=directory, leave_out=(Preprocess, Generate))
+        # Its baseline asks the benchmark's questions, too, which are yet to be generated.
+        asking_nothing = config.model_copy(update={"baseline": False})
+        preflight(asking_nothing, model=directory, leave_out=(Preprocess, Generate))

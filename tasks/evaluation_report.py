@@ -53,6 +53,7 @@ def _page(store: Store, config: Evaluate, scores: Sequence[Scored], created: str
     return EvaluationPage(
         title=f"{config.name}: {benchmark.name}",
         created=created,
+        warnings=[f"{scored.name}: {scored.warning}" for scored in scores if scored.warning is not None],
         sections=[score_section(scored, config.generate) for scored in scores],
         comparisons=[comparison_section(before, after) for before, after in pairwise(scores)],
         history=history_figure(runs, benchmark.name),

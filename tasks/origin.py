@@ -15,7 +15,7 @@ from modelcore.store.store import Artifact, Store
 from tasks.preprocess import rows_file
 from tasks.step import Step
 
-__all__ = ["Origin", "origin_of"]
+__all__ = ["Origin", "origin_of", "row_format_of"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,17 @@ def origin_of(store: Store, checkpoint: Step) -> Origin:
     return Origin(_model(line), _data(line))
 
 
+def row_format_of(store: Store, checkpoint: Step) -> str | None:
+    """Return the format of the rows that a checkpoint was trained on; None if it was not trained here."""
+    manifest = Manifest.read(checkpoint.path)
+    rows = None if manifest is None else _rows(ancestors(store, manifest))
+    return None if rows is None else rows.manifest.parameters.get("format")
+
+
+def _rows(line: Sequence[Artifact]) -> Artifact | None:
+    return next((artifact for artifact in line if artifact.manifest.step == "preprocess"), None)
+
+
 def _model(line: Sequence[Artifact]) -> str:
     """Return the source of the nearest download, else of the nearest conversion of an outside directory."""
     for step in ("download", "convert"):
@@ -60,7 +71,7 @@ def _named(source: str) -> str:
 
 
 def _data(line: Sequence[Artifact]) -> str:
-    rows = next((artifact for artifact in line if artifact.manifest.step == "preprocess"), None)
+    rows = _rows(line)
     if rows is None:
         return ""
     name = Path(str(rows.manifest.recorded.get("input", "data"))).name

@@ -26,7 +26,6 @@ from tasks.score_parts import comparison_section, history_figure, own_score, pub
 from tasks.scored import Scored
 from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
-from tasks.templates import prompt_mismatch
 from tasks.training_report import created, data_of, row_of, training_of, warnings_of
 
 __all__ = ["Scores", "report", "scores_of"]
@@ -101,7 +100,7 @@ def _page(
     return RunPage(
         title=config.name,
         created=created(now, recorder.seconds),
-        warnings=[*warnings_of(training.preprocess), *filter(None, [prompt_mismatch(config)])],
+        warnings=[*warnings_of(training.preprocess), *filter(None, [after.warning])],
         score=_section(config, after, before),
         comparisons=[] if before is None else [comparison_section(before, after)],
         training=training_of(config, training.launch),

@@ -14,10 +14,12 @@ from modelcore.store.store import Store
 from tasks.contamination import Contamination, contamination_of
 from tasks.extract import extract
 from tasks.generate import generate
-from tasks.origin import origin_of
+from tasks.log import warn
+from tasks.origin import origin_of, row_format_of
 from tasks.score import score
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
+from tasks.templates import prompt_mismatch
 
 __all__ = ["Scored", "decoding_in_words", "score_checkpoint"]
 
@@ -34,6 +36,7 @@ class Scored:
         run: the line in the history.
         benchmark: a name or file for `load_benchmark`.
         contamination: of its training data, where known.
+        warning: that it was asked unlike the rows it was trained on; None where it was not, as far as known.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Scored:
     run: Run
     benchmark: str
     contamination: Contamination | None
+    warning: str | None = None
 
     @property
     def template(self) -> str:
@@ -100,7 +104,11 @@ def score_checkpoint(
         data=origin.data,
     )
     append_run(store.root / HISTORY, run)
-    return Scored(name, checkpoint, results, report, run, generation.benchmark, contamination)
+    rows = row_format_of(store, checkpoint)
+    warning = None if rows is None else prompt_mismatch(generation.template_name, rows)
+    if warning is not None:
+        warn(f"{name}: {warning}")
+    return Scored(name, checkpoint, results, report, run, generation.benchmark, contamination, warning)
 
 
 def decoding_in_words(config: Generate, checkpoint: Step) -> str:

@@ -1,4 +1,4 @@
-"""Which prompt templates a pipeline scores its model with, before and after training. No Prefect here."""
+"""Which prompt templates a model is scored with, before training and after. No Prefect here."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ def baseline_generation(config: Pipeline) -> Generate:
     return config.generate.model_copy(update={"template": template})
 
 
-def prompt_mismatch(config: Pipeline) -> str | None:
-    """Return a line that says that the trained model is asked unlike its rows; None if it is asked alike."""
-    rows, template = config.preprocess.format, config.generate.template_name
-    fitting = TEMPLATES_OF_ROWS[rows]
+def prompt_mismatch(template: str, rows: str) -> str | None:
+    """Return a line that says that a model is asked unlike the rows it is trained on; None if it is not.
+
+    Args:
+        template: that the model is asked with.
+        rows: format of the rows.
+    """
+    fitting = TEMPLATES_OF_ROWS.get(rows, (template,))
     if template in fitting:
         return None
     return (
-        f"generate.template is {template}, but the model is trained on {rows} rows, which ask as template "
-        f"{' or '.join(fitting)} does"
+        f"template {template} does not ask as the {rows} rows that the model is trained on; "
+        f"template {' or '.join(fitting)} does"
     )
 
 
@@ -41,8 +45,9 @@ def template_notes(config: Pipeline) -> tuple[str, ...]:
     Raises:
         MindrailError: as of `baseline_generation`.
     """
-    notes = [] if (mismatch := prompt_mismatch(config)) is None else [mismatch]
     after = config.generate.template_name
+    mismatch = prompt_mismatch(after, config.preprocess.format)
+    notes = [] if mismatch is None else [f"generate.template: {mismatch}"]
     if config.baseline and (before := baseline_generation(config).template_name) != after:
         notes.append(f"scored with template {before} before training, and with {after} after it")
     return tuple(notes)

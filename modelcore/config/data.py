@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from modelcore.config.section import Flag, NonNegativeInt, PositiveInt, Section, Share, ShareBelowOne
 
-__all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowFormat", "RowOptions", "TextFormat"]
+__all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowOptions", "TextFormat"]
 
 InstructionFormat = Literal["wizardcoder", "llama", "codellama-instruct", "deepseek", "chatml"]
 TextFormat = Literal["wiki", "text"]

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from modelcore.config.data import RowFormat
 from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
 from modelcore.config.section import NonNegativeFloat, PositiveFloat, PositiveInt, Section, suggest
@@ -30,7 +29,7 @@ TemplateName = Literal[
 ]
 
 _BASE: tuple[TemplateName, ...] = ("base", "base-stripped", "base-mbpp")
-TEMPLATES_OF_ROWS: Mapping[RowFormat, tuple[TemplateName, ...]] = {
+TEMPLATES_OF_ROWS: Mapping[str, tuple[TemplateName, ...]] = {
     "wizardcoder": ("wizardcoder", "alpaca"),
     "llama": ("llama",),
     "codellama-instruct": ("codellama-instruct",),

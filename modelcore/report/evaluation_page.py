@@ -18,6 +18,7 @@ class EvaluationPage:
     Attributes:
         title: the evaluation's name.
         created: when and on which host the page was written.
+        warnings: sentences on which the meaning of a score depends.
         sections: one score per checkpoint.
         comparisons: each score with the one before it.
         history: the latest scores of this benchmark; None if this is the only one.
@@ -28,6 +29,7 @@ class EvaluationPage:
 
     title: str
     created: str
+    warnings: Sequence[str]
     sections: Sequence[ScoreSection]
     comparisons: Sequence[ComparisonSection]
     history: Figure | None

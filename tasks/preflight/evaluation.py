@@ -45,8 +45,7 @@ def check_baseline(config: Pipeline, directories: Directories) -> tuple[str, ...
     Raises:
         MindrailError: a prompt of the baseline's template is longer than the model's context.
     """
-    generation = baseline_generation(config)
-    if config.baseline and generation != config.generate:
+    if config.baseline and (generation := baseline_generation(config)) != config.generate:
         check_questions(generation, directories)
     return template_notes(config)
 

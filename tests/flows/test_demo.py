@@ -11,6 +11,7 @@ import mindspore
 import numpy as np
 import pytest
 
+from modelcore.evaluation.history import HISTORY, read_history
 from modelcore.generation.decoder import Decoder
 from modelcore.models.families import read_model
 from tests.flows.reduced_demo import Demo, rerun_demo
@@ -100,6 +101,23 @@ def test_another_scoring_limit_scores_again_and_nothing_else(demo: Demo):
     again = rerun_demo(demo.store, "score.timeout=2.5")
     built = [step["name"] for step in again.result["steps"] if not step["cached"]]
     assert built == ["score (before)", "score"]
+
+
+def test_another_template_before_training_asks_again_and_is_said_wherever_the_score_is(demo: Demo):
+    again = rerun_demo(demo.store, "baseline_template=alpaca")
+    built = [step["name"] for step in again.result["steps"] if not step["cached"]]
+    assert built == ["generate (before)", "extract (before)", "score (before)"]
+    assert again.result["templates"] == {"before": "alpaca", "after": "wizardcoder"}
+    prompts = [artifact(again, f"generate{when}") / "prompts.jsonl" for when in (" (before)", "")]
+    before, after = (json.loads(path.read_text().splitlines()[0])["prompt"] for path in prompts)
+    assert before != after
+    latest = read_history(demo.store / HISTORY).runs[-1]
+    assert (latest.name, latest.conditions["template"]) == ("demo (before)", "alpaca v1")
+    page = Path(again.result["report"]).read_text()
+    assert "pass@1 before training (template alpaca)" in page
+    assert "demo (before) was asked with template alpaca, demo with wizardcoder" in page
+    run = json.loads(Path(again.result["report"]).with_name("run.json").read_text())
+    assert run["templates"] == {"after": "wizardcoder", "before": "alpaca"}
 
 
 def test_the_report_is_one_self_contained_file_with_every_step(demo: Demo):

@@ -43,7 +43,8 @@ def pipeline(source: str = "codellama-34b", rows: str = "codellama-instruct", **
 def test_the_template_after_training_is_that_of_the_rows(rows: str, template: str) -> None:
     config = pipeline(rows=rows)
     assert config.generate.template == template
-    assert prompt_mismatch(config) is None
+    assert prompt_mismatch(template, rows) is None
+    assert template_notes(pipeline(rows=rows, baseline=False)) == ()
 
 
 def test_a_template_that_is_given_stays(tmp_path: Path) -> None:
@@ -94,11 +95,12 @@ def test_a_base_model_that_stays_one_is_asked_alike_before_and_after(template: s
 def test_a_template_that_does_not_fit_the_rows_is_named_with_the_one_that_does() -> None:
     config = pipeline(rows="deepseek", generate={"template": "deepseek-instruct"}, baseline=False)
     line = (
-        "generate.template is deepseek-instruct, but the model is trained on deepseek rows, which ask as "
+        "template deepseek-instruct does not ask as the deepseek rows that the model is trained on; "
         "template deepseek does"
     )
-    assert prompt_mismatch(config) == line
-    assert template_notes(config) == (line,)
+    assert prompt_mismatch("deepseek-instruct", "deepseek") == line
+    assert template_notes(config) == (f"generate.template: {line}",)
+    assert prompt_mismatch("base", "a format of another version") is None
 
 
 def test_different_templates_before_and_after_are_named() -> None:

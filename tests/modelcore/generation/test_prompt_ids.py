@@ -107,7 +107,7 @@ def test_a_template_asks_as_the_rows_do(kind: str, rows: str, published: Vocabul
     vocabulary, form = published(kind), FORMATS[rows]
     bos = begins_with_bos(vocabulary.directory)
     encoder = InstructionEncoder.of(form, vocabulary.ours, bos=bos)
-    for name in set(TEMPLATES_OF_ROWS[rows]) - {"wizardcoder"}:  # type: ignore[index]
+    for name in set(TEMPLATES_OF_ROWS[rows]) - {"wizardcoder"}:
         for problem in PROBLEMS:
             record = Instruction(instruction(name, problem), "", ANSWER)
             dialogue = Dialogue("", [form.from_instruction(record)])

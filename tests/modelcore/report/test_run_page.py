@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from modelcore.report.data_section import CountRow, DataSection, TextSpan
@@ -92,6 +93,7 @@ def evaluation_page(**changes: Any) -> str:
     shown: dict[str, Any] = {
         "title": "nightly",
         "created": "today",
+        "warnings": ["asked < otherwise"],
         "sections": [section(), section()],
         "comparisons": [COMPARISON],
         "history": HISTORY,
@@ -131,9 +133,16 @@ def test_loss_facts_plots_data_and_steps_are_on_the_page_of_a_training_run():
 
 def test_score_contamination_history_and_comparison_are_on_the_page_of_an_evaluation():
     html = evaluation_page()
+    assert html.index("<b>Warning:</b> asked &lt; otherwise") < html.index("0.925")
     texts = ("0.925", "2 of 100 share text.", "a &amp; b", "rises", "1 won", "1 lost", "may well be chance")
     for text in (*texts, "isolation", "59.15", "92.5", "a paper"):
         assert text in html
+
+
+def test_what_different_templates_mean_for_a_comparison_is_said_beside_it():
+    assert '<p class="note">of the prompts, too</p>' in evaluation_page(
+        comparisons=[replace(COMPARISON, remark="of the prompts, too")]
+    )
 
 
 def test_every_problem_is_on_the_page_and_can_be_filtered_by_its_verdict():
