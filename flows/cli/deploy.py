@@ -45,7 +45,7 @@ def deploy(as_json: bool) -> None:
     every = deployments()
     _create_pool()
     _deploy()
-    created = _create_schedules(one for one in every if one.cron)
+    created = _create_schedules(every)
     result = {"deployments": [one.full_name for one in every], "schedules_created": created}
     emit(result, as_json, _show)
 
@@ -88,7 +88,7 @@ def _deploy() -> None:
         raise StepFailed(f"`prefect deploy` failed: {printed[-1] if printed else done.returncode}")
 
 
-def _create_schedules(wanted: Iterable[Deployment]) -> list[str]:
+def _create_schedules(every: Iterable[Deployment]) -> list[str]:
     """Create the schedules that are missing, switched off; return the names of their deployments."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -96,7 +96,9 @@ def _create_schedules(wanted: Iterable[Deployment]) -> list[str]:
 
     created = []
     with get_client(sync_client=True) as client:
-        for one in wanted:
+        for one in every:
+            if not one.cron:
+                continue
             found = client.read_deployment_by_name(one.full_name)
             if not found.schedules:
                 off = DeploymentScheduleCreate(schedule=CronSchedule(cron=one.cron), active=False, slug=SLUG)
