@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from modelcore.cluster.launch import run_on_cluster
 from modelcore.config.runs import Training
 from modelcore.data.mindrecord.output import report_path, validation_path
 from modelcore.data.report import PreprocessReport
@@ -71,15 +72,36 @@ def _train(
         _resume(Path(config.train.resume_from), plan, progress)
     else:
         _log_same_job_elsewhere(plan)
-    run_gang(
-        [sys.executable, "-m", "modelcore.training.rank", str(logs / _PLAN)],
-        world_size=config.parallel.world_size,
-        log_dir=logs,
-        environment=environment,
-        start_timeout=config.launch.start_timeout,
-        hang_timeout=config.launch.hang_timeout,
-        progress=progress,
-    )
+    _run_ranks(["-m", "modelcore.training.rank", str(logs / _PLAN)], logs, config, environment, progress)
+
+
+def _run_ranks(
+    arguments: list[str], logs: Path, config: Training, environment: Mapping[str, str], progress: Progress
+) -> None:
+    """Run Python with `arguments` as the job's ranks, on this host or on those of a cluster."""
+    options = config.launch
+    if options.cluster is None:
+        run_gang(
+            [sys.executable, *arguments],
+            world_size=config.parallel.world_size,
+            log_dir=logs,
+            environment=environment,
+            start_timeout=options.start_timeout,
+            hang_timeout=options.hang_timeout,
+            progress=progress,
+        )
+    else:
+        run_on_cluster(
+            arguments,
+            options.cluster,
+            log_dir=logs,
+            environment=environment,
+            start_timeout=options.start_timeout,
+            hang_timeout=options.hang_timeout,
+            retries=options.retries,
+            progress=progress,
+            log=lambda line: log(f"launch: {line}"),
+        )
 
 
 def _validation_rows(rows: Step, config: Training) -> str:

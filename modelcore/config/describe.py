@@ -31,10 +31,12 @@ def describe_all(runs: Mapping[str, type[Section]]) -> str:
     Args:
         runs: the kinds by name; a section that has one name in two of them is the same in both.
     """
-    sections = {key.name: key.kind for schema in runs.values() for key in keys_of(schema) if _is_section(key)}
+    sections = {
+        path: key.kind for schema in runs.values() for path, key in every_key(schema) if _is_section(key)
+    }
     parts = [
         *(_part(name, "", schema) for name, schema in runs.items()),
-        *(_part(name, f"{name}.", section) for name, section in sections.items()),
+        *(_part(path.rpartition(".")[2], f"{path}.", section) for path, section in sections.items()),
     ]
     return "\n".join(parts)
 

@@ -97,6 +97,16 @@ class Training(Run):
         return self
 
     @model_validator(mode="after")
+    def _has_hosts_for_every_rank(self) -> Training:
+        cluster, world_size = self.launch.cluster, self.parallel.world_size
+        if cluster is not None and cluster.world_size != world_size:
+            raise ValueError(
+                f"launch.cluster has hosts {cluster.hosts} × ranks_per_host {cluster.ranks_per_host} = "
+                f"{cluster.world_size} ranks, but parallel gives {world_size}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _divides_a_step_one_way(self) -> Training:
         stages, accumulate = self.parallel.pipeline_stage, self.train.accumulate
         if stages > 1 and accumulate > 1:

@@ -6,11 +6,12 @@ flags of a command: a default, a bound, a choice or a rule stands here and nowhe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from modelcore.config.form import as_form
 
@@ -21,6 +22,7 @@ __all__ = [
     "NonNegativeInt",
     "PositiveFloat",
     "PositiveInt",
+    "Seconds",
     "Section",
     "Share",
     "ShareBelowOne",
@@ -33,6 +35,16 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+def _seconds(value: Any) -> Any:
+    """Return "10min", "2 h" or "30s" as seconds; anything else as it is."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", value) if isinstance(value, str) else None
+    return float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]] if match else value
+
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_seconds)]
+"""A time: a number of seconds, or a text such as 10min."""
 Name = Annotated[str, Field(min_length=1)]
 
 

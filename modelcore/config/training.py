@@ -8,17 +8,19 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.section import (
+    Name,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Seconds,
     Section,
     Share,
     ShareBelowOne,
 )
 from modelcore.units import parse_bytes
 
-__all__ = ["Launch", "Parallel", "Precision", "Sharding", "Train", "TrainOptions"]
+__all__ = ["Cluster", "Launch", "Parallel", "Precision", "Sharding", "Train", "TrainOptions"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -94,6 +96,36 @@ class Parallel(Sharding):
         return self
 
 
+class Cluster(Section):
+    """The hosts of a Ray cluster that carry the ranks. Without this section all ranks run on this host."""
+
+    address: Name = Field(
+        "auto", description="Of the Ray cluster: auto (the one this host belongs to) or ray://HOST:10001"
+    )
+    hosts: PositiveInt = Field(description="Hosts that the ranks are spread over")
+    ranks_per_host: PositiveInt = Field(description="Ranks on each host")
+    resources: dict[str, PositiveFloat] = Field(
+        default_factory=dict,
+        description="What must be free on each host, by Ray's names, e.g. {NPU: 8}; one CPU if not given",
+    )
+    spare_wait: Seconds = Field(
+        600.0, description="Time to wait for enough hosts, at first and after a loss: seconds, or e.g. 10min"
+    )
+    lease: PositiveFloat = Field(
+        5.0,
+        description="Seconds of silence after which a host is given up; it then ends its own ranks, too",
+    )
+    host_retries: NonNegativeInt = Field(
+        10, description="How often a job that lost a host is started again from its last checkpoint"
+    )
+    retry_delay: NonNegativeFloat = Field(1.0, description="Seconds between two attempts")
+
+    @property
+    def world_size(self) -> int:
+        """Number of ranks."""
+        return self.hosts * self.ranks_per_host
+
+
 class Launch(Section):
     """How the ranks are started and watched."""
 
@@ -119,6 +151,7 @@ class Launch(Section):
         None, description="A model card's environment variables, exported on Ascend (docs/ascend.md)"
     )
     environment: Variables = Field(default_factory=dict)
+    cluster: Cluster | None = Field(None, description="Run the ranks on several hosts, through Ray")
 
     @field_validator("device_memory")
     @classmethod

@@ -18,6 +18,7 @@ from modelcore.config.section import Section
 from modelcore.config.training import Launch, Sharding
 from modelcore.errors import MindrailError
 from modelcore.versions import check_versions
+from tasks.preflight.cluster import check_cluster
 from tasks.preflight.data import check_data
 from tasks.preflight.device_memory import check_device_memory
 from tasks.preflight.directories import Directories
@@ -37,6 +38,7 @@ _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Preprocess, check_data),
     (Sharding, layout_notes),
     (Launch, check_environment),
+    (Launch, check_cluster),
     (Generate, check_environment),
     (Generate, check_questions),
     (Pipeline, check_baseline),

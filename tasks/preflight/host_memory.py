@@ -23,6 +23,8 @@ _ASCEND = Path("/dev/davinci_manager")
 def check_host_memory(config: Training, directories: Directories) -> None:
     """Check, where ranks compute on the CPU, that weights, gradients and optimizer states fit in memory.
 
+    The other hosts of a cluster are taken to be like this one.
+
     Activations are not counted: the estimate of them is none of a least amount.
 
     Raises:
@@ -32,11 +34,15 @@ def check_host_memory(config: Training, directories: Directories) -> None:
         return
     job = replace(training_job(config), compute_bytes=4)  # a CPU keeps no 16-bit copy of the weights
     ranks = dry_run(read_model(directories.model), cut_of(config.parallel), job).ranks
-    needed = sum(rank.memory.total - rank.memory.activations for rank in ranks)
+    kept = [rank.memory.total - rank.memory.activations for rank in ranks]
+    cluster = config.launch.cluster
+    here = len(kept) if cluster is None else cluster.ranks_per_host
+    needed = max(sum(kept[first : first + here]) for first in range(0, len(kept), here))
     memory = psutil.virtual_memory().total + psutil.swap_memory().total
     if needed > memory:
+        where = "" if cluster is None else "of a host "
         raise MindrailError(
-            f"the ranks keep {format_bytes(needed)} of weights, gradients and optimizer states, "
+            f"the ranks {where}keep {format_bytes(needed)} of weights, gradients and optimizer states, "
             f"this machine has {format_bytes(memory)} of memory",
             where="parallel",
             fix="see mindrail layout for what each rank needs",

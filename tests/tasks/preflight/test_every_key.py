@@ -57,6 +57,7 @@ DANGLING: dict[str, list[Any]] = {
     "launch.world_size": [2],
     "launch.device_memory": ["64 apples", "0GB", "1kB"],
     "launch.environment": [{"MS X": "1"}, {"RANK_ID": "0"}, {"PATH": "/bin"}],
+    "launch.cluster": [{"hosts": 1, "ranks_per_host": 2}],
     "train.warmup_steps": [10],
     "train.validate_every": [1],
     "train.resume_from": ["{here}/nowhere", "{here}/empty"],
@@ -69,6 +70,7 @@ DANGLING: dict[str, list[Any]] = {
 FREE_TEXT = {
     "name": "any text is a name",
     "download.revision": "only the hub knows its branches",
+    "launch.cluster.address": "only the network knows its hosts",
     "download.token_secret": "only Prefect's server knows its secrets",
 }
 
@@ -79,7 +81,9 @@ def keys(kind: str) -> list[tuple[str, Key]]:
 
 def of_wrong_type(key: Key) -> Iterator[Any]:
     if issubclass(key.kind, Section):
-        yield from (3, "text", [], None)
+        yield from (3, "text", [])
+        if key.default is not None or key.required:
+            yield None
         return
     one: dict[type, list[Any]] = {
         str: [3, True],
@@ -107,7 +111,10 @@ def out_of_range(key: Key) -> Iterator[Any]:
         values.append(bounds.highest if bounds.highest_open else bounds.highest + step)
     if key.kind is float:
         values += [math.nan, math.inf, -math.inf]
-    yield from ([value] for value in values) if key.container is list else values
+    if key.container is list:
+        yield from ([value] for value in values)
+    else:
+        yield from ({"a": value} for value in values) if key.container is dict else values
 
 
 def as_yaml(value: Any) -> str:

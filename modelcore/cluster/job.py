@@ -1,0 +1,51 @@
+"""What the driver of a job on a cluster is told, as one JSON file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from modelcore.config.reading import parse
+from modelcore.config.section import NonNegativeInt, PositiveFloat, Section
+from modelcore.config.training import Cluster
+from modelcore.store.json_file import read_json_object
+
+__all__ = ["FAILED_WORK", "ClusterJob"]
+
+FAILED_WORK = 75
+"""Exit code of the driver for failed work (EX_TEMPFAIL of sysexits.h); 1 is that of a bug in Python."""
+
+
+class ClusterJob(Section):
+    """One job.
+
+    Attributes:
+        arguments: of the Python that each rank is: a module and its arguments.
+        cluster: where it runs.
+        logs: directory of the logs and of the attempts' journal, which all hosts see.
+        environment: added to that of each rank.
+        start_timeout: seconds to the first progress, doubled after each start that hung.
+        hang_timeout: seconds without progress after which an attempt is ended.
+        program_retries: how often the job is started again after a fault of the program's own.
+    """
+
+    arguments: list[str]
+    cluster: Cluster
+    logs: str
+    environment: dict[str, str]
+    start_timeout: PositiveFloat
+    hang_timeout: PositiveFloat
+    program_retries: NonNegativeInt
+
+    def write(self, path: Path) -> None:
+        """Write the job as JSON."""
+        path.write_text(json.dumps(self.model_dump(), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> ClusterJob:
+        """Read a job.
+
+        Raises:
+            MindrailError: the file is not JSON of a job; the key is named.
+        """
+        return parse(read_json_object(path), cls, where=path)

@@ -1,0 +1,165 @@
+"""A Ray cluster of two hosts, and jobs on it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelcore.cluster.records import Ended, Event, Resumed, read_attempts
+from modelcore.parallel.mesh import Layout
+from modelcore.training.plan import TrainPlan
+from tests.modelcore.cluster.hosts import Network, can_make_namespaces
+from tests.modelcore.launching.survivors import wait_until
+from tests.modelcore.training.conftest import compiled_steps, helpers, make_plan, shared_rows
+
+__all__ = ["compiled_steps", "helpers", "make_plan", "shared_rows"]
+
+PROGRAM = Path(__file__).with_name("launching_program.py")
+OURS = ("modelcore", "mindspore", "leash.py", "ray::Agent")
+"""What the command line of everything that a job starts contains."""
+
+
+@dataclass
+class RunningJob:
+    """A job that was started on the first host."""
+
+    process: subprocess.Popen[bytes]
+    logs: Path
+    output: Path
+
+    def wait(self, timeout: float = 400) -> int:
+        """Return its exit code."""
+        return self.process.wait(timeout)
+
+    @property
+    def said(self) -> str:
+        """What it has printed."""
+        return (self.logs / "said.log").read_text()
+
+    @property
+    def events(self) -> list[Event]:
+        return read_attempts(self.logs)
+
+    @property
+    def failed(self) -> list[Ended]:
+        """The attempts that failed."""
+        return [event for event in self.events if isinstance(event, Ended) and event.failure is not None]
+
+    @property
+    def resumed(self) -> list[Resumed]:
+        return [event for event in self.events if isinstance(event, Resumed)]
+
+    def wait_for_step(self, step: int) -> None:
+        """Return when rank 0 has done a step."""
+        metrics = self.output / "metrics.jsonl"
+
+        def is_done() -> bool:
+            assert self.process.poll() is None, self.said
+            return metrics.exists() and metrics.read_text().count("\n") >= step
+
+        wait_until(is_done, within_s=200)
+
+
+class Cluster:
+    """Two hosts with Ray, the first one the head."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.first, self.second = network.hosts
+        # For Ray, a host whose link is cut for half a minute is not dead yet: it comes back as it was.
+        self.first.start_ray(environment={"RAY_health_check_failure_threshold": "30"})
+        self.start_second()
+
+    def start_second(self) -> None:
+        """Start Ray on the second host, as somebody would who mends it."""
+        self.second.start_ray(self.first.address)
+
+    def cut_second(self, seconds: float) -> None:
+        """Cut the second host's link for some time."""
+        self.second.cut()
+        time.sleep(seconds / 2)
+        assert not self.second.pids("modelcore.training.rank"), "the cut-off side lives on"
+        time.sleep(seconds / 2)
+        self.second.join(self._network.bridge)
+
+    def start(self, arguments: list[str], output: Path, *, retries: int = 2, **options: Any) -> RunningJob:
+        """Start a job with one rank on each host."""
+        logs = output / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        cluster = {"hosts": 2, "ranks_per_host": 1, **options}
+        job = {"arguments": arguments, "cluster": cluster, "logs": str(logs), "retries": retries}
+        (logs / "test.json").write_text(json.dumps(job))
+        process = self.first.popen(
+            [sys.executable, str(PROGRAM), str(logs / "test.json")], log=logs / "said.log"
+        )
+        return RunningJob(process, logs, output)
+
+    def train(self, plan: TrainPlan, **options: Any) -> RunningJob:
+        """Start the training that a plan describes."""
+        output = Path(plan.output)
+        (output / "logs").mkdir(parents=True)
+        plan.write(output / "logs" / "plan.json")
+        rank = ["-m", "modelcore.training.rank", str(output / "logs" / "plan.json")]
+        return self.start(rank, output, **options)
+
+    def leftovers(self) -> list[str]:
+        """Return what still runs of any job, on either host."""
+        return [
+            f"{host.name}: {command}"
+            for host in (self.first, self.second)
+            for command in host.commands()
+            if any(word in command for word in OURS)
+        ]
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    pytest.importorskip("ray", reason="Ray is not installed (pip install mindrail[cluster])")
+    if not can_make_namespaces():
+        pytest.skip("hosts are network namespaces, which need root and the command ip")
+    # The sockets' names in it must be short.
+    temporary = Path(tempfile.mkdtemp(prefix="mr-"))
+    network = Network(2, temporary)
+    try:
+        yield network
+    finally:
+        network.close()
+        shutil.rmtree(temporary)
+
+
+@pytest.fixture(scope="module")
+def cluster(network: Network) -> Cluster:
+    return Cluster(network)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each job, neither process nor actor of it is left on any host."""
+    yield
+    if "cluster" in request.fixturenames:
+        running: Cluster = request.getfixturevalue("cluster")
+        wait_until(lambda: running.leftovers() == [], within_s=10)
+
+
+@pytest.fixture(scope="module")
+def two_ranks(make_plan: Callable[..., TrainPlan]) -> Callable[[str], TrainPlan]:
+    """Make a job of 40 steps for two ranks."""
+    return lambda name: make_plan(name, Layout(data_parallel=2), steps=40)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(two_ranks: Callable[[str], TrainPlan], helpers: Any) -> TrainPlan:
+    """The job, done on this host without Ray."""
+    plan = two_ranks("undisturbed")
+    helpers.run_ranks(plan)
+    return plan

@@ -1,0 +1,21 @@
+"""Runs a job on the cluster of the host that it runs on: `python launching_program.py job.json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from modelcore.cluster.launch import run_on_cluster
+from modelcore.config.training import Cluster
+from modelcore.errors import MindrailError
+
+if __name__ == "__main__":
+    job = json.loads(Path(sys.argv[1]).read_text())
+    try:
+        run_on_cluster(
+            job["arguments"], Cluster(**job["cluster"]), log_dir=Path(job["logs"]), retries=job["retries"]
+        )
+    except MindrailError as error:
+        print(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,135 @@
+"""Jobs on two hosts with real Ray: they end with an undisturbed run's bytes, or name host and cause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelcore.training.plan import TrainPlan
+from tests.modelcore.cluster.conftest import Cluster
+
+MakeJob = Callable[[str], TrainPlan]
+
+pytestmark = pytest.mark.ranks
+
+REPORT = """
+import os, pathlib, sys, time
+from modelcore.progress import FileProgress
+FileProgress(pathlib.Path(os.environ["MINDRAIL_PROGRESS"]))(1, 2, "steps")
+"""
+
+
+def test_a_killed_rank_ends_the_attempt_everywhere_and_the_next_one_finishes_the_job(
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
+) -> None:
+    plan = two_ranks("rank_killed")
+    job = cluster.train(plan)
+    job.wait_for_step(12)
+    assert cluster.second.kill("modelcore.training.rank")
+    assert job.wait() == 0, job.said
+    (failed,) = job.failed
+    assert failed.failure is not None
+    assert (failed.failure.kind, failed.failure.host) == ("signal", cluster.second.address)
+    assert failed.failure.process == "rank 1" and "Epoch" in failed.failure.tail[-1]
+    (resumed,) = job.resumed
+    assert resumed.resumed_from >= 10 and resumed.lost == failed.done - resumed.resumed_from
+    assert "host 10.77.0.2: rank 1 was killed by SIGKILL" in job.said
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+def test_input_that_a_rank_refuses_is_not_tried_again(cluster: Cluster, tmp_path: Path) -> None:
+    refusing = REPORT + "print('rows.mindrecord: no rows', file=sys.stderr); sys.exit(2)"
+    job = cluster.start(["-c", refusing], tmp_path)
+    assert job.wait() == 2
+    assert job.said.splitlines()[-1] == "rows.mindrecord: no rows"
+    assert len(job.failed) == 1
+
+
+def test_a_program_that_fails_each_time_is_given_up_with_host_and_cause(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    failing = REPORT + "if os.environ['RANK_ID'] == '1': raise ValueError('no such layer')\ntime.sleep(1000)"
+    job = cluster.start(["-c", failing], tmp_path, retries=1)
+    assert job.wait() == 1
+    assert len(job.failed) == 2
+    last = job.said.splitlines()[-1]
+    assert (
+        last.startswith("host 10.77.0.2: rank 1 died (exit code 1)") and "ValueError: no such layer" in last
+    )
+    assert last.endswith("(exception, number 2 in this run; limit: launch.retries)")
+
+
+def test_too_few_hosts_are_named(cluster: Cluster, tmp_path: Path) -> None:
+    job = cluster.start(["-c", ""], tmp_path, hosts=3, spare_wait=2)
+    assert job.wait() == 1
+    assert "needs 3 hosts with 1 CPU each; 2 (10.77.0.1, 10.77.0.2) in the cluster for 2 s" in job.said
+    assert job.events == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("process", "kind"), [("ray::Agent", "agent died"), ("raylet/raylet", "host lost"), ("", "host lost")]
+)
+def test_a_host_that_is_lost_and_comes_back_finishes_the_job(
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any, process: str, kind: str
+) -> None:
+    plan = two_ranks(f"killed_{process.strip('ray:/') or 'host'}")
+    job = cluster.train(plan)
+    job.wait_for_step(12)
+    assert cluster.second.kill(process)
+    if process != "ray::Agent":
+        time.sleep(5)
+        cluster.second.kill()
+        cluster.start_second()
+    assert job.wait() == 0, job.said
+    (failed,) = job.failed
+    assert failed.failure is not None
+    assert (failed.failure.kind, failed.failure.host) == (kind, cluster.second.address)
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+@pytest.mark.long
+def test_a_host_whose_link_is_cut_ends_its_own_ranks_and_the_job_is_finished(
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
+) -> None:
+    plan = two_ranks("link_cut")
+    job = cluster.train(plan)
+    job.wait_for_step(12)
+    cluster.cut_second(30)
+    assert job.wait() == 0, job.said
+    (failed,) = job.failed
+    assert failed.failure is not None
+    assert (failed.failure.kind, failed.failure.host) == ("host silent", cluster.second.address)
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+@pytest.mark.long
+def test_a_host_that_does_not_come_back_ends_the_job_with_its_name(
+    cluster: Cluster, two_ranks: MakeJob
+) -> None:
+    job = cluster.train(two_ranks("host_gone"), spare_wait=5)
+    job.wait_for_step(12)
+    cluster.second.kill()
+    assert job.wait() == 1
+    assert "(host lost): host 10.77.0.2: " in job.said
+    assert "needs 2 hosts with 1 CPU each; 1 (10.77.0.1) in the cluster for 5 s" in job.said
+    cluster.start_second()
+
+
+@pytest.mark.long
+def test_a_killed_driver_leaves_nothing_and_its_successor_finishes_the_job(
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
+) -> None:
+    plan = two_ranks("driver_killed")
+    job = cluster.train(plan)
+    job.wait_for_step(12)
+    ranks = cluster.second.pids("modelcore.training.rank")
+    assert cluster.first.kill("-m modelcore.cluster.driver")
+    assert job.wait() == 0, job.said
+    assert "the cluster's driver ended (killed by SIGKILL" in job.said
+    assert not set(ranks) & set(cluster.second.pids())
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
