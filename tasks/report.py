@@ -106,7 +106,7 @@ def _page(
         training=training_of(config, training.launch),
         figures=[] if history is None else [history],
         data=data_of(training.preprocess),
-        own=own_score(after),
+        own=[own for scored in filter(None, (before, after)) for own in own_score(scored)],
         published=published_beside(after),
         steps=[row_of(step, store) for step in recorder.steps],
         config=yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True),

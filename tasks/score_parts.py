@@ -73,7 +73,8 @@ def history_figure(runs: Sequence[Run], benchmark: str) -> Figure | None:
     shown = [run for run in runs if "1" in run.pass_at_k][-_SHOWN_RUNS:]
     if len(shown) < 2:
         return None
-    points = [(f"{run.name}\n{run.time[:10]}", *run.pass_at_k["1"]) for run in shown]
+    several = len({run.conditions.get("template") for run in shown}) > 1
+    points = [(_point_name(run, several=several), *run.pass_at_k["1"]) for run in shown]
     return Figure(
         f"History of {benchmark}",
         interval_plot(points, y_label="pass@1"),
@@ -81,6 +82,12 @@ def history_figure(runs: Sequence[Run], benchmark: str) -> Figure | None:
         "Overlapping intervals do not show that two runs are equally good: mindrail compare tests them "
         "problem by problem.",
     )
+
+
+def _point_name(run: Run, *, several: bool) -> str:
+    """Return a run's name and day, and its template where several are shown side by side."""
+    template = run.conditions.get("template") or "no template"
+    return "\n".join([run.name, *([template] if several else []), run.time[:10]])
 
 
 def published_beside(scored: Scored) -> list[PublishedScore]:
@@ -95,7 +102,7 @@ def own_score(scored: Scored) -> list[OwnScore]:
     first = scored.report.passed(1)
     if first is None:
         return []
-    return [OwnScore(scored.name, 100 * first.value, 100 * first.low, 100 * first.high)]
+    return [OwnScore(scored.name, 100 * first.value, 100 * first.low, 100 * first.high, scored.template)]
 
 
 def _headline(report: ScoreReport) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,10 @@ def compare(first: str, second: str, store: Path | None, as_json: bool) -> None:
 
     before, after = (_report(name, store or _DEFAULT_STORE) for name in (first, second))
     result = compared(before, after)
-    emit({**asdict(result), "judgement": result.conclusion}, as_json, _show_comparison)
+    templates = [report.conditions.template for report in (before, after)]
+    names = [None if template is None else f"{template.name} v{template.version}" for template in templates]
+    plain = {**asdict(result), "judgement": result.conclusion, "templates": names}
+    emit(plain, as_json, _show_comparison)
 
 
 def _report(name: str, store: Path) -> ScoreReport:
@@ -53,3 +56,6 @@ def _show_comparison(result: dict[str, Any]) -> None:
     click.echo(f"p = {result['p_value']:.3g} (McNemar, exact): {result['judgement']}")
     if result["differences"]:
         click.echo(f"note: scored under different conditions: {', '.join(result['differences'])}")
+    if "template" in result["differences"]:
+        first, second = (name or "none" for name in result["templates"])
+        click.echo(f"note: asked with template {first} and {second}: the difference is that of prompts, too")

@@ -46,7 +46,7 @@ class RunPage:
         training: losses, learning rate, speed and memory.
         figures: further plots.
         data: the result of preprocessing the training data.
-        own: the score, to be shown among the published ones.
+        own: the scores before and after training, to be shown among the published ones.
         published: published scores on the benchmark; empty if there are none.
         steps: every step in order.
         config: the whole configuration as YAML.

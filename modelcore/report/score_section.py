@@ -77,6 +77,7 @@ class OwnScore:
     percent: float
     low: float
     high: float
+    template: str
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,21 @@ def test_two_scores_are_compared_by_name_by_id_and_by_path(home: Path):
     assert "may well be chance" in run("compare", "before", "before")
 
 
+def test_different_templates_are_named_because_the_difference_is_theirs_too(home: Path):
+    rows = [{"task_id": f"T/{number}", "response": RIGHT} for number in range(8)]
+    write(home / "raw.jsonl", rows)
+    for template in ("base", "base-mbpp"):
+        options = ("--benchmark", "tiny.jsonl", "--name", template, "--output", template)
+        run("score", "raw.jsonl", "--template", template, *options)
+    assert json.loads(run("compare", "base", "base-mbpp", "--json"))["templates"] == [
+        "base v1",
+        "base-mbpp v1",
+    ]
+    assert "asked with template base v1 and base-mbpp v1" in run("compare", "base", "base-mbpp")
+    assert "asked with template none and base v1" in run("compare", "before", "base")
+    assert "template" not in run("compare", "before", "after")
+
+
 def test_scores_of_different_benchmarks_are_not_compared(home: Path):
     write(home / "other.jsonl", [problem(number) for number in range(2)])
     write(home / "two.jsonl", [{"task_id": f"T/{number}", "completion": RIGHT} for number in range(2)])

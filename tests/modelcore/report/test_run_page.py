@@ -58,7 +58,10 @@ DATA = DataSection(
     rows=[[TextSpan("trained", 3, HOSTILE)]],
 )
 COMPARISON = ComparisonSection("before", "after", ["T/0"], ["T/1"], 0.5, "may well be chance", ["isolation"])
-OWN, OTHERS = [OwnScore("mine", 92.5, 90.0, 95.0)], [PublishedScore("Other", 59.15, "greedy", "a paper")]
+OWN, OTHERS = (
+    [OwnScore("mine", 92.5, 90.0, 95.0, "base")],
+    [PublishedScore("Other", 59.15, "greedy", "a paper")],
+)
 
 LOSS = Figure("Loss", "<svg></svg>", "falls")
 TRAINING = TrainingSection([("training loss", "1.5")], [("a < b", "c & d")], [LOSS])
@@ -135,7 +138,7 @@ def test_score_contamination_history_and_comparison_are_on_the_page_of_an_evalua
     html = evaluation_page()
     assert html.index("<b>Warning:</b> asked &lt; otherwise") < html.index("0.925")
     texts = ("0.925", "2 of 100 share text.", "a &amp; b", "rises", "1 won", "1 lost", "may well be chance")
-    for text in (*texts, "isolation", "59.15", "92.5", "a paper"):
+    for text in (*texts, "isolation", "59.15", "92.5", "template base; see above", "a paper"):
         assert text in html
 
 
