@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from modelcore.config.evaluation import Generate
+from modelcore.store.store import Store
 from tasks import environment
 from tasks.environment import exported, key_of_environment
+from tasks.generate import RESPONSES, generate
+from tasks.step import Step
+from tasks.step_task import finished
+from tests.local_runs import PROBLEM
 
 
 def test_a_key_is_unchanged_by_variables_that_change_no_number() -> None:
@@ -26,3 +35,26 @@ def test_a_set_that_is_left_out_is_logged(
         "A": "1",
     }
     assert capsys.readouterr().err == ""
+
+
+def test_a_generations_variables_are_exported_recorded_and_keyed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def note(command: list[str], *, environment: dict[str, str], **_: object) -> None:
+        """Stand for the program: write what it would find in its environment."""
+        plan = json.loads(Path(command[-1]).read_text())
+        Path(plan["output"]).write_text(json.dumps(environment))
+
+    monkeypatch.setattr("tasks.generate.run_program", note)
+    (tmp_path / "problems.jsonl").write_text(json.dumps(PROBLEM) + "\n")
+    checkpoint = Step("merge", tmp_path, "digest", True, 0.0, 0, 0.0)
+    keys = set[str]()
+    for number, variables in enumerate(({}, {"GLOG_v": "3"}, {"GLOG_v": "2", "MS_X": "1"})):
+        config = Generate(benchmark=str(tmp_path / "problems.jsonl"), environment=variables)
+        store = Store(tmp_path / f"store{number}")
+        made = finished(generate.fn(store, checkpoint, config, 1))
+        (artifact,) = store.artifacts()
+        assert artifact.manifest.recorded["environment"] == variables
+        assert json.loads((made.path / RESPONSES).read_text()) == variables
+        keys.add(artifact.manifest.key)
+    assert len(keys) == 2  # GLOG_v changes no number, MS_X may

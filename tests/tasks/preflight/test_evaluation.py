@@ -26,6 +26,11 @@ def test_a_sharded_checkpoint_is_refused(runs: Runs) -> None:
         preflight(runs.read("evaluate", f"checkpoints=[{shards}]"))
 
 
+def test_a_shipped_model_is_named_as_in_a_download(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(runs.directory)
+    assert preflight(runs.read("evaluate", "checkpoints=[codellama-7b]")) == ()
+
+
 @pytest.mark.parametrize("kind", ["pipeline", "evaluate"])
 def test_a_prompt_longer_than_the_models_context_is_refused(kind: str, runs: Runs, tmp_path: Path) -> None:
     long = PROBLEM | {"prompt": f"def add(a, b):\n    # {'x' * CONTEXT}\n"}
