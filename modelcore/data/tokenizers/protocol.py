@@ -86,7 +86,8 @@ class Tokenizer(Protocol):
         """Return the text of `ids`.
 
         Args:
-            ids: token ids, each below `vocab_size`.
+            ids: token ids; one that the vocabulary does not have, as a model with more rows may generate,
+                adds no text.
             skip_special: omit special tokens.
             continues: the ids continue earlier text, so a leading space is kept (a sentencepiece vocabulary
                 drops it at the start of a text).

@@ -49,7 +49,7 @@ class SentencePieceTokenizer:
     ) -> None:
         self._processor = processor
         self._where = where
-        size = processor.get_piece_size()
+        size = self._size = processor.get_piece_size()
         own = {
             processor.id_to_piece(i): i
             for i in range(size)
@@ -136,7 +136,8 @@ class SentencePieceTokenizer:
     def decode(self, ids: Sequence[int], *, skip_special: bool = True, continues: bool = False) -> str:
         """See `protocol.Tokenizer.decode`; reverses `encode` segment by segment."""
         text = ""
-        for special, run in groupby(ids, key=lambda i: i in self.special_ids or i in self._added):
+        known = (i for i in ids if i < self._size or i in self._added)  # sentencepiece raises at others
+        for special, run in groupby(known, key=lambda i: i in self.special_ids or i in self._added):
             numbers = list(run)
             if special:
                 text += "".join(

@@ -30,6 +30,15 @@ def test_every_kind_decodes_to_the_original_text(any_directory: Path) -> None:
         assert tokenizer.decode(tokenizer.encode(TEXT, specials=specials), skip_special=False) == TEXT
 
 
+def test_an_id_that_the_vocabulary_does_not_have_adds_no_text(any_directory: Path) -> None:
+    """A model's embedding may have more rows than its tokenizer has tokens, and generate their ids."""
+    tokenizer = load_tokenizer(any_directory)
+    ids = tokenizer.encode("one two")
+    beyond = tokenizer.vocab_size + 7
+    assert tokenizer.decode([beyond, *ids[:1], beyond, beyond, *ids[1:], beyond]) == "one two"
+    assert tokenizer.decode([beyond], continues=True) == ""
+
+
 def test_a_batch_has_the_ids_of_its_texts_one_by_one(any_directory: Path) -> None:
     tokenizer = load_tokenizer(any_directory)
     texts = [TEXT, "", "a", " a", "\n\n"]
