@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from flows.cli.command import as_json, command_line, emit
+from flows.cli.configured_server import check_configured_server, one_line_outages
+from flows.cli.temporary_server import QUIET
 from flows.deployments import POOL, SLUG, Deployment, deployments, prefect_yaml
 from modelcore.errors import MindrailError, StepFailed
 
@@ -31,8 +33,6 @@ def deploy(as_json: bool) -> None:
     off. Schedules that are there stay as they are. MINDRAIL_HOME is the directory in which a worker runs; the
     current one if it is not set.
     """
-    from flows.cli.temporary_server import QUIET
-
     os.environ.update(QUIET)
     from prefect.settings import get_current_settings
 
@@ -42,10 +42,12 @@ def deploy(as_json: bool) -> None:
             where="PREFECT_API_URL",
             fix="start one with `prefect server start`, then export PREFECT_API_URL=http://127.0.0.1:4200/api",
         )
+    check_configured_server()
     every = deployments()
-    _create_pool()
-    _deploy()
-    created = _create_schedules(every)
+    with one_line_outages():
+        _create_pool()
+        _deploy()
+        created = _create_schedules(every)
     result = {"deployments": [one.full_name for one in every], "schedules_created": created}
     emit(result, as_json, _show)
 

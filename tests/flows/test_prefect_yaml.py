@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 from prefect import Flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
 from flows.cli.main import command_line
 from flows.deployments import Deployment, deployments, prefect_yaml
 from modelcore.config.reading import read_yaml
-from modelcore.errors import MindrailError
+from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.shipped import model_names
 from tests.paths import ROOT
 
@@ -79,12 +79,15 @@ def test_known_names_are_choices_of_the_form_and_other_texts_are_accepted() -> N
     assert "wizardcoder" in form["Generate"]["properties"]["template"]["enum"]
 
 
-def test_without_a_server_the_command_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
+def test_without_a_server_the_command_says_what_to_do() -> None:
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
-        done = CliRunner().invoke(command_line, ["deploy"])
-    assert isinstance(done.exception, MindrailError)
-    assert str(done.exception).startswith("PREFECT_API_URL: no Prefect server is configured; start one with")
+        refused = CliRunner().invoke(command_line, ["deploy"]).exception
+    assert isinstance(refused, MindrailError)
+    assert str(refused).startswith("PREFECT_API_URL: no Prefect server is configured; start one with")
+
+
+def test_a_server_that_does_not_answer_is_one_line() -> None:
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        failed = CliRunner().invoke(command_line, ["deploy"]).exception
+    assert isinstance(failed, StepFailed)
+    assert str(failed).startswith("http://127.0.0.1:9/api: no answer from the Prefect server")
