@@ -33,8 +33,8 @@ def _no(note: str) -> Counterpart:
 _SIZES = _no("sizes are read from the model's config.json")
 _TOKENS = _no("special tokens are the tokenizer's own, from the source's tokenizer files")
 _TOKENIZER = Counterpart("download.source", "the tokenizer's files lie beside the model's")
-_DEVICE = _no("set by MindSpore for the devices that are there; see the rank's environment")
-_GRAPH = _no("compiler settings are MindSpore's defaults; its environment variables still work")
+_DEVICE = _no("set for each rank when it starts; environment variables of ranks are launch.environment")
+_GRAPH = _no("compiler settings are MindSpore's defaults; its environment variables are launch.environment")
 _PROFILE = _no("MindSpore's profiler is not started; times per step are in logs/timings.jsonl of `launch`")
 _TUNING = _no("there is no automatic tuning; `mindrail layout` compares layouts by memory")
 _READER = _no("rows are read from the MindRecord as each step needs them")
@@ -178,6 +178,8 @@ MINDFORMERS: Mapping[str, Counterpart] = {
     "moe_config": _EXPERTS,
     "device_num": Counterpart("launch.world_size"),
     "worker_num": Counterpart("launch.world_size"),
+    "local_worker_num": Counterpart("launch.cluster.ranks_per_host"),
+    "cluster_time_out": Counterpart("launch.start_timeout"),
     # recomputing
     "recompute_config.recompute": Counterpart("parallel.recompute"),
     "recompute_config.select_recompute": _RECOMPUTE,
@@ -282,7 +284,7 @@ MINDFORMERS: Mapping[str, Counterpart] = {
     "model.model_config.attention_probs_dropout_prob": _no("leave it out: there is no dropout"),
     "model.model_config.bos_token_id": _TOKENS,
     "model.model_config.eos_token_id": _TOKENS,
-    "model.model_config.pad_token_id": _TOKENS,
+    "model.model_config.pad_token_id": Counterpart("preprocess.pad_id"),
     "model.model_config.eos_token": _TOKENS,
     "model.model_config.pad_token": _TOKENS,
     # tokenizer
