@@ -13,6 +13,7 @@ from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
 from modelcore.generation.plan import GenerationPlan
+from modelcore.launching.device_environment import has_ascend
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
@@ -50,7 +51,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
     prompts = [{"task_id": problem.task_id, "prompt": form.prompt(problem)} for problem in benchmark.problems]
 
     bos = begins_with_bos(checkpoint.path)
-    environment = exported(label, config.environment_set, config.environment)
+    environment = exported(label, config.environment_set, config.environment, ascend=has_ascend())
 
     def build(directory: Path, progress: Progress) -> None:
         (directory / _PROMPTS).write_text("".join(json.dumps(row) + "\n" for row in prompts))

@@ -15,6 +15,7 @@ from modelcore.config.runs import Training
 from modelcore.data.mindrecord.output import report_path, validation_path
 from modelcore.data.report import PreprocessReport
 from modelcore.errors import MindrailError
+from modelcore.launching.device_environment import trains_on_ascend
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
 from modelcore.store.store import Store
@@ -38,7 +39,9 @@ _CHECKPOINTS = "checkpoints/*/step_*"
 @step_task("launch")
 def launch(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
     """Train the shards on the rows; the output is every rank's trained shard and the metrics."""
-    environment = exported("launch", config.launch.environment_set, config.launch.environment)
+    options = config.launch
+    ascend = trains_on_ascend(options)
+    environment = exported("launch", options.environment_set, options.environment, ascend=ascend)
     return build_step(
         store,
         "launch",

@@ -10,14 +10,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modelcore.config.environment import ENVIRONMENT_SETS, MindSporeSet
+from modelcore.config.training import Launch
 from modelcore.errors import MindrailError
 
-__all__ = ["exported_environment", "has_ascend"]
+__all__ = ["exported_environment", "has_ascend", "trains_on_ascend"]
+
+
+_RAYS_ASCEND = "NPU"
 
 
 def has_ascend(devices: Path = Path("/dev")) -> bool:
     """Return whether the Ascend driver shows a device here, as its nodes /dev/davinci0, 1, …"""
     return any(devices.glob("davinci[0-9]*"))
+
+
+def trains_on_ascend(config: Launch) -> bool:
+    """Return whether the ranks get Ascend devices, of this host or (Ray's `NPU`) of a cluster's hosts."""
+    return has_ascend() or (config.cluster is not None and _RAYS_ASCEND in config.cluster.resources)
 
 
 def exported_environment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelcore.config.evaluation import Generate
 from modelcore.config.training import Launch
-from modelcore.launching.device_environment import exported_environment, has_ascend
+from modelcore.launching.device_environment import exported_environment, has_ascend, trains_on_ascend
 from tasks.preflight.directories import Directories
 from tasks.preflight.errors import key_named
 
@@ -17,5 +17,9 @@ def check_environment(config: Launch | Generate, _: Directories) -> None:
     Raises:
         MindrailError: it is.
     """
-    with key_named("launch" if isinstance(config, Launch) else "generate"):
-        exported_environment(config.environment_set, config.environment, ascend=has_ascend())
+    if isinstance(config, Launch):
+        key, ascend = "launch", trains_on_ascend(config)
+    else:
+        key, ascend = "generate", has_ascend()
+    with key_named(key):
+        exported_environment(config.environment_set, config.environment, ascend=ascend)

@@ -9,7 +9,6 @@ import pytest
 
 from modelcore.config.evaluation import Generate
 from modelcore.store.store import Store
-from tasks import environment
 from tasks.environment import exported, key_of_environment
 from tasks.generate import RESPONSES, generate
 from tasks.step import Step
@@ -23,17 +22,11 @@ def test_a_key_is_unchanged_by_variables_that_change_no_number() -> None:
     assert key_of_environment({"MS_X": "1", "GLOG_v": "3"}) == {"environment": {"MS_X": "1"}}
 
 
-def test_a_set_that_is_left_out_is_logged(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(environment, "has_ascend", lambda: False)
-    assert exported("launch", "deepseek-coder", {"A": "1"}) == {"A": "1"}
+def test_a_set_that_is_left_out_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exported("launch", "deepseek-coder", {"A": "1"}, ascend=False) == {"A": "1"}
     assert "launch: the variables of deepseek-coder are for Ascend" in capsys.readouterr().err
-    monkeypatch.setattr(environment, "has_ascend", lambda: True)
-    assert exported("launch", "deepseek-coder", {"A": "1"}) == {
-        "MS_DEV_RUNTIME_CONF": "inline:false",
-        "A": "1",
-    }
+    both = {"MS_DEV_RUNTIME_CONF": "inline:false", "A": "1"}
+    assert exported("launch", "deepseek-coder", {"A": "1"}, ascend=True) == both
     assert capsys.readouterr().err == ""
 
 

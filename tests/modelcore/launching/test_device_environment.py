@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from modelcore.config.reading import parse
+from modelcore.config.training import Launch
 from modelcore.errors import MindrailError
-from modelcore.launching.device_environment import exported_environment, has_ascend
+from modelcore.launching import device_environment
+from modelcore.launching.device_environment import exported_environment, has_ascend, trains_on_ascend
 
 
 def test_ascend_is_where_the_driver_shows_a_device(tmp_path: Path) -> None:
@@ -15,6 +18,14 @@ def test_ascend_is_where_the_driver_shows_a_device(tmp_path: Path) -> None:
     assert not has_ascend(tmp_path)
     (tmp_path / "davinci3").touch()
     assert has_ascend(tmp_path)
+
+
+def test_ranks_train_on_ascend_where_a_clusters_hosts_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_environment, "has_ascend", lambda: False)
+    hosts = {"hosts": 2, "ranks_per_host": 8}
+    assert not trains_on_ascend(parse({}, Launch))
+    assert not trains_on_ascend(parse({"cluster": hosts}, Launch))
+    assert trains_on_ascend(parse({"cluster": hosts | {"resources": {"NPU": 8.0}}}, Launch))
 
 
 def test_a_set_is_exported_on_ascend_and_own_variables_go_over_it() -> None:
