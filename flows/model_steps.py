@@ -88,7 +88,7 @@ def launch(shards: str, rows: str, config: Finetune) -> Step:
     for note in preflight(config, model=Path(shards), leave_out=(Preprocess,)):
         log(f"note: {note}")
     task = tasks.launch.launch.with_options(
-        retries=config.launch.retries, retry_delay_seconds=config.launch.retry_delay
+        retries=config.launch.step_retries, retry_delay_seconds=config.launch.retry_delay
     )
     return finished(task(artifacts, start, data, with_rows(config, data)))
 

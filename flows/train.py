@@ -70,9 +70,8 @@ def train(
     rows = recorder.record(preprocess(store, source, config.preprocess))
     config = with_rows(config, rows)
     shards = recorder.record(shard(store, start, config.parallel))
-    # On a cluster the job's driver starts it again itself: it knows which hosts are left.
     launch_with_retries = launch.with_options(
-        retries=0 if config.launch.cluster else config.launch.retries,
+        retries=config.launch.step_retries,
         retry_delay_seconds=config.launch.retry_delay,
     )
     trained = recorder.record(launch_with_retries(store, shards, rows, config))

@@ -153,6 +153,11 @@ class Launch(Section):
     environment: Variables = Field(default_factory=dict)
     cluster: Cluster | None = Field(None, description="Run the ranks on several hosts, through Ray")
 
+    @property
+    def step_retries(self) -> int:
+        """How often the whole step is tried again; a cluster's driver does it itself: it knows the hosts."""
+        return 0 if self.cluster else self.retries
+
     @field_validator("device_memory")
     @classmethod
     def _is_a_size(cls, text: str | None) -> str | None:

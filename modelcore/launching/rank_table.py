@@ -100,15 +100,21 @@ def rank_table_of_host(server_id: str, device_ips: Mapping[int, str]) -> RankTab
     return RankTable((Server(server_id, devices, {"host_nic_ip": "reserve"}),))
 
 
-def merge_rank_tables(tables: Sequence[RankTable]) -> RankTable:
-    """Return one table of all hosts in the order of the numbers in their ids (10.0.0.2 before 10.0.0.10).
+def merge_rank_tables(tables: Sequence[RankTable], *, sort: bool = True) -> RankTable:
+    """Return one table of all hosts.
 
     Ranks are numbered anew, from 0; within a host devices keep the order of their ranks.
+
+    Args:
+        tables: one of each host, or of several.
+        sort: order hosts by the numbers in their ids (10.0.0.2 before 10.0.0.10); else they stay as given.
 
     Raises:
         MindrailError: two tables have the same host or address.
     """
-    servers = sorted((server for table in tables for server in table.servers), key=_by_number)
+    servers = [server for table in tables for server in table.servers]
+    if sort:
+        servers.sort(key=_by_number)
     merged, rank = [], 0
     for server in servers:
         in_order = sorted(server.devices, key=lambda device: device.rank_id)

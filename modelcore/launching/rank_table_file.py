@@ -1,6 +1,8 @@
 """Reads, checks and writes the JSON of a rank table, as HCCL reads it.
 
-Format: CANN's "Rank table configuration", template version 1.0: every value a string.
+Format: CANN's "Rank table configuration", template version 1.0: every value a string. ModelArts'
+/user/config/jobstart_hccl.json is either that or an older form with groups of instances, without ranks; that
+one is read, too, and never written.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ def read_rank_table(path: Path) -> RankTable:
     """Read and check a rank table.
 
     Raises:
-        MindrailError: not JSON, a key missing or of another type, another version, not "completed", a server
-            count that is not the number of servers, or what `RankTable` refuses; naming file and key.
+        MindrailError: not JSON, a key missing or of another type, another version, not "completed", a count
+            that is not the number of what is listed, or what `RankTable` refuses; naming file and key.
     """
     raw = read_json_object(path)
     try:
@@ -49,12 +51,47 @@ def read_rank_table(path: Path) -> RankTable:
 
 
 def _from_json(raw: Any) -> RankTable:
+    if "group_list" in raw:
+        return _from_groups(raw)
     _expect("version", _get(raw, "version", str), _VERSION)
     _expect("status", _get(raw, "status", str), _READY)
-    servers = _get(raw, "server_list", list)
-    if (count := _number(raw, "server_count")) != len(servers):
-        raise MindrailError(f"server_count is {count}, but server_list has {len(servers)}")
+    servers = _counted(raw, "server_list", "server_count")
     return RankTable(tuple(_within(f"server_list[{i}]", _server, server) for i, server in enumerate(servers)))
+
+
+def _from_groups(raw: Any) -> RankTable:
+    """Read ModelArts' older form: ranks follow the numbers at the ends of the pods' names."""
+    _expect("status", _get(raw, "status", str), _READY)
+    groups = _counted(raw, "group_list", "group_count")
+    instances = [
+        instance
+        for i, group in enumerate(groups)
+        for instance in _within(
+            f"group_list[{i}]", lambda group: _counted(group, "instance_list", "instance_count"), group
+        )
+    ]
+    servers, rank = [], 0
+    for instance in sorted(instances, key=_pod_number):
+        devices = []
+        for device in _get(instance, "devices", list):
+            devices.append(Device(_number(device, "device_id"), _address(device, "device_ip"), rank))
+            rank += 1
+        servers.append(Server(_get(instance, "server_id", str), tuple(devices)))
+    return RankTable(tuple(servers))
+
+
+def _counted(raw: Any, key: str, count: str) -> list[Any]:
+    found: list[Any] = _get(raw, key, list)
+    if (number := _number(raw, count)) != len(found):
+        raise MindrailError(f"{count} is {number}, but {key} has {len(found)}")
+    return found
+
+
+def _pod_number(instance: Any) -> int:
+    name = _get(instance, "pod_name", str)
+    if not (match := re.search(r"(\d{1,9})$", name, re.ASCII)):
+        raise MindrailError(f"{name!r} does not end with the number of the instance", where="pod_name")
+    return int(match[1])
 
 
 def _server(raw: Any) -> Server:

@@ -50,7 +50,9 @@ def _train(plan: TrainPlan, until: int | None) -> None:
 
     rank = int(os.environ.get("RANK_ID", "0"))
     if plan.layout.world_size > 1:
-        plan.layout.check_world_size(int(os.environ.get("MS_WORKER_NUM", "1")))
+        # MS_WORKER_NUM with a scheduler, RANK_SIZE alone with a rank table.
+        ranks = os.environ.get("MS_WORKER_NUM", os.environ.get("RANK_SIZE", "1"))
+        plan.layout.check_world_size(int(ranks))
         init()
     Job(plan, rank, _progress()).run(until)
 
