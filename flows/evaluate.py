@@ -18,6 +18,7 @@ from tasks.preflight import preflight
 from tasks.scored import Scored, score_checkpoint
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
+from tasks.templates import own_generation
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -44,18 +45,19 @@ def evaluate(config: Evaluate) -> Evaluation:
     preflight(config)
     checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
     several = len(checkpoints) > 1
+    wholes = [whole_mindspore(store, checkpoint, config) for checkpoint in checkpoints]
     scores = tuple(
         score_checkpoint(
             store,
-            whole_mindspore(store, checkpoint, config),
-            config.generate,
+            whole,
+            own_generation(config.generate, store, whole.path),
             config.score,
             seed=config.seed,
             name=f"{config.name}: {short_name(checkpoint)}" if several else config.name,
             recorder=recorder,
             suffix=f" ({number})" if several else "",
         )
-        for number, checkpoint in enumerate(checkpoints, 1)
+        for number, (checkpoint, whole) in enumerate(zip(checkpoints, wholes, strict=True), 1)
     )
     page = evaluation_report(store, config, scores, recorder)
     return Evaluation(config.name, recorder.steps, scores, recorder.seconds, page)

@@ -9,13 +9,12 @@ from pathlib import Path
 from modelcore.data.mindrecord.output import report_path
 from modelcore.data.report import PreprocessReport
 from modelcore.models.shipped import shipped_models
-from modelcore.store.lineage import ancestors
-from modelcore.store.manifest import Manifest
 from modelcore.store.store import Artifact, Store
+from tasks.ancestry import line_of, rows_of, source_of
 from tasks.preprocess import rows_file
 from tasks.step import Step
 
-__all__ = ["Origin", "origin_of", "row_format_of"]
+__all__ = ["Origin", "origin_of"]
 
 
 @dataclass(frozen=True)
@@ -34,32 +33,8 @@ class Origin:
 
 def origin_of(store: Store, checkpoint: Step) -> Origin:
     """Return where a checkpoint comes from, as far as the manifests in the store say."""
-    manifest = Manifest.read(checkpoint.path)
-    if manifest is None:
-        return Origin("", "")
-    line = [Artifact(checkpoint.path, manifest), *ancestors(store, manifest)]
-    return Origin(_model(line), _data(line))
-
-
-def row_format_of(store: Store, checkpoint: Step) -> str | None:
-    """Return the format of the rows that a checkpoint was trained on; None if it was not trained here."""
-    manifest = Manifest.read(checkpoint.path)
-    rows = None if manifest is None else _rows(ancestors(store, manifest))
-    return None if rows is None else rows.manifest.parameters.get("format")
-
-
-def _rows(line: Sequence[Artifact]) -> Artifact | None:
-    return next((artifact for artifact in line if artifact.manifest.step == "preprocess"), None)
-
-
-def _model(line: Sequence[Artifact]) -> str:
-    """Return the source of the nearest download, else of the nearest conversion of an outside directory."""
-    for step in ("download", "convert"):
-        for artifact in line:
-            if artifact.manifest.step == step:
-                parameters = artifact.manifest.parameters
-                return _named(str(artifact.manifest.recorded.get("source", parameters.get("source", ""))))
-    return ""
+    line = line_of(store, checkpoint.path)
+    return Origin(_named(source_of(line)), _data(line))
 
 
 def _named(source: str) -> str:
@@ -71,7 +46,7 @@ def _named(source: str) -> str:
 
 
 def _data(line: Sequence[Artifact]) -> str:
-    rows = _rows(line)
+    rows = rows_of(line)
     if rows is None:
         return ""
     name = Path(str(rows.manifest.recorded.get("input", "data"))).name

@@ -11,11 +11,12 @@ from modelcore.evaluation.history import HISTORY, Run, append_run, run_of
 from modelcore.evaluation.report import ScoreReport, read_report
 from modelcore.store.manifest import Manifest
 from modelcore.store.store import Store
+from tasks.ancestry import line_of, row_format_of
 from tasks.contamination import Contamination, contamination_of
 from tasks.extract import extract
 from tasks.generate import generate
 from tasks.log import warn
-from tasks.origin import origin_of, row_format_of
+from tasks.origin import origin_of
 from tasks.score import score
 from tasks.step import Step
 from tasks.step_recorder import StepRecorder
@@ -104,7 +105,7 @@ def score_checkpoint(
         data=origin.data,
     )
     append_run(store.root / HISTORY, run)
-    rows = row_format_of(store, checkpoint)
+    rows = row_format_of(line_of(store, checkpoint.path))
     warning = None if rows is None else prompt_mismatch(generation.template_name, rows)
     if warning is not None:
         warn(f"{name}: {warning}")

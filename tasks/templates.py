@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from modelcore.config.evaluation import TEMPLATES_OF_ROWS, Generate, TemplateName
 from modelcore.config.runs import Pipeline
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.models.shipped import published_model
+from modelcore.store.store import Store
+from tasks.ancestry import line_of, row_format_of, source_of
 
-__all__ = ["baseline_generation", "prompt_mismatch", "template_notes"]
+__all__ = ["baseline_generation", "own_generation", "prompt_mismatch", "template_notes"]
 
 
 def baseline_generation(config: Pipeline) -> Generate:
@@ -19,8 +23,28 @@ def baseline_generation(config: Pipeline) -> Generate:
     Raises:
         MindrailError: the benchmark cannot be read.
     """
-    template = config.baseline_template or _own_template(config)
-    return config.generate.model_copy(update={"template": template})
+    model, after = published_model(config.download.source), config.generate.template_name
+    stays_base = model is not None and model.template == "base" and after in TEMPLATES_OF_ROWS["text"]
+    template: TemplateName = after if model is None or stays_base else _on(config.generate, model.template)
+    return config.generate.model_copy(update={"template": config.baseline_template or template})
+
+
+def own_generation(config: Generate, store: Store, checkpoint: Path) -> Generate:
+    """Return how an evaluation asks a checkpoint: with its own template, if none is chosen for all.
+
+    That is the template of the rows it was trained on here, or else the one that it was published with if it
+    is a shipped model; `base` for a checkpoint of which the store knows neither.
+
+    Raises:
+        MindrailError: the benchmark cannot be read.
+    """
+    if config.template is not None:
+        return config
+    line = line_of(store, checkpoint)
+    model = published_model(source_of(line))
+    own: TemplateName = "base" if model is None else model.template
+    fitting = TEMPLATES_OF_ROWS.get(row_format_of(line) or "", (own,))
+    return config.model_copy(update={"template": _on(config, fitting[0])})
 
 
 def prompt_mismatch(template: str, rows: str) -> str | None:
@@ -53,18 +77,8 @@ def template_notes(config: Pipeline) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _own_template(config: Pipeline) -> TemplateName:
-    """Return the template that the model was published with, if it is shipped, else that of `generate`."""
-    model, after = published_model(config.download.source), config.generate.template_name
-    if model is None:
-        return after
-    if model.template != "base":
-        return model.template
-    if after in TEMPLATES_OF_ROWS["text"]:
-        return after
-    return "base-mbpp" if _is_mbpp(config.generate.benchmark) else "base"
-
-
-def _is_mbpp(benchmark: str) -> bool:
-    """Return whether the problems are MBPP's, whose answers begin where `base` would stop."""
-    return load_benchmark(benchmark).problems[0].task_id.startswith("MBPP/")
+def _on(config: Generate, template: TemplateName) -> TemplateName:
+    """Return a template for the benchmark: `base` would cut an answer to MBPP after its first function."""
+    if template != "base" or not load_benchmark(config.benchmark).problems[0].task_id.startswith("MBPP/"):
+        return template
+    return "base-mbpp"

@@ -13,8 +13,6 @@ from flows.cli.runs import read_run
 from flows.cli.section_options import option_of
 from modelcore.config.evaluation import Generate
 from modelcore.config.runs import Evaluate
-from modelcore.errors import MindrailError
-from modelcore.models.shipped import shipped_models
 from modelcore.versions import check_versions
 
 if TYPE_CHECKING:
@@ -56,12 +54,11 @@ def evaluate(
 
     A checkpoint is a directory (MindSpore's or Hugging Face's), a model of `mindrail models`,
     hf://owner/name, `newest` (trained checkpoint of the store) or `newest:DIRECTORY`; without any, those
-    of the configuration are meant. A model of `mindrail models` is asked with its own template, unless
-    --template or --config names another. What was done before is not done again. Scores gather in the
-    store's history: see `results`.
+    of the configuration are meant. Each is asked with its own template, unless --template or --config names
+    one: that of the rows it was trained on here, or the one that a model of `mindrail models` was published
+    with, or else base. What was done before is not done again. Scores gather in the store's history: see
+    `results`.
     """
-    if template is None and config == DEFAULT:
-        template = _own_template(checkpoints)
     values = {
         "checkpoints": list(checkpoints) or None,
         "generate.benchmark": benchmark,
@@ -81,26 +78,6 @@ def evaluate(
         wait_until_up()
         finished = evaluate_flow(run)
     emit(_as_plain(finished), as_json, _show)
-
-
-def _own_template(checkpoints: tuple[str, ...]) -> str | None:
-    """Return the template of the shipped models named, None if one of the checkpoints is something else.
-
-    Raises:
-        MindrailError: they have different templates.
-    """
-    shipped = shipped_models()
-    if not checkpoints or any(name not in shipped or Path(name).exists() for name in checkpoints):
-        return None
-    templates = {name: shipped[name].template for name in checkpoints}
-    if len(set(templates.values())) > 1:
-        each = ", ".join(f"{name}: {template}" for name, template in templates.items())
-        raise MindrailError(
-            f"the models have different templates ({each})",
-            where="template",
-            fix="give one with --template, or evaluate them one by one",
-        )
-    return templates[checkpoints[0]]
 
 
 def _as_plain(evaluation: Evaluation) -> dict[str, Any]:

@@ -83,8 +83,8 @@ class Generate(Decoding):
     template: TemplateName | None = Field(
         None,
         description=(
-            "Prompt template, and the answer extractor that goes with it; by default, that of "
-            "preprocess.format in a pipeline, and base in an evaluation"
+            "Prompt template, and the answer extractor that goes with it; by default, that of the rows the "
+            "model is trained on or, for a model of `mindrail models`, the one it was published with"
         ),
     )
     environment_set: MindSporeSet | None = Field(

@@ -17,7 +17,7 @@ from tasks.named_checkpoint import check_whole, named_checkpoint
 from tasks.preflight.directories import Directories
 from tasks.preflight.errors import key_named
 from tasks.preflight.source import check_source
-from tasks.templates import baseline_generation, template_notes
+from tasks.templates import baseline_generation, own_generation, template_notes
 
 __all__ = ["check_baseline", "check_checkpoints", "check_isolation", "check_questions"]
 
@@ -74,4 +74,5 @@ def check_checkpoints(config: Evaluate, directories: Directories) -> None:
                 check_source(Download(source=name))
             else:
                 check_whole(directory)
-                check_questions(config.generate, Directories(directories.store, directory))
+                generation = own_generation(config.generate, store, directory)
+                check_questions(generation, Directories(directories.store, directory))

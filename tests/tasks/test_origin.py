@@ -11,7 +11,7 @@ import pytest
 from modelcore.data.preprocess import preprocess
 from modelcore.store.store import Store
 from tasks.inputs import input_step
-from tasks.origin import Origin, origin_of, row_format_of
+from tasks.origin import Origin, origin_of
 from tests.byte_vocabulary import write_byte_vocabulary
 
 ADDRESS = "hf://codellama/CodeLlama-7b-hf"
@@ -82,14 +82,3 @@ def test_of_a_directory_that_is_no_artifact_only_its_path_is_known(store: Store,
     assert origin_of(store, input_step(store, str(tmp_path / "own"), key="")) == Origin("", "")
     add(store, "convert", recorded={"source": str(tmp_path / "own")})
     assert origin(store, "convert").model == str(tmp_path / "own")
-
-
-def test_a_checkpoint_trained_here_is_known_by_the_format_of_its_rows(store: Store) -> None:
-    start = add(store, "convert", add(store, "download"))
-    rows = add(store, "preprocess", parameters={"format": "deepseek"})
-    add(store, "merge", add(store, "launch", start, rows))
-    formats = {
-        artifact.manifest.step: row_format_of(store, input_step(store, str(artifact.path), key=""))
-        for artifact in store.artifacts()
-    }
-    assert (formats["merge"], formats["convert"]) == ("deepseek", None)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from modelcore.config.evaluation import Generate
 from modelcore.config.reading import parse
 from modelcore.config.runs import Evaluate, Pipeline
 from modelcore.evaluation.benchmarks import load_benchmark
-from tasks.templates import baseline_generation, prompt_mismatch, template_notes
+from modelcore.store.store import Store
+from tasks.templates import baseline_generation, own_generation, prompt_mismatch, template_notes
 from tests.local_runs import PROBLEM
 from tests.modelcore.evaluation.small_mbpp import ROWS
 
@@ -75,7 +77,7 @@ def test_the_baselines_own_template_goes_first() -> None:
     assert baseline_generation(pipeline(baseline_template="alpaca")).template == "alpaca"
 
 
-def test_a_base_model_is_not_asked_mbpp_with_stops_that_cut_every_answer(tmp_path: Path) -> None:
+def test_a_base_model_is_asked_mbpp_with_the_stops_for_it(tmp_path: Path) -> None:
     rows = tmp_path / "mbpp.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     assert load_benchmark(rows).problems[0].task_id.startswith("MBPP/")
@@ -108,3 +110,35 @@ def test_different_templates_before_and_after_are_named() -> None:
     assert template_notes(pipeline()) == (line,)
     assert template_notes(pipeline(baseline=False)) == ()
     assert template_notes(pipeline(baseline_template="codellama-instruct")) == ()
+
+
+def artifact(store: Store, step: str, *inputs: str, **parameters: str) -> tuple[Path, str]:
+    """Build a step's artifact, and return its directory and digest."""
+    made = store.build(
+        step,
+        lambda directory: (directory / "contents").write_text(f"{step} {parameters}"),
+        version=1,
+        inputs={str(number): digest for number, digest in enumerate(inputs)},
+        parameters=parameters,
+    ).artifact
+    return made.path, made.digest
+
+
+def test_an_evaluation_asks_each_checkpoint_as_it_was_trained(tmp_path: Path) -> None:
+    store, generate = Store(tmp_path / "store"), Generate(benchmark="humaneval")
+    _, source = artifact(store, "download", source="hf://codellama/CodeLlama-7b-Instruct-hf")
+    start, converted = artifact(store, "convert", source)
+    _, rows = artifact(store, "preprocess", format="deepseek")
+    trained, _ = artifact(store, "merge", converted, rows)
+    unknown, _ = artifact(store, "convert", artifact(store, "download", source="hf://owner/name")[1])
+    (tmp_path / "plain").mkdir()
+    places = {"trained": trained, "start": start, "unknown": unknown, "plain": tmp_path / "plain"}
+    templates = {name: own_generation(generate, store, path).template for name, path in places.items()}
+    assert templates == {
+        "trained": "deepseek",
+        "start": "codellama-instruct",
+        "unknown": "base",
+        "plain": "base",
+    }
+    chosen = Generate(benchmark="humaneval", template="alpaca")
+    assert all(own_generation(chosen, store, path) == chosen for path in places.values())

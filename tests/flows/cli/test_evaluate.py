@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from flows.cli import evaluate as command
-from flows.cli.main import command_line
 from modelcore.errors import MindrailError
 from modelcore.store.store import Store
 from tasks.named_checkpoint import named_checkpoint
@@ -34,18 +31,3 @@ def test_what_is_neither_is_refused_by_name(tmp_path: Path, name: str, fix: str)
     assert (
         str(refused.value) == f"{name}: there is no such file or directory, and no model of that name; {fix}"
     )
-
-
-def test_a_shipped_model_is_asked_with_its_own_template(tmp_path: Path) -> None:
-    assert command._own_template(("codellama-7b-instruct",)) == "codellama-instruct"
-    assert command._own_template(("codellama-7b", "codellama-13b")) == "base"
-    assert command._own_template(("codellama-7b-instruct", "newest")) is None
-    assert command._own_template(()) is None
-
-
-def test_models_with_different_templates_are_not_asked_with_one_of_them(tmp_path: Path) -> None:
-    arguments = ["evaluate", "codellama-7b", "codellama-7b-instruct", "--store", str(tmp_path)]
-    with pytest.raises(
-        MindrailError, match="codellama-7b-instruct: codellama-instruct.*give one with --template"
-    ):
-        CliRunner().invoke(command_line, arguments, catch_exceptions=False)
