@@ -1,6 +1,6 @@
 """The two errors that a user may see, and what each means for exit codes and retries.
 
-A bug is neither: its own exception is raised and keeps its traceback.
+A bug is neither: its own exception is raised; the command writes its traceback into a file and names that.
 """
 
 from __future__ import annotations

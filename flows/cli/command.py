@@ -1,27 +1,40 @@
 """The `mindrail` command: reads arguments, runs a flow or asks modelcore, prints the result.
 
-Every command prints its result on stdout, as one JSON object with `--json`, and everything else on
-stderr. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted. MindSpore, torch and Prefect are
-imported by the commands that need them, so that `--help` answers at once.
+Every command prints its result on stdout, as one JSON object with `--json`, and everything else on stderr.
+Exit codes: 0 done, 1 failed or a bug, whose traceback is in a file, 2 bad input, 130 interrupted.
+MindSpore, torch and Prefect are imported by the commands that need them, so that `--help` answers at once.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from modelcore.errors import MindrailError
+from flows.cli.bug_report import write_bug_report
+from modelcore.errors import MindrailError, one_line
 
 __all__ = ["command_line", "main"]
 
 INTERRUPTED = 130
+BUG = 1
+_PATH_ERRORS = {
+    errno.EACCES,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else."
@@ -57,6 +70,8 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except Exception as error:  # noqa: BLE001  the command still ends with one line
+        code = _ended_by(error)
     sys.exit(code)
 
 
@@ -68,7 +83,20 @@ def emit(result: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]],
         show(result)
 
 
+def _ended_by(error: Exception) -> int:
+    """Say in one line that a path was no good or that this is a bug; return the exit code."""
+    if isinstance(error, OSError) and error.errno in _PATH_ERRORS and error.filename is not None:
+        return _failed(f"{error.filename}: {error.strerror}", MindrailError.exit_code)
+    try:
+        where = f"the report is in {write_bug_report(error)}"
+    except OSError as unwritable:
+        traceback.print_exception(error)
+        where = f"its report could not be written ({unwritable.strerror})"
+    return _failed(f"a bug in mindrail ({type(error).__name__}); {where}; please send it to us", BUG)
+
+
 def _failed(line: str, code: int) -> int:
+    line = one_line(line)
     click.echo(f"mindrail: {line}", err=True)
     if "--json" in sys.argv:
         click.echo(json.dumps({"error": line, "exit_code": code}))

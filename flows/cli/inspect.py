@@ -37,13 +37,13 @@ def inspect(path: Path, every: bool, as_json: bool) -> None:
 
 
 def _show(result: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
-    click.echo(f"{result['path']}: {result['what']}\n")
+    click.echo(one_line(f"{result['path']}: {result['what']}") + "\n")
     if rows:
         click.echo("\n".join(_table(rows)) + "\n")
     for key, value in result["totals"].items():
         click.echo(f"{key:<19} {in_words(key, value)}")
     for note in result["notes"]:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {one_line(note)}")
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -65,7 +65,7 @@ def in_words(key: str, value: Any) -> str:
     if key == "elements":
         return f"{value:,}"
     if isinstance(value, (tuple, list)):
-        return " × ".join(map(str, value)) or "scalar"
+        return one_line(" × ".join(map(str, value))) or "scalar"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
+        return ", ".join(one_line(f"{name} {one}") for name, one in value.items())
     return one_line(str(value))

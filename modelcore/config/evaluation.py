@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
-from modelcore.config.section import NonNegativeFloat, PositiveFloat, PositiveInt, Section, suggest
+from modelcore.config.section import NonNegativeFloat, PositiveInt, Section, suggest
 
 __all__ = ["TEMPLATES_OF_ROWS", "BenchmarkName", "Decoding", "Generate", "Isolation", "Score", "TemplateName"]
 
@@ -101,14 +101,16 @@ class Generate(Decoding):
 class Score(Section):
     """How answers are executed and counted."""
 
-    k: Annotated[list[PositiveInt], Field(min_length=1)] = Field(
+    k: Annotated[list[Annotated[int, Field(ge=1, le=1_000_000)]], Field(min_length=1)] = Field(
         default_factory=lambda: [1], description="The k of pass@k"
     )
-    workers: PositiveInt | None = Field(
+    workers: Annotated[int, Field(ge=1, le=1024)] | None = Field(
         None, description="Answers executed side by side; by default one per core"
     )
-    timeout: PositiveFloat = Field(TIMEOUT, description="Seconds that an answer may take")
-    memory_mb: PositiveInt = Field(MEMORY_MB, description="Memory that an answer may take, in MiB")
+    timeout: float = Field(
+        TIMEOUT, gt=0, le=86_400, allow_inf_nan=False, description="Seconds that an answer may take"
+    )
+    memory_mb: int = Field(MEMORY_MB, ge=16, le=1 << 20, description="Memory that an answer may take, in MiB")
     require_isolation: Isolation | None = Field(
         None, description="Refuse to execute anything with less isolation than this"
     )

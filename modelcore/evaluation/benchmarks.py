@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import importlib.util
 import os
+import re
 import textwrap
 import warnings
 import zlib
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelcore.boundary.files import read_file, status
 from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.errors import MindrailError
 
@@ -29,6 +31,10 @@ BENCHMARKS = "MINDRAIL_BENCHMARKS"
 """The environment variable that names the directory of mbpp.jsonl; by default, the current directory."""
 
 _MBPP_FIELDS = ("text", "code", "test_list")
+_LARGEST = 64 << 20  # bytes of a file, uncompressed; HumanEval+ has 35 million
+_LONGEST_SOURCE = 1 << 20  # characters of a test or a solution
+_RANGE = re.compile("([0-9]{1,9})-([0-9]{1,9})")
+_TASK_NUMBER = re.compile("(?:^|/)(0|[1-9][0-9]{0,8})$")
 
 
 @dataclass(frozen=True)
@@ -119,17 +125,17 @@ def _humaneval_file() -> Path:
 
 
 def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise MindrailError(
-            "no such file", where=path, fix="give `humaneval` or the path of a JSON lines file"
-        )
-    content = path.read_bytes()
+    status(path)
     if path.suffix != ".gz":
-        return content
+        return read_file(path, _LARGEST)
     try:
-        return gzip.decompress(content)
+        with gzip.open(path) as file:
+            content = file.read(_LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise MindrailError(f"truncated or invalid gzip file ({error})", where=path) from error
+    if len(content) > _LARGEST:
+        raise MindrailError(f"unpacks to more than {_LARGEST >> 20} MiB", where=path)
+    return content
 
 
 def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -170,10 +176,9 @@ def _from_mbpp(row: dict[str, Any], where: str) -> Problem:
     The prompt is that of InCoder and the BigCode evaluation harness. The modules that the reference solution
     imports are imported for the tests too, because some of them use these.
     """
-    code = row["code"].replace("\r\n", "\n")
-    asserts = [line.strip().replace("\r\n", "\n") for line in row["test_list"]]
-    setup = (row.get("test_setup_code") or "").replace("\r\n", "\n")
-    body = "\n".join([setup, *asserts])
+    fields = _mbpp_fields(row, where)
+    code, asserts = fields.code, fields.tests
+    body = "\n".join([fields.setup, *asserts])
     try:
         solution, tests = _parsed(code), _parsed(body)
     except SyntaxError as error:
@@ -182,17 +187,52 @@ def _from_mbpp(row: dict[str, Any], where: str) -> Problem:
     entry_point = _first_called(solution, tests, where)
     body = textwrap.indent(f"{entry_point} = candidate\n{body}", "    ")
     test = "\n".join([*imports, "", "def check(candidate):", body, ""])
-    prompt = f'"""\n{row["text"]}\n{asserts[0]}\n"""\n'
-    problem = Problem(f"MBPP/{row['task_id']}", prompt, entry_point, test, code)
+    prompt = f'"""\n{fields.text}\n{asserts[0]}\n"""\n'
+    problem = Problem(f"MBPP/{fields.task_id}", prompt, entry_point, test, code)
     _check_test(problem, where)
     return problem
 
 
+@dataclass(frozen=True)
+class _MbppFields:
+    """The fields of an MBPP row, line ends as Python's."""
+
+    task_id: str
+    text: str
+    code: str
+    tests: list[str]
+    setup: str
+
+
+def _mbpp_fields(row: dict[str, Any], where: str) -> _MbppFields:
+    task_id, tests = row.get("task_id"), row["test_list"]
+    if type(task_id) not in (int, str):
+        raise MindrailError(f"task_id is {task_id!r}, not a number or text", where=where)
+    if not isinstance(tests, list) or not tests or not all(isinstance(line, str) for line in tests):
+        raise MindrailError("test_list is not a list of texts", where=where)
+    setup = row.get("test_setup_code") or ""
+    for field, value in (("text", row["text"]), ("code", row["code"]), ("test_setup_code", setup)):
+        if not isinstance(value, str):
+            raise MindrailError(f"{field} is {value!r}, not text", where=where)
+    lines = [line.strip().replace("\r\n", "\n") for line in tests]
+    code, setup = row["code"].replace("\r\n", "\n"), setup.replace("\r\n", "\n")
+    return _MbppFields(str(task_id), row["text"], code, lines, setup)
+
+
 def _parsed(source: str) -> ast.Module:
-    """Parse without warnings: many of MBPP's solutions have invalid escape sequences."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
+    """Parse without warnings: many of MBPP's solutions have invalid escape sequences.
+
+    Raises:
+        SyntaxError: it is not Python, or too long or too deep for Python's parser.
+    """
+    if len(source) > _LONGEST_SOURCE:
+        raise SyntaxError(f"{len(source)} characters; at most {_LONGEST_SOURCE} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (ValueError, RecursionError, MemoryError) as error:  # a null character; nested too deeply
+        raise SyntaxError(str(error) or "nested too deeply") from error
 
 
 def _first_called(solution: ast.Module, tests: ast.Module, where: str) -> str:
@@ -208,7 +248,7 @@ def _first_called(solution: ast.Module, tests: ast.Module, where: str) -> str:
 def _check_test(problem: Problem, where: str) -> None:
     try:
         test = _parsed(problem.test)
-    except (SyntaxError, ValueError) as error:
+    except SyntaxError as error:
         raise MindrailError(
             f"the test of {problem.task_id} does not compile ({error})", where=where
         ) from error
@@ -217,16 +257,21 @@ def _check_test(problem: Problem, where: str) -> None:
 
 
 def _selected(problems: tuple[Problem, ...], numbers: str, where: str) -> tuple[Problem, ...]:
-    first, _, last = numbers.partition("-")
-    if not (first.isdigit() and last.isdigit()):
+    match = _RANGE.fullmatch(numbers)
+    if match is None:
         raise MindrailError(
             "the part after `:` is not a range", where=where, fix="write first-last, e.g. mbpp.jsonl:11-510"
         )
-    wanted = set(map(str, range(int(first), int(last) + 1)))
-    selected = tuple(p for p in problems if p.task_id.rpartition("/")[2] in wanted)
+    wanted = range(int(match[1]), int(match[2]) + 1)
+    selected = tuple(p for p in problems if _number(p.task_id) in wanted)
     if not selected:
         raise MindrailError("no problem has a number in this range", where=where)
     return selected
+
+
+def _number(task_id: str) -> int | None:
+    match = _TASK_NUMBER.search(task_id)
+    return int(match[1]) if match else None
 
 
 def _check_unique(problems: tuple[Problem, ...], path: Path) -> None:

@@ -7,6 +7,7 @@ in the history is not added again. The full reports stay where they were written
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from modelcore.store.disk import make_directory
 from modelcore.store.journal import append_once, read_lines
 from modelcore.store.manifest import as_plain
 
-__all__ = ["HISTORY", "History", "Run", "append_run", "find_run", "read_history", "run_of"]
+__all__ = ["HISTORY", "History", "Run", "append_run", "check_history", "find_run", "read_history", "run_of"]
 
 HISTORY = "history.jsonl"
 """The file's name in a store."""
@@ -26,6 +27,7 @@ HISTORY = "history.jsonl"
 _ID_LENGTH = 10
 _SHORTEST_PREFIX = 4
 _SHOWN_RUNS = 5
+_LARGEST = 64 << 20  # bytes; a run has about 1,000
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,37 @@ def run_of(
 
 def append_run(history: Path, run: Run) -> bool:
     """Add a run to the history file, which is created if necessary; return whether it was new."""
-    make_directory(history.parent)
+    check_history(history)
     return append_once(history, as_plain(asdict(run)), is_same=lambda row: _id_of(row) == run.id)
 
 
+def check_history(history: Path) -> None:
+    """Check, before work, that runs can be added to the history file; make its directory.
+
+    Raises:
+        MindrailError: its directory cannot be made or written in, or it is no file of a sensible size.
+    """
+    make_directory(history.parent)
+    _check_file(history)
+
+
+def _check_file(history: Path) -> None:
+    """Refuse what is there and is no history: it is read whole."""
+    if not history.exists():
+        return
+    if not history.is_file():
+        raise MindrailError("not a file, so no scores can be in it", where=history, fix="move it away")
+    if (size := history.stat().st_size) > _LARGEST:
+        raise MindrailError(f"{size} bytes; at most {_LARGEST} are read", where=history, fix="move it away")
+
+
 def read_history(history: Path) -> History:
-    """Read the history; it is empty if there is no file."""
+    """Read the history; it is empty if there is no file.
+
+    Raises:
+        MindrailError: it is a directory, or too large.
+    """
+    _check_file(history)
     rows, unreadable = read_lines(history)
     runs = tuple(run for run in map(_run, rows) if run is not None)
     return History(runs, unreadable + len(rows) - len(runs))
@@ -158,6 +185,10 @@ def _run(row: Any) -> Run | None:
     """Return the run in a record, or None if it is not one."""
     try:
         scores = {str(k): (float(a), float(b), float(c)) for k, (a, b, c) in row["pass_at_k"].items()}
-        return Run(**{**row, "pass_at_k": scores})
-    except (ValueError, TypeError, KeyError, AttributeError):
+        run = Run(**{**row, "pass_at_k": scores})
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
+    texts = (run.id, run.name, run.time, run.checkpoint, run.benchmark, run.benchmark_digest, run.report)
+    are_texts = all(isinstance(text, str) for text in (*texts, run.model, run.data))
+    are_finite = all(math.isfinite(number) for score in scores.values() for number in score)
+    return run if are_texts and are_finite and isinstance(run.conditions, dict) else None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from modelcore.boundary.files import status
 from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark, Problem
@@ -24,7 +25,7 @@ from modelcore.evaluation.templates import Template
 
 __all__ = ["SampleFormat", "Summary", "extract_samples", "read_rows", "summarize", "template_of"]
 
-_LINE_BYTES = 64 << 20
+_LINE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, row).
 
     Raises:
-        MindrailError: there is no such file, or a line is not a JSON object or is longer than 64 MiB.
+        MindrailError: there is no such file, or a line is not a JSON object or is longer than 16 MiB.
     """
     with _open(path) as file:
         for number, line in _lines(file, path):
@@ -175,6 +176,7 @@ def template_of(path: Path) -> str | None:
 
 
 def _open(path: Path) -> BinaryIO:
+    status(path)
     if not path.is_file():
         raise MindrailError("no such file", where=path)
     return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")

@@ -16,7 +16,7 @@ def key(section: type[Section], name: str) -> Key:
 
 
 def test_bounds_of_a_number_that_may_be_left_out_are_found() -> None:
-    assert key(Score, "workers").bounds == Bounds(lowest=1)
+    assert key(Score, "workers").bounds == Bounds(lowest=1, highest=1024)
     assert key(Score, "workers").kind is int and key(Score, "workers").default is None
     assert key(Train, "learning_rate").bounds == Bounds(lowest=0, lowest_open=True)
     assert str(key(Train, "beta1").bounds) == "≥ 0, < 1"
@@ -28,7 +28,7 @@ def test_choices_of_a_key_that_may_be_left_out_are_found() -> None:
 
 def test_a_list_has_the_kind_and_bounds_of_its_items() -> None:
     k = key(Score, "k")
-    assert (k.container, k.kind, k.bounds, k.default) == (list, int, Bounds(lowest=1), [1])
+    assert (k.container, k.kind, k.bounds, k.default) == (list, int, Bounds(lowest=1, highest=1_000_000), [1])
 
 
 def test_a_flag_is_the_keys_name_unless_it_has_one_of_its_own() -> None:
@@ -57,7 +57,7 @@ def test_a_section_has_one_name_in_every_kind_of_run() -> None:
 
 def test_one_kinds_table_holds_the_keys_inside_its_sections() -> None:
     table = describe(Evaluate)
-    assert "| `score.timeout` | number > 0 | `3.0` | Seconds that an answer may take |" in table
+    assert "| `score.timeout` | number > 0, ≤ 86400 | `3.0` | Seconds that an answer may take |" in table
     assert "| `generate` | section | `benchmark: humaneval` |" in table
     assert "`train" not in table
 

@@ -68,15 +68,15 @@ def test_a_truncated_gzip_file_is_refused_where_it_ends(tmp_path: Path) -> None:
     )
 
 
-def test_a_line_may_have_64_mib_and_no_more(tmp_path: Path) -> None:
+def test_a_line_may_have_16_mib_and_no_more(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
-    longest = '{"a": "' + "x" * ((64 << 20) - 10) + '"}\n'
-    assert len(longest) == 64 << 20
+    longest = '{"a": "' + "x" * ((16 << 20) - 10) + '"}\n'
+    assert len(longest) == 16 << 20
     path.write_text(longest)
     assert [number for number, _ in read_rows(path)] == [1]
     path.write_text('{"a": 1}\n' + longest.replace("x", "xx", 1))
     assert refusal(lambda: list(read_rows(path))) == (
-        f"{path} line 2: more than 64 MiB; shorten or remove that row"
+        f"{path} line 2: more than 16 MiB; shorten or remove that row"
     )
 
 

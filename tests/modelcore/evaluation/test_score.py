@@ -233,7 +233,7 @@ def test_a_line_of_a_gigabyte_is_refused_without_being_read_whole(tmp_path: Path
         file.write(b'{"task_id": "Tiny/0", "completion": "')
         file.truncate(1 << 30)  # a sparse gigabyte
     before = psutil.Process().memory_info().rss
-    with pytest.raises(MindrailError, match=r"samples.jsonl line 1: more than 64 MiB"):
+    with pytest.raises(MindrailError, match=r"samples.jsonl line 1: more than 16 MiB"):
         score(samples, tiny, tmp_path / "out", allow_partial=True)
     assert psutil.Process().memory_info().rss - before < 300 << 20
 
