@@ -51,6 +51,11 @@ def fenced(number: int) -> str:
     return f"Sure!\n```python\ndef add{number}(a, b):\n    return a + b + {number}\n```\nDone."
 
 
+def continued(number: int) -> str:
+    """Return what a base model writes: the body, and then something else."""
+    return f"    return a + b + {number}\n\n\ndef main():\n    raise SystemExit"
+
+
 @pytest.mark.parametrize("form", TEMPLATES, ids=lambda form: form.name)
 def test_a_line_holds_the_prompt_as_it_is_sent_and_how_to_answer_it(home: Path, form: Any) -> None:
     printed = run("prompts", "--benchmark", "two.jsonl", "--template", form.name).stdout
@@ -92,16 +97,20 @@ def test_with_a_tokenizer_a_line_says_whether_bos_leads_and_holds_the_ids(
     assert len(row["ids"]) == len(first) + len(row["prompt"])  # one token per byte
 
 
+@pytest.mark.parametrize("form", TEMPLATES, ids=lambda form: form.name)
 def test_answers_of_another_engine_come_back_and_are_read_by_the_template_of_their_prompts(
-    home: Path,
+    home: Path, form: Any
 ) -> None:
-    run("prompts", "--benchmark", "two.jsonl", "--template", "alpaca", "--output", "prompts.jsonl")
-    answers = [row | {"response": fenced(n)} for n, row in enumerate(rows_of(home / "prompts.jsonl"))]
-    write(home / "answers.jsonl", answers)
+    run("prompts", "--benchmark", "two.jsonl", "--template", form.name, "--output", "prompts.jsonl")
+    answer = continued if form.extractor == "stops" else fenced
+    write(
+        home / "answers.jsonl",
+        [row | {"response": answer(n)} for n, row in enumerate(rows_of(home / "prompts.jsonl"))],
+    )
     scored = json.loads(run("score", "answers.jsonl", "--benchmark", "two.jsonl", "--json").stdout)
     assert scored["pass_at_k"][0]["value"] == 1.0
     (kept, _) = rows_of(home / "answers.jsonl_score" / "answers.jsonl_results.jsonl")
-    assert (kept["entry_point"], kept["template"]) == ("add0", "alpaca")
+    assert (kept["entry_point"], kept["template"]) == ("add0", form.name)
 
 
 @pytest.mark.parametrize(
