@@ -6,6 +6,7 @@ No Prefect here: the command line checks before it starts a server.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from modelcore.config.training import Sharding
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.families import read_model
 from modelcore.models.model import Model
+from modelcore.models.shipped import published_config, shipped_name
 from modelcore.parallel.memory import Inference
 from modelcore.parallel.memory import Training as TrainingJob
 from modelcore.parallel.mesh import Layout
@@ -27,6 +29,7 @@ from tasks.download_source import download_source
 __all__ = [
     "changes_that_fit",
     "cut_of",
+    "described_source",
     "dry_run_of",
     "layout_of",
     "model_of_run",
@@ -70,7 +73,8 @@ def model_of_run(config: Training | Predict, directory: Path | None = None) -> M
     """Return the model of a run.
 
     Args:
-        config: the run's; its config.json is fetched from its source where `directory` is not given.
+        config: the run's; its config.json is that of its source where `directory` is not given: as shipped
+            for a model of `mindrail models`, fetched for any other.
         directory: directory of a config.json.
 
     Raises:
@@ -78,8 +82,8 @@ def model_of_run(config: Training | Predict, directory: Path | None = None) -> M
     """
     if directory is not None:
         return read_model(directory)
-    with _fetched(config) as fetched:
-        return read_model(fetched)
+    with described_source(config) as described:
+        return read_model(described)
 
 
 def dry_run_of(config: Training | Predict, model: Model) -> DryRun:
@@ -90,6 +94,23 @@ def dry_run_of(config: Training | Predict, model: Model) -> DryRun:
 def changes_that_fit(config: Training | Predict, model: Model, capacity: int) -> list[str]:
     """Return changes of a run's keys after which every rank fits a device of `capacity` bytes."""
     return ways_to_fit(model, cut_of(config.parallel), _job_of(config), capacity)
+
+
+@contextmanager
+def described_source(config: Training | Predict) -> Iterator[Path]:
+    """Yield a directory with the config.json of a run's source, and perhaps nothing else.
+
+    Raises:
+        MindrailError: it is neither on this machine nor shipped, and cannot be fetched.
+    """
+    name = shipped_name(config.download.model or config.download.source)
+    if name is None:
+        with _fetched(config) as fetched:
+            yield fetched
+        return
+    with TemporaryDirectory() as directory:
+        shutil.copyfile(published_config(name), Path(directory) / "config.json")
+        yield Path(directory)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     layout,
     merge,
     models,
+    plan,
     preprocess,
     pretrain,
     prompts,

@@ -1,7 +1,8 @@
 """The models that have a name: one YAML each in configs/models.
 
 A YAML says what a model's own config.json cannot: where the model is, its family, its prompt template and
-what pads its rows. Numbers are config.json's. Nothing here reads a model's files.
+what pads its rows. Numbers are config.json's; the published one is beside the YAML, so that a run can be
+planned without a network.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ __all__ = [
     "address_of",
     "model_names",
     "model_of",
+    "published_config",
     "published_model",
     "shipped_models",
+    "shipped_name",
 ]
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -63,6 +66,18 @@ def shipped_models() -> dict[str, ShippedModel]:
     return {path.stem: read_config(path, ShippedModel) for path in sorted(MODELS.glob("*.yaml"))}
 
 
+def shipped_name(source: str) -> str | None:
+    """Return the name of the shipped model that a source means by its name or address; None for another."""
+    if source in model_names():
+        return source
+    return next((name for name, model in shipped_models().items() if model.source == source), None)
+
+
+def published_config(name: str) -> Path:
+    """Return the config.json of a shipped model as it was published, which is shipped with it."""
+    return MODELS / f"{name}.json"
+
+
 def address_of(source: str) -> str:
     """Return the address of a download's source: of a model's name, of a path; errors as of `model_of`."""
     shipped = model_of(source)
@@ -98,5 +113,5 @@ def model_of(source: str) -> ShippedModel | None:
 
 def published_model(source: str) -> ShippedModel | None:
     """Return the shipped model that a download's source names or is the address of, None for another."""
-    models = shipped_models()
-    return models.get(source) or next((model for model in models.values() if model.source == source), None)
+    name = shipped_name(source)
+    return None if name is None else shipped_models()[name]

@@ -6,7 +6,9 @@ No Prefect here: the command line checks before it starts a server.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from tasks.preflight.model import check_context, layout_notes
 from tasks.preflight.resume import check_resume
 from tasks.preflight.source import check_source
 
-__all__ = ["preflight"]
+__all__ = ["Problems", "every_problem", "preflight"]
 
 _Check = Callable[[Any, Directories], tuple[str, ...] | None]
 
@@ -50,6 +52,9 @@ _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Training, check_host_memory),
 )
 """In this order: what takes no time and names one key comes first."""
+
+_BY_CONFIG_JSON = {layout_notes, check_context, check_device_memory, check_host_memory}
+_OF_THIS_MACHINE = {check_host_memory, check_isolation}
 
 
 def preflight(
@@ -91,6 +96,61 @@ def preflight(
                 notes += check(section, directories) or ()
     check_disk_space(config, directories)
     return tuple(notes)
+
+
+@dataclass
+class Problems:
+    """Everything that keeps a run from working.
+
+    Attributes:
+        configuration: mistakes in the configuration or in what it names, one line each.
+        machine: what this machine lacks.
+        notes: what a user should know.
+    """
+
+    configuration: list[str] = field(default_factory=list)
+    machine: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def every_problem(
+    config: Run, *, model: Path | None, described: Path | None, leave_out: Collection[type[Section]] = ()
+) -> Problems:
+    """Do all checks of `preflight`, also after one has failed.
+
+    Args:
+        config: the run.
+        model: directory on this machine with the model's config.json and tokenizer, None if it is elsewhere.
+        described: directory with config.json, perhaps without a tokenizer; None if it is not known.
+        leave_out: sections whose inputs are yet to be generated.
+    """
+    found, store = Problems(), Path(config.store)
+    sections = [config, *(value for _, value in config if isinstance(value, Section))]
+
+    def collect(into: list[str], check: Callable[[], Iterable[str] | None]) -> None:
+        try:
+            found.notes.extend(check() or ())
+        except MindrailError as error:
+            into.append(str(error))
+
+    collect(found.machine, check_versions)
+    collect(found.machine, lambda: _check_store(store))
+    random_weights = isinstance(config, Pretrain) and config.random_weights
+    for download in sections:
+        if isinstance(download, Download) and not leave_out:
+            collect(found.configuration, partial(_check_download, download, weights=not random_weights))
+    for kind, check in _CHECKS:
+        directory = described if check in _BY_CONFIG_JSON else model
+        into = found.machine if check in _OF_THIS_MACHINE else found.configuration
+        for section in sections:
+            if isinstance(section, kind) and type(section) not in leave_out:
+                collect(into, partial(check, section, Directories(store, directory)))
+    collect(found.machine, lambda: check_disk_space(config, Directories(store, described)))
+    return found
+
+
+def _check_download(config: Download, *, weights: bool) -> None:
+    check_source(config, weights=weights)
 
 
 def _check_store(store: Path) -> None:

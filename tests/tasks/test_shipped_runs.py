@@ -15,7 +15,7 @@ from tasks.layout import cut_of, dry_run_of, model_of_run
 from tests.paths import ROOT
 
 CONFIGS = ROOT / "configs"
-HF = ROOT / "tests" / "modelcore" / "models" / "hf_configs"
+HF = ROOT / "configs" / "models"
 DEVICE = 64 * 10**9
 
 # What the model cards say: data, model and pipeline parallel, micro-batches.

@@ -19,7 +19,7 @@ CARD = str(ROOT / "configs" / "finetune_codellama_34b_16p.yaml")
 @pytest.fixture
 def model(tmp_path: Path) -> str:
     """A directory with CodeLlama-34B's config.json and nothing else."""
-    published = ROOT / "tests" / "modelcore" / "models" / "hf_configs" / "codellama-34b.json"
+    published = ROOT / "configs" / "models" / "codellama-34b.json"
     shutil.copy(published, tmp_path / "config.json")
     return str(tmp_path)
 

@@ -20,7 +20,7 @@ from modelcore.weights.file_layout import TensorSpec
 from modelcore.weights.safetensors_file import safetensors_layout
 from tests.paths import ROOT
 
-CONFIGS = ROOT / "tests/modelcore/models/hf_configs"
+CONFIGS = ROOT / "configs/models"
 BOUND = 1_500_000_000
 
 # Its own process, so that the peak is the conversion's; before it, what the interpreter takes by itself.

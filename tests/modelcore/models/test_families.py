@@ -16,7 +16,7 @@ from modelcore.models.model import Model
 from tests.families import SMALL
 from tests.paths import ROOT
 
-HF = Path(__file__).parent / "hf_configs"
+HF = ROOT / "configs" / "models"
 
 
 def test_every_family_has_a_small_model_for_the_tests() -> None:

@@ -17,8 +17,9 @@ from modelcore.models.families import model_from_config
 from modelcore.models.network import WHOLE_NETWORK
 from modelcore.models.shipped import shipped_models
 from modelcore.parallel.mesh import Layout
+from tests.paths import ROOT
 
-HF = Path(__file__).parent / "hf_configs"
+HF = ROOT / "configs" / "models"
 
 # Parameters: computed from config.json and equal to the weights' bytes / 2 where the hub's index has them.
 PARAMETERS = {

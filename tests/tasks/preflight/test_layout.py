@@ -15,7 +15,7 @@ from tasks.preflight import host_memory, preflight
 from tests.byte_vocabulary import write_byte_vocabulary
 from tests.paths import ROOT
 
-HF = ROOT / "tests" / "modelcore" / "models" / "hf_configs"
+HF = ROOT / "configs" / "models"
 
 
 @pytest.fixture(autouse=True)
