@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from modelcore.config.data import Preprocess
+from modelcore.data.given_rows import given_files, take_rows
 from modelcore.data.losses import check_truncated, loss_warning
 from modelcore.data.mindrecord.output import report_path
 from modelcore.data.page import write_page
 from modelcore.data.preprocess import preprocess as write_rows
 from modelcore.data.report import PreprocessReport
+from modelcore.data.sources.files import named_files
+from modelcore.data.tokenizers import load_tokenizer
 from modelcore.progress import Progress
 from modelcore.store.store import Store
 from tasks.inputs import check_file, tokenizer_digest
 from tasks.log import warn
+from tasks.preflight.data import given_options, vocabulary_of
+from tasks.preflight.errors import key_named
 from tasks.step import Step
 from tasks.step_task import Outcome, build_step, finished, step_task
 
 __all__ = ["preprocess", "rows_file"]
 
 _VERSION = 4
+_GIVEN_VERSION = 1
 _ROWS = Path("rows") / "train.mindrecord"
 
 
@@ -41,15 +49,18 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
         checkpoint: the directory with the tokenizer.
         config: input, row format and length.
     """
-    source = check_file(config.input, key="preprocess.input")
+    if config.rows:
+        return _take(store, checkpoint, config)
+    with key_named("preprocess.input"):
+        sources = named_files(config.input)
     benchmarks = tuple(check_file(name, key="preprocess.benchmarks") for name in config.benchmarks)
-    choices = config.model_dump(exclude={"input", "benchmarks", "max_truncated"})
+    choices = config.model_dump(exclude={"input", "rows", "benchmarks", "max_truncated"})
 
     def build(directory: Path, progress: Progress) -> None:
         _empty(directory)
         rows = directory / _ROWS
         report = write_rows(
-            source, rows, tokenizer_dir=checkpoint.path, benchmarks=benchmarks, progress=progress, **choices
+            sources, rows, tokenizer_dir=checkpoint.path, benchmarks=benchmarks, progress=progress, **choices
         )
         write_page(rows, report)
 
@@ -58,12 +69,48 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
         "preprocess",
         build,
         version=_VERSION,
-        inputs={"data": store.digests.sha256(source), "tokenizer": tokenizer_digest(store, checkpoint)},
+        inputs={"data": _digest(store, sources), "tokenizer": tokenizer_digest(store, checkpoint)},
         parameters=choices | {"benchmarks": [store.digests.sha256(path) for path in benchmarks]},
-        recorded={"input": config.input},
+        recorded={"input": ", ".join(config.input)},
     )
     _check_losses(finished(outcome).path, config)
     return outcome
+
+
+def _take(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
+    """Take rows that exist already, after looking at each of them."""
+    with key_named("preprocess.rows"):
+        files = given_files(config.rows)
+    options = given_options(config)
+
+    def build(directory: Path, progress: Progress) -> None:
+        _empty(directory)
+        rows = directory / _ROWS
+        report = take_rows(
+            files,
+            rows,
+            options=options,
+            tokenizer=load_tokenizer(checkpoint.path),
+            vocab_size=vocabulary_of(checkpoint.path),
+            progress=progress,
+        )
+        write_page(rows, report)
+
+    return build_step(
+        store,
+        "preprocess",
+        build,
+        version=_GIVEN_VERSION,
+        inputs={"rows": _digest(store, files), "tokenizer": tokenizer_digest(store, checkpoint)},
+        parameters=options.model_dump(include={"format", "seq_length", "pad_id", "validation"}),
+        recorded={"input": ", ".join(config.rows)},
+    )
+
+
+def _digest(store: Store, files: Sequence[Path]) -> str:
+    """Return the digest of one file's contents, or of those of several in their order."""
+    digests = [store.digests.sha256(path) for path in files]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _check_losses(rows: Path, config: Preprocess) -> None:

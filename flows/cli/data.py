@@ -54,7 +54,7 @@ def report(path: Path, as_json: bool) -> None:
 
 @data.command()
 @click.argument("path", type=any_path)
-@click.option("--tokenizer", type=any_path, help="Directory with the tokenizer files.")
+@click.option("--tokenizer", type=any_path, help="The tokenizer's directory, or its vocabulary file.")
 @click.option("--rows", type=click.IntRange(1), default=3, show_default=True)
 @as_json
 def decode(path: Path, tokenizer: Path | None, rows: int, as_json: bool) -> None:

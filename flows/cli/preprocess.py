@@ -18,14 +18,19 @@ any_path = click.Path(path_type=Path)
 
 
 @command_line.command()
-@click.argument("source", metavar="INPUT", type=any_path)
-@click.option("--tokenizer", type=any_path, required=True, help="Directory with the model's tokenizer files.")
+@click.argument("sources", metavar="INPUT...", nargs=-1, required=True)
+@click.option(
+    "--tokenizer",
+    type=any_path,
+    required=True,
+    help="The tokenizer's directory, or its vocabulary file.",
+)
 @click.option("--output", type=any_path, required=True, help="FILE.mindrecord to make.")
 @section_options(Options, "options", leave_out=("literal_specials",), key="preprocess")
 @click.option("--workers", type=click.IntRange(1), help="Processes; chosen by the input's size if not given.")
 @as_json
 def preprocess(
-    source: Path,
+    sources: tuple[str, ...],
     tokenizer: Path,
     output: Path,
     options: Options,
@@ -34,22 +39,23 @@ def preprocess(
 ) -> None:
     """Turn INPUT into MindRecord rows of seq_length + 1 tokens, with a report of what happened to it.
 
-    INPUT is a JSON list or JSON lines (Alpaca, conversations, texts; .gz too) or wikitext. It is only
-    read. FILE.mindrecord, its index FILE.mindrecord.db and FILE.report.json appear together or not at
-    all; FILE.report.html shows the report. Nothing that exists is replaced.
+    INPUT is a JSON list or JSON lines (Alpaca, conversations, texts; .gz too) or wikitext: files,
+    directories or patterns ('data/*.json'), read in that order and only read. FILE.mindrecord, its index
+    FILE.mindrecord.db and FILE.report.json appear together or not at all; FILE.report.html shows the report.
+    Nothing that exists is replaced.
     """
     from modelcore.data.losses import loss_warning
     from modelcore.data.mindrecord.output import page_path
     from modelcore.data.page import write_page
     from modelcore.data.preprocess import preprocess as write_rows
+    from modelcore.data.sources.files import named_files
     from tasks.log import warn
     from tasks.progress import shown_progress
 
-    if not source.is_file():
-        raise click.BadParameter(f"{source}: there is no such file", param_hint="INPUT")
+    files = named_files(sources)
     with shown_progress("preprocess") as progress:
         report = write_rows(
-            source,
+            files,
             output,
             tokenizer_dir=tokenizer,
             workers=workers,

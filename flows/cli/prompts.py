@@ -22,7 +22,9 @@ any_path = click.Path(path_type=Path)
 @option_of(Generate, "benchmark")
 @option_of(Generate, "template", default="base", show_default=True)
 @click.option(
-    "--tokenizer", type=any_path, help="Directory with the tokenizer files, to say whether BOS leads."
+    "--tokenizer",
+    type=any_path,
+    help="The tokenizer's directory or vocabulary file: whether BOS leads.",
 )
 @click.option("--ids", is_flag=True, help="Add the token ids of each prompt; needs --tokenizer.")
 @click.option("--output", type=any_path, help="File to write; stdout if not given.")

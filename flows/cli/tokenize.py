@@ -21,7 +21,10 @@ any_path = click.Path(path_type=Path)
 @click.option("--file", type=any_path, help="A UTF-8 file to encode.")
 @as_json
 def tokenize(directory: Path, text: str | None, file: Path | None, as_json: bool) -> None:
-    """Encode a text with the tokenizer in DIRECTORY: ids, pieces, and whether it comes back the same."""
+    """Encode a text with the tokenizer in DIRECTORY: ids, pieces, and whether it comes back the same.
+
+    Its vocabulary file, tokenizer.model or tokenizer.json, may be given instead.
+    """
     from modelcore.data.tokenizers.describe import read_text
     from modelcore.data.tokenizers.describe import tokenize as encode
 

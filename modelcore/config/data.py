@@ -6,7 +6,15 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from modelcore.config.section import Flag, NonNegativeInt, PositiveInt, Section, Share, ShareBelowOne
+from modelcore.config.section import (
+    Flag,
+    NonNegativeInt,
+    Paths,
+    PositiveInt,
+    Section,
+    Share,
+    ShareBelowOne,
+)
 
 __all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowOptions", "TextFormat"]
 
@@ -28,6 +36,9 @@ _WITH_MINDFORMERS = {
     "pad_id",
     "rows_per_file",
 }
+
+
+_WITH_ROWS = {"format", "seq_length", "pad_id", "validation"}
 
 
 class RowOptions(Section):
@@ -106,6 +117,31 @@ class RowOptions(Section):
 class Preprocess(RowOptions):
     """How training data becomes MindRecord rows."""
 
-    input: str = Field(
-        description="Alpaca records, conversations or texts (JSON list or JSON lines, .gz too), or wikitext"
+    input: Paths = Field(
+        default_factory=list,
+        description=(
+            "Alpaca records, conversations or texts (JSON list or JSON lines, .gz too), or wikitext: a file, "
+            "directory or pattern, or a list of them"
+        ),
     )
+    rows: Paths = Field(
+        default_factory=list,
+        description=(
+            "MindRecord rows instead of input, of this project or of MindFormers: a file, directory or "
+            "pattern, or a list of them"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Preprocess:
+        if bool(self.input) == bool(self.rows):
+            what = "both input and rows are given" if self.rows else "neither input nor rows is given"
+            raise ValueError(f"{what}: give one of them (an empty list takes a YAML's away)")
+        changed = [
+            name
+            for name, field in RowOptions.model_fields.items()
+            if name not in _WITH_ROWS and getattr(self, name) != field.get_default(call_default_factory=True)
+        ]
+        if self.rows and changed:
+            raise ValueError(f"rows are given, which are as they are: leave out {', '.join(changed)}")
+        return self

@@ -32,6 +32,7 @@ def _no(note: str) -> Counterpart:
 
 _SIZES = _no("sizes are read from the model's config.json")
 _TOKENS = _no("special tokens are the tokenizer's own, from the source's tokenizer files")
+_ROWS = "MindRecord rows are taken as they are; preprocess.input makes them from instructions or texts"
 _TOKENIZER = Counterpart("download.source", "the tokenizer's files lie beside the model's")
 _DEVICE = _no("set for each rank when it starts; environment variables of ranks are launch.environment")
 _GRAPH = _no("compiler settings are MindSpore's defaults; its environment variables are launch.environment")
@@ -117,10 +118,10 @@ MINDFORMERS: Mapping[str, Counterpart] = {
     "lr_scale": _LAYER_RATES,
     "lr_scale_factor": _LAYER_RATES,
     # data
-    "train_dataset_dir": Counterpart("preprocess.input"),
-    "train_data": Counterpart("preprocess.input"),
-    "train_dataset.data_loader.dataset_dir": Counterpart("preprocess.input"),
-    "train_dataset.data_loader.dataset_files": Counterpart("preprocess.input"),
+    "train_dataset_dir": Counterpart("preprocess.rows", _ROWS),
+    "train_data": Counterpart("preprocess.rows", _ROWS),
+    "train_dataset.data_loader.dataset_dir": Counterpart("preprocess.rows", _ROWS),
+    "train_dataset.data_loader.dataset_files": Counterpart("preprocess.rows", _ROWS),
     "train_dataset.data_loader.type": _READER,
     "train_dataset.data_loader.shuffle": _no("leave it out: every epoch has an order of its own, by `seed`"),
     "train_dataset.seed": Counterpart("seed"),

@@ -205,7 +205,7 @@ class Pretrain(Training):
 
     @model_validator(mode="after")
     def _trains_on_texts(self) -> Pretrain:
-        if self.preprocess.format not in get_args(TextFormat):
+        if self.preprocess.input and self.preprocess.format not in get_args(TextFormat):
             raise ValueError(
                 f"preprocess.format is {self.preprocess.format}, for instructions; texts are wiki or text"
             )

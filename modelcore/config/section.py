@@ -20,6 +20,7 @@ __all__ = [
     "Name",
     "NonNegativeFloat",
     "NonNegativeInt",
+    "Paths",
     "PositiveFloat",
     "PositiveInt",
     "Seconds",
@@ -84,6 +85,25 @@ _FIRST = {
 
 def _as_form(schema: dict[str, Any], section: type[BaseModel]) -> None:
     as_form(schema, section, _FIRST)
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Paths = Annotated[
+    list[str],
+    BeforeValidator(_as_list),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "title": "one"},
+                {"type": "array", "items": {"type": "string"}, "title": "several"},
+            ]
+        }
+    ),
+]
+"""Paths, or patterns of them; one needs no list around it."""
 
 
 class Section(BaseModel):

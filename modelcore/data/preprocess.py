@@ -7,7 +7,7 @@ what the search for duplicates must remember. Existing files are never replaced,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from modelcore.data.encoding.chunks import chunked
 from modelcore.data.encoding.examine import Examiner, Plan
 from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.encoding.prefetch import prefetch
-from modelcore.data.encoding.samples import Sample, read_samples, read_texts
+from modelcore.data.encoding.samples import Position, Sample, read_samples, read_texts
 from modelcore.data.encoding.workers import examine_all, suitable_workers
 from modelcore.data.losses import KEPT_WHOLE, SampleLengths, check_truncated
 from modelcore.data.mindrecord.output import atomic_rows, report_path
@@ -31,7 +31,7 @@ __all__ = ["check_first_sample", "preprocess"]
 
 
 def preprocess(
-    source: Path,
+    sources: Path | Sequence[Path],
     destination: Path,
     *,
     tokenizer_dir: Path,
@@ -42,8 +42,8 @@ def preprocess(
     """Convert a source into `destination`, its `.db` and its report.
 
     Args:
-        source: a JSON list or JSON lines, plain or gzipped; for the format `wiki` a wikitext file. It is only
-            read.
+        sources: a JSON list or JSON lines, plain or gzipped; for the format `wiki` a wikitext file; or
+            several, which are read one after the other. They are only read.
         destination: FILE.mindrecord; `output` lists the files beside it.
         tokenizer_dir: directory of the model's tokenizer files.
         workers: number of processes; None chooses by the source's size and the number of processors. The
@@ -63,14 +63,14 @@ def preprocess(
         >>> preprocess(Path("code_alpaca.json"), Path("rows.mindrecord"), format="wizardcoder",
         ...            tokenizer_dir=Path("WizardCoder-15B"), seq_length=2048, drop_duplicates=True)
     """
-    options = parse(choices, Options)
+    options, files = parse(choices, Options), [sources] if isinstance(sources, Path) else [*sources]
     plan = Plan(options, tokenizer_dir)
     examiner = Examiner(plan)
     report = PreprocessReport.empty(options)
     with atomic_rows(destination) as path:
         with open_sinks(path, examiner, options, report) as sinks:
-            _fill(sinks, source, plan, examiner, report, workers or suitable_workers(source), progress)
-        _check_result(source, report, options)
+            _fill(sinks, files, plan, examiner, report, workers or suitable_workers(files), progress)
+        _check_result(_named(files), report, options)
         report_path(path).write_text(report.to_json(), encoding="utf-8")
     return report
 
@@ -83,13 +83,13 @@ def check_first_sample(source: Path, options: Options) -> None:
     """
     if options.format == "wiki" and options.compat == "mindformers":
         return  # MindFormers' rules need the whole text at once
-    if next(_read(source, options, PreprocessReport.empty(options)), None) is None:
+    if next(_read([source], options, PreprocessReport.empty(options)), None) is None:
         raise MindrailError("no sample", where=source)
 
 
 def _fill(
     sinks: Sinks,
-    source: Path,
+    sources: Sequence[Path],
     plan: Plan,
     examiner: Examiner,
     report: PreprocessReport,
@@ -99,7 +99,7 @@ def _fill(
     """Read, examine and write the samples of the source, in parallel."""
     selector = Selector(plan.options, report)
     lengths = SampleLengths()
-    samples = selector.first_pass(_read(source, plan.options, report))
+    samples = selector.first_pass(_read(sources, plan.options, report))
     with (
         prefetch(chunked(samples)) as chunks,
         prefetch(examine_all(chunks, plan, examiner, workers)) as results,
@@ -114,13 +114,29 @@ def _fill(
     report.seq_length_for_99 = lengths.seq_length(KEPT_WHOLE)
 
 
-def _read(source: Path, options: Options, report: PreprocessReport) -> Iterator[Sample]:
+def _read(sources: Sequence[Path], options: Options, report: PreprocessReport) -> Iterator[Sample]:
+    """Yield the samples of the sources, numbered through."""
+    last = 0
+    for source in sources:
+        position = Position(last, f"{source.name}, " if len(sources) > 1 else "")
+        for sample in _read_one(source, options, report, position):
+            last = sample.number
+            yield sample
+
+
+def _read_one(
+    source: Path, options: Options, report: PreprocessReport, position: Position
+) -> Iterator[Sample]:
     if options.format in FORMATS:
-        return read_samples(source, FORMATS[options.format], report, options)
-    return read_texts(source, report, options)
+        return read_samples(source, FORMATS[options.format], report, options, position)
+    return read_texts(source, report, options, position)
 
 
-def _check_result(source: Path, report: PreprocessReport, options: Options) -> None:
+def _named(sources: Sequence[Path]) -> str:
+    return str(sources[0]) if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more"
+
+
+def _check_result(source: str, report: PreprocessReport, options: Options) -> None:
     if report.rows_out == 0:
         raise MindrailError(
             f"no rows from its {report.records_in} records",

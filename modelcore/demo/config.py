@@ -66,7 +66,7 @@ class Demo(Pipeline):
         checkpoint = generated / self.download.source
         source = checkpoint.as_uri() if checkpoint.is_dir() else self.download.source
         data = {
-            "input": path_of(self.preprocess.input),
+            "input": [path_of(name) for name in self.preprocess.input],
             "benchmarks": [path_of(name) for name in self.preprocess.benchmarks],
         }
         values = {name: getattr(self, name) for name in Pipeline.model_fields}

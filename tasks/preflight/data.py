@@ -8,15 +8,18 @@ from modelcore.config.data import Preprocess
 from modelcore.config.reading import parse
 from modelcore.data.encoding.examine import Examiner, Plan
 from modelcore.data.encoding.formats import FORMATS
+from modelcore.data.given_rows import check_given_rows, given_files
 from modelcore.data.options import Options
 from modelcore.data.preprocess import check_first_sample
 from modelcore.data.quality.contamination import read_benchmark_texts
+from modelcore.data.sources.files import named_files
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.errors import MindrailError
+from modelcore.models.families import read_model
 from tasks.preflight.directories import Directories
 from tasks.preflight.errors import key_named
 
-__all__ = ["check_data"]
+__all__ = ["check_data", "given_options", "vocabulary_of"]
 
 
 def check_data(config: Preprocess, directories: Directories) -> tuple[str, ...]:
@@ -26,9 +29,15 @@ def check_data(config: Preprocess, directories: Directories) -> tuple[str, ...]:
         MindrailError: the data or a benchmark file is missing or unusable, or the tokenizer is missing or not
             one for the row format.
     """
-    options = parse(config.model_dump(exclude={"input"}), Options)
+    if config.rows:
+        with key_named("preprocess.rows"):
+            known = None if directories.model is None else vocabulary_of(directories.model)
+            check_given_rows(given_files(config.rows), given_options(config), known)
+        return ()
+    options = parse(config.model_dump(exclude={"input", "rows"}), Options)
     with key_named("preprocess.input"):
-        check_first_sample(_file(config.input), options)
+        for path in named_files(config.input):
+            check_first_sample(path, options)
     with key_named("preprocess.benchmarks"):
         for name in config.benchmarks:
             read_benchmark_texts(_file(name))
@@ -47,6 +56,16 @@ def _notes(config: Preprocess, model: Path) -> tuple[str, ...]:
         f"{config.format} rows begin with {form.opening}, but prompts of this model do not: its tokenizer "
         "files add no BOS (add_bos_token of tokenizer_config.json)",
     )
+
+
+def given_options(config: Preprocess) -> Options:
+    """Return the options of rows that exist already."""
+    return parse(config.model_dump(exclude={"input", "rows"}), Options)
+
+
+def vocabulary_of(directory: Path) -> int | None:
+    """Return the tokens that the model in a directory knows, None without config.json."""
+    return read_model(directory).config.vocab_size if (directory / "config.json").is_file() else None
 
 
 def _file(name: str) -> Path:

@@ -71,7 +71,7 @@ def test_the_same_as_flows_leave_artifacts_and_show_them(
     server: None, source: Path, vocabulary: Path
 ) -> None:
     store = str(source.parent / "store")
-    config = Preprocess(input=str(source), format="wizardcoder", seq_length=600)
+    config = Preprocess(input=[str(source)], format="wizardcoder", seq_length=600)
     rows = steps.preprocess(str(vocabulary), config, store)
     assert not rows.cached and steps.preprocess(str(vocabulary), config, store).cached
     written = steps.conversations(str(source), store=store)

@@ -66,7 +66,7 @@ def test_a_flow_of_the_dashboard_checks_before_its_first_step(kind: str, flow: A
         (lambda model, store: steps.download.fn(Download(source="hf://x"), store), "download.source: "),
         (
             lambda model, store: steps.preprocess.fn(
-                model, Preprocess(input=f"{model}/tokenizer.json", benchmarks=["nowhere"]), store
+                model, Preprocess(input=[f"{model}/tokenizer.json"], benchmarks=["nowhere"]), store
             ),
             "preprocess.",
         ),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelcore.config.data import Preprocess
 from modelcore.config.reading import parse
+from modelcore.data.mindrecord.file import read_mindrecord
 from modelcore.errors import MindrailError
 from modelcore.store.store import Store
-from tasks.preprocess import preprocess
+from tasks.preprocess import preprocess, rows_file
 from tasks.step import Step
 from tasks.step_task import finished
 from tests.byte_vocabulary import write_byte_vocabulary
@@ -53,3 +56,34 @@ def test_too_many_truncated_samples_fail_the_step_and_a_higher_limit_finds_its_r
     with pytest.raises(MindrailError, match=r"^preprocess.max_truncated: 50.0% of the samples \(1 of 2\)"):
         rows_of(here, 1, 400, max_truncated=0.4)
     assert rows_of(here, 1, 400, max_truncated=0.5).cached
+
+
+def test_rows_that_exist_are_taken_whatever_their_path(here: Path) -> None:
+    made = rows_file(rows_of(here, 1, 2, 3).path)
+    for name in ("one", "other"):
+        (here / name).mkdir()
+        for file in (made, Path(f"{made}.db")):
+            shutil.copyfile(file, here / name / file.name)
+    taken = [rows_of(here, 1, input=[], rows=[str(here / name)]) for name in ("one", "other")]
+    assert (taken[0].cached, taken[1].cached) == (False, True)
+    before, after = read_mindrecord(made), read_mindrecord(rows_file(taken[0].path))
+    for row, expected in zip(after, before, strict=True):
+        assert all(np.array_equal(row[name], expected[name]) for name in ("input_ids", "labels"))
+
+
+def test_a_pattern_and_its_files_give_the_same_rows(here: Path) -> None:
+    record = [{"instruction": "say", "output": "x"}]
+    for name in ("a", "b"):
+        (here / f"{name}.part.json").write_text(json.dumps(record))
+    one = rows_of(here, 1, input=str(here / "*.part.json"))
+    assert rows_of(here, 1, input=[str(here / "a.part.json"), str(here / "b.part.json")]).cached
+    assert len([*read_mindrecord(rows_file(one.path))]) == 2
+
+
+def test_one_source_of_rows_is_given(here: Path) -> None:
+    with pytest.raises(MindrailError, match="both input and rows are given"):
+        rows_of(here, 1, rows="rows.mindrecord")
+    with pytest.raises(MindrailError, match="neither input nor rows is given"):
+        rows_of(here, 1, input=[])
+    with pytest.raises(MindrailError, match="rows are given, which are as they are: leave out pack"):
+        rows_of(here, 1, input=[], rows="rows.mindrecord", pack=True)

@@ -21,7 +21,7 @@ from modelcore.data.options import Options
 from modelcore.data.quality.contamination import BenchmarkText, read_benchmark_texts
 from modelcore.data.quality.duplicates import signatures
 from modelcore.data.sources.records import Dialogue
-from modelcore.data.tokenizers import Tokenizer, load_tokenizer
+from modelcore.data.tokenizers import Tokenizer, load_tokenizer, tokenizer_home
 from modelcore.data.tokenizers.bos import begins_with_bos
 
 __all__ = ["Examined", "Examiner", "Plan", "sample_texts"]
@@ -32,7 +32,7 @@ class Plan:
     """The parameters of an examiner; small, and the same for every process."""
 
     options: Options
-    tokenizer_dir: Path
+    tokenizer_dir: Path  # or its vocabulary file
 
 
 class Examined(NamedTuple):
@@ -68,7 +68,9 @@ class Examiner:
         self.tokenizer = load_tokenizer(plan.tokenizer_dir)
         self.encoder = _encoder(plan, self.tokenizer)
         closing = self.encoder.closing
-        self.pad_id = padding_id(plan.options, self.tokenizer, plan.tokenizer_dir, closing=closing)
+        self.pad_id = padding_id(
+            plan.options, self.tokenizer, tokenizer_home(plan.tokenizer_dir), closing=closing
+        )
         self._benchmark: BenchmarkText | None = None
         if self.options.benchmarks:
             problems = {}
@@ -93,6 +95,6 @@ def _encoder(plan: Plan, tokenizer: Tokenizer) -> Encoder:
         return TextEncoder.of(tokenizer, specials=options.literal_specials)
     form = FORMATS[options.format]
     if options.compat == "mindformers":
-        return mindformers_encoder(form, tokenizer, plan.tokenizer_dir, options.width)
+        return mindformers_encoder(form, tokenizer, tokenizer_home(plan.tokenizer_dir), options.width)
     bos = begins_with_bos(plan.tokenizer_dir)
     return InstructionEncoder.of(form, tokenizer, specials=options.literal_specials, bos=bos)

@@ -46,12 +46,12 @@ def worker_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def suitable_workers(source: Path) -> int:
-    """Return the number of processes for a source: one if it is small, else one per processor.
+def suitable_workers(sources: Sequence[Path]) -> int:
+    """Return the number of processes for some sources: one if they are small, else one per processor.
 
     One process uses several processors too, through the tokenizers' threads; on two that is faster.
     """
-    large = source.is_file() and source.stat().st_size > SMALL_SOURCE
+    large = sum(source.stat().st_size for source in sources if source.is_file()) > SMALL_SOURCE
     return worker_count() if large and worker_count() > BUSY_PROCESSORS else 1
 
 

@@ -15,8 +15,8 @@ from modelcore.store.json_file import LARGEST_VOCABULARY, read_json_object
 __all__ = ["begins_with_bos"]
 
 
-def begins_with_bos(directory: Path) -> bool:
-    """Return whether the tokenizer in `directory` puts BOS before a text.
+def begins_with_bos(path: Path) -> bool:
+    """Return whether the tokenizer in a directory, or of one vocabulary file, puts BOS before a text.
 
     The first of these that says anything decides, as in transformers 4, which the published scores of these
     models were computed with:
@@ -28,6 +28,7 @@ def begins_with_bos(directory: Path) -> bool:
     Raises:
         MindrailError: `add_bos_token` is not true or false, or a file is not JSON.
     """
+    directory, file = (path.parent, path) if path.is_file() else (path, None)
     config = directory / "tokenizer_config.json"
     added = read_json_object(config).get("add_bos_token") if config.is_file() else None
     if added is not None:
@@ -36,11 +37,15 @@ def begins_with_bos(directory: Path) -> bool:
                 f"{added!r}, must be true or false", where=f"{config}: add_bos_token", fix="correct it"
             )
         return added
-    tokenizer = directory / "tokenizer.json"
-    if tokenizer.is_file() and (
-        processor := read_json_object(tokenizer, LARGEST_VOCABULARY).get("post_processor")
+    tokenizer = file or directory / "tokenizer.json"
+    if (
+        tokenizer.suffix == ".json"
+        and tokenizer.is_file()
+        and (processor := read_json_object(tokenizer, LARGEST_VOCABULARY).get("post_processor"))
     ):
         return _begins_with_special(processor)
+    if file is not None:
+        return file.suffix == ".model"
     return (directory / "tokenizer.model").is_file()
 
 

@@ -45,7 +45,7 @@ def test_every_key_without_a_counterpart_has_a_reason() -> None:
         ),
         ("parallel.enable_parallel_optimizer=true", "here it is parallel.shard_optimizer"),
         ("load_checkpoint=x", "load_checkpoint: MindFormers' name; here it is download.source"),
-        ("train_dataset_dir=x", "here it is preprocess.input"),
+        ("train_dataset_dir=x", "preprocess.input makes them from instructions or texts)"),
         ("train.lr_end=0", "here it is train.final_rate (a share of learning_rate: lr_end / learning_rate)"),
         (
             "train.gradient_aggregation_group=4",
@@ -62,7 +62,7 @@ def test_every_key_without_a_counterpart_has_a_reason() -> None:
         ),
         (
             "train_dataset={data_loader: {dataset_dir: x}}",
-            "train_dataset: MindFormers' section; here data_loader.dataset_dir is preprocess.input",
+            "train_dataset: MindFormers' section; here data_loader.dataset_dir is preprocess.rows",
         ),
     ],
 )

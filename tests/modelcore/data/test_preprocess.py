@@ -363,3 +363,36 @@ def test_texts_that_are_bad_or_empty_are_counted(run) -> None:
         "record 4, field 'content'",
     ]
     assert len(rows(out)) >= 2
+
+
+def test_several_files_are_read_in_order_and_an_error_names_file_and_record(
+    tmp_path: Path, vocab_merges_dir: Path
+) -> None:
+    parts = [tmp_path / "b.json", tmp_path / "a.jsonl"]
+    parts[0].write_text(json.dumps(records(3)))
+    parts[1].write_text("".join(json.dumps(one) + "\n" for one in records(2, seed=1)))
+    whole = tmp_path / "whole.json"
+    whole.write_text(json.dumps(records(3) + records(2, seed=1)))
+    options: dict[str, Any] = {"tokenizer_dir": vocab_merges_dir, "seq_length": 256}
+    one = preprocess(parts, tmp_path / "parts.mindrecord", **options)
+    other = preprocess(whole, tmp_path / "one.mindrecord", **options)
+    assert one.to_json() == other.to_json()
+    for row, expected in zip(
+        rows(tmp_path / "parts.mindrecord"), rows(tmp_path / "one.mindrecord"), strict=True
+    ):
+        assert np.array_equal(row["input_ids"], expected["input_ids"])
+    with parts[1].open("a") as file:
+        file.write('{"instruction": 3}\n')
+    with pytest.raises(MindrailError, match=r"a\.jsonl, record 3, field 'instruction'"):
+        preprocess(parts, tmp_path / "bad.mindrecord", **options)
+    skipped = preprocess(parts, tmp_path / "skipped.mindrecord", skip_bad=True, **options)
+    assert [message[:20] for message in skipped.messages] == ["a.jsonl, record 3, f"]
+
+
+def test_records_are_numbered_through_over_several_files(tmp_path: Path, vocab_merges_dir: Path) -> None:
+    parts = [tmp_path / "a.json", tmp_path / "b.json"]
+    for part in parts:
+        part.write_text(json.dumps(records(4)))
+    options: dict[str, Any] = {"tokenizer_dir": vocab_merges_dir, "seq_length": 256}
+    report = preprocess(parts, tmp_path / "rows.mindrecord", drop_duplicates=True, **options)
+    assert report.listed["duplicates"] == [5, 6, 7, 8]

@@ -23,7 +23,7 @@ def test_the_generated_files_stand_in_an_ordinary_configuration_by_their_paths(w
     config = demo.pipeline(written.directory)
     assert type(config) is Pipeline
     assert config.download.source == (written.directory / "checkpoint").as_uri()
-    assert config.preprocess.input == str(written.directory / "train.json")
+    assert config.preprocess.input == [str(written.directory / "train.json")]
     assert config.preprocess.benchmarks == [str(written.directory / "benchmark.jsonl")]
     assert config.generate.benchmark == str(written.directory / "benchmark.jsonl")
     assert (config.train, config.parallel, config.name) == (demo.train, demo.parallel, "demo")
@@ -34,7 +34,7 @@ def test_what_was_not_generated_keeps_its_name(written: Written, tmp_path: Path)
     own.write_text("[]")
     changes = [f"preprocess.input={own}", "generate.benchmark=humaneval", "download.source=hf://owner/name"]
     config = read_config(DEMO, Demo, changes).pipeline(written.directory)
-    assert (config.preprocess.input, config.generate.benchmark) == (str(own), "humaneval")
+    assert (config.preprocess.input, config.generate.benchmark) == ([str(own)], "humaneval")
     assert config.download.source == "hf://owner/name"
 
 

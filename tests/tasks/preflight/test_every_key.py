@@ -48,6 +48,7 @@ DANGLING: dict[str, list[Any]] = {
         "{here}/broken.json",
         "{here}/empty",
     ],
+    "preprocess.rows": ["{here}/nowhere.mindrecord"],
     "preprocess.benchmarks": [["{here}/nowhere.jsonl"], ["{here}/rows.json"]],
     "preprocess.compat": ["mindformers"],
     "preprocess.pad_id": [260, 10**9],

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelcore.data.tokenizers import load_tokenizer, tokenizer_files
+from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.errors import MindrailError
 from tests.modelcore.data.conftest import train_sentencepiece
 
@@ -300,3 +301,17 @@ def test_a_vocabulary_with_wrong_entries_is_refused(
     (directory / name).write_bytes(content)
     with pytest.raises(MindrailError, match=message):
         load_tokenizer(directory)
+
+
+def test_a_vocabulary_file_may_be_named_instead_of_its_directory(
+    sentencepiece_dir: Path, tokenizer_json_dir: Path, tmp_path: Path
+) -> None:
+    for directory, name in ((sentencepiece_dir, "tokenizer.model"), (tokenizer_json_dir, "tokenizer.json")):
+        named = load_tokenizer(directory / name)
+        assert named.encode(TEXT) == load_tokenizer(directory).encode(TEXT)
+        assert named.eos_id == load_tokenizer(directory).eos_id
+    renamed = shutil.copyfile(sentencepiece_dir / "tokenizer.model", tmp_path / "codellama.model")
+    assert load_tokenizer(renamed).encode(TEXT) == load_tokenizer(sentencepiece_dir).encode(TEXT)
+    assert begins_with_bos(renamed)
+    with pytest.raises(MindrailError, match="not a tokenizer.model or tokenizer.json"):
+        load_tokenizer(Path(__file__))
