@@ -13,11 +13,10 @@ import tasks.extract
 import tasks.first_programs
 import tasks.generate
 import tasks.initialize
-import tasks.launch
 import tasks.score
 from flows.kinds import KINDS
 from flows.run_flow import run_flow
-from flows.train import with_rows
+from flows.train import launch_with_retries
 from modelcore.config.checkpoint import Convert
 from modelcore.config.data import Preprocess
 from modelcore.config.evaluation import BenchmarkName, Generate, Score, TemplateName
@@ -87,10 +86,7 @@ def launch(shards: str, rows: str, config: Finetune) -> Step:
     start, data = input_step(artifacts, shards, key="shards"), input_step(artifacts, rows, key="rows")
     for note in preflight(config, model=Path(shards), leave_out=(Preprocess,)):
         log(f"note: {note}")
-    task = tasks.launch.launch.with_options(
-        retries=config.launch.step_retries, retry_delay_seconds=config.launch.retry_delay
-    )
-    return finished(task(artifacts, start, data, with_rows(config, data)))
+    return finished(launch_with_retries(artifacts, start, data, config))
 
 
 @run_flow("export", run_name="export {checkpoint}")

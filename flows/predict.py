@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows.run_flow import run_flow
+from flows.train import whole_checkpoint
 from modelcore.config.runs import Predict
 from modelcore.store.store import Store
-from tasks.convert import convert
 from tasks.download import download
 from tasks.log import log
 from tasks.preflight import preflight
@@ -34,5 +34,5 @@ def predict(config: Predict) -> Step:
     source = finished(download(store, config.download))
     for note in preflight(config, model=source.path):
         log(f"note: {note}")
-    whole = finished(convert(store, source, config.convert))
+    whole = finished(whole_checkpoint(store, source, config))
     return finished(shard(store, whole, config.parallel, config.convert.format))

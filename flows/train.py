@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.config.checkpoint import Convert
-from modelcore.config.runs import Training
+from modelcore.config.runs import Predict, Training
 from modelcore.data.mindrecord.file import MindRecordReader
 from modelcore.store.store import Store
 from tasks.convert import convert
@@ -27,10 +27,11 @@ from tasks.preprocess import preprocess, rows_file
 from tasks.shard import shard
 from tasks.step import Step, TrainingSteps
 from tasks.step_recorder import StepRecorder
+from tasks.step_task import Outcome
 from tasks.trained_types import trained_types
 from tasks.training_report import training_report
 
-__all__ = ["TrainedRun", "run_training", "train", "with_rows"]
+__all__ = ["TrainedRun", "launch_with_retries", "run_training", "train", "whole_checkpoint", "with_rows"]
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,15 @@ def train(
         recorder: gets every step.
         random_weights: start from random weights; only the source's config.json and tokenizer are fetched.
     """
-    shards_before = None if random_weights else download_source(config.download).shards
     source = recorder.record(download(store, config.download, config, weights=not random_weights))
     for note in preflight(config, model=source.path):
         log(f"note: {note}")
-    if random_weights:
-        start = recorder.record(initialize(store, source, config.seed))
-    elif shards_before is not None:
-        newest = config.download.newest
-        start = recorder.record(join(store, shards_before, source, config.convert, newest=newest))
-    else:
-        start = recorder.record(convert(store, source, config.convert))
-    rows = recorder.record(preprocess(store, source, config.preprocess))
-    config = with_rows(config, rows)
-    shards = recorder.record(shard(store, start, config.parallel))
-    launch_with_retries = launch.with_options(
-        retries=config.launch.step_retries,
-        retry_delay_seconds=config.launch.retry_delay,
+    start = recorder.record(
+        initialize(store, source, config.seed) if random_weights else whole_checkpoint(store, source, config)
     )
+    rows = recorder.record(preprocess(store, source, config.preprocess))
+    config = with_rows(config, rows)  # too few rows are refused before anything is sharded
+    shards = recorder.record(shard(store, start, config.parallel))
     trained = recorder.record(launch_with_retries(store, shards, rows, config))
     types = trained_types(config, source.path if random_weights else start.path)
     merged = recorder.record(merge(store, trained, dtype=types.merge))
@@ -95,6 +87,22 @@ def run_training(config: Training, *, random_weights: bool = False) -> TrainedRu
         hugging_face=steps.export.path,
         report=page,
     )
+
+
+def whole_checkpoint(store: Store, source: Step, config: Training | Predict) -> Outcome:
+    """Make a whole MindSpore checkpoint of a run's source: join its shards, or convert it."""
+    shards = download_source(config.download).shards
+    if shards is None:
+        return convert(store, source, config.convert)
+    return join(store, shards, source, config.convert, newest=config.download.newest)
+
+
+def launch_with_retries(store: Store, shards: Step, rows: Step, config: Training) -> Outcome:
+    """Train the shards on the rows, again from the last checkpoint if a rank is lost."""
+    task = launch.with_options(
+        retries=config.launch.step_retries, retry_delay_seconds=config.launch.retry_delay
+    )
+    return task(store, shards, rows, with_rows(config, rows))
 
 
 def with_rows(config: Training, rows: Step) -> Training:
