@@ -20,6 +20,8 @@ ACCEPTS = {
     "pretrain": ("pretrain",),
     "evaluate": ("evaluate", "finetune"),
     "layout": ("demo", "finetune", "pretrain", "predict"),
+    "plan": ("demo", "evaluate", "finetune", "pretrain", "predict"),
+    "launch": ("demo", "finetune", "pretrain"),
     "shard": ("demo", "finetune", "pretrain", "predict"),
     "reshard": ("demo", "finetune", "pretrain", "predict"),
     "preprocess": ("demo", "finetune", "pretrain"),
@@ -43,6 +45,11 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "pretrain": (("CONFIG", *SOURCE), "download.source: "),
     "evaluate": (("ftp://nowhere", "--config", "CONFIG"), "checkpoints: "),
     "layout": (("CONFIG", *SOURCE), "/nowhere: "),
+    "plan": (("CONFIG", "--set", "store=/dev/null/store"), ""),
+    "launch": (
+        ("CONFIG", "--print", "--shards", "s", "--rows", "r", "--output", "o", "--host", "a"),
+        "s/config.json: no such file",
+    ),
     "shard": (("nowhere", "made", "--config", "CONFIG"), "nowhere"),
     "reshard": (("nowhere", "made", "--config", "CONFIG"), "nowhere"),
     "preprocess": (
