@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from modelcore.errors import MindrailError
 from modelcore.progress import Progress, silent
@@ -26,8 +25,7 @@ from modelcore.store.model_files import COMPANIONS, HF_WEIGHTS, INDEX_SUFFIX, WE
 __all__ = ["download", "download_config", "is_file_address"]
 
 SUMS = "SHA256SUMS"
-# More reads than such a file can need: a server that sends without end is cut off.
-_SUMS_BLOCKS = 1000
+_LARGEST_SUMS = 1 << 20  # bytes
 
 _OPTIONAL = tuple(name for name in COMPANIONS if name != "config.json")
 _META = "consolidated.{:02d}.pth"
@@ -93,7 +91,7 @@ def download_config(
 
 def is_file_address(source: str) -> bool:
     """Whether a web address or a local one is that of one file."""
-    parts = urlsplit(source)
+    parts = _split(source)
     if parts.scheme == "file":
         return Path(unquote(parts.path)).is_file()
     return parts.scheme in ("http", "https") and parts.path.endswith(_FILE_SUFFIXES)
@@ -205,7 +203,7 @@ def _source(
     source: str, *, token: str | None, endpoint: str | None, revision: str | None, offline: bool
 ) -> tuple[Source, str | None]:
     """Return where the files are, and the name of the one that `source` is, if it is one file."""
-    parts = urlsplit(source)
+    parts = _split(source)
     if parts.scheme == "file":
         path = Path(unquote(parts.path))
         if path.is_file():
@@ -226,6 +224,13 @@ def _source(
     raise MindrailError(
         "not a source", where=source, fix="give hf://owner/name, https://…/ or file:///directory"
     )
+
+
+def _split(source: str) -> SplitResult:
+    try:
+        return urlsplit(source)
+    except ValueError as error:
+        raise MindrailError(f"not an address ({error})", where=source) from error
 
 
 def _directory(path: Path, source: str) -> Path:
@@ -259,8 +264,11 @@ def _published_sums(source: Source) -> dict[str, str]:
     if opened is None:
         return {}
     try:
-        blocks = iter(lambda: read_block(opened.stream, source.where(SUMS)), b"")
-        text = b"".join(islice(blocks, _SUMS_BLOCKS)).decode(errors="replace")
+        text = b""
+        while block := read_block(opened.stream, source.where(SUMS)):
+            text += block
+            if len(text) > _LARGEST_SUMS:
+                raise MindrailError(f"more than {_LARGEST_SUMS} bytes", where=source.where(SUMS))
     finally:
         opened.stream.close()
-    return parse_sums(text, source.where(SUMS))
+    return parse_sums(text.decode(errors="replace"), source.where(SUMS))

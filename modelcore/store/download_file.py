@@ -8,19 +8,25 @@ that two versions are never mixed.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
 
+from modelcore.boundary.files import read_utf8
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.store.disk import check_room, disk_errors
 from modelcore.store.manifest import file_sha256
+from modelcore.store.model_files import COMPANIONS
 
 __all__ = ["DirectorySource", "Opened", "Source", "fetch_file", "read_block"]
 
 _BLOCK = 1 << 20
+_LONGEST_VERSION = 1 << 16
+_LARGEST_SMALL = 64 << 20  # bytes of a file of unknown size that is a configuration or tokenizer
+_SPARED = 1 << 30  # bytes that a file of unknown size leaves free on the disk
 
 
 class Reader(Protocol):
@@ -126,7 +132,10 @@ def fetch_file(
         version.unlink(missing_ok=True)
         return path
     resumed = _resume_point(partial, version)
-    opened = source.open(name, resumed, version.read_text() if resumed else "")
+    opened = source.open(name, resumed.offset, resumed.version)
+    if opened is not None and resumed.is_of_another(opened):
+        opened.stream.close()
+        opened = source.open(name)
     if opened is None:
         return None
     try:
@@ -141,10 +150,31 @@ def fetch_file(
     return path
 
 
-def _resume_point(partial: Path, version: Path) -> int:
-    """Return how many bytes are here of a known version; 0 if the version is unknown."""
-    known = partial.exists() and version.exists() and version.read_text()
-    return partial.stat().st_size if known else 0
+@dataclass(frozen=True)
+class _Resumed:
+    """What is here of a file: how many bytes, and the version and size of the file that they are of."""
+
+    offset: int = 0
+    version: str = ""
+    size: int | None = None
+
+    def is_of_another(self, opened: Opened) -> bool:
+        """Whether the rest that was opened is of a file of another version or size."""
+        sizes = {self.size, opened.size} - {None}
+        return opened.start > 0 and (opened.version != self.version or len(sizes) > 1)
+
+
+def _resume_point(partial: Path, version: Path) -> _Resumed:
+    """Return what is here; nothing if the version is unknown. The version's file has the size in line 2."""
+    if not (partial.exists() and version.exists()):
+        return _Resumed()
+    try:
+        known, _, size = read_utf8(version, _LONGEST_VERSION).partition("\n")
+    except MindrailError:
+        return _Resumed()  # cut or damaged: the file starts over
+    if not known:
+        return _Resumed()
+    return _Resumed(partial.stat().st_size, known, int(size) if re.fullmatch("[0-9]{1,18}", size) else None)
 
 
 def _receive(
@@ -158,19 +188,32 @@ def _receive(
     received(opened.start, opened.size)
     at = opened.start
     with disk_errors(partial), partial.open("r+b" if opened.start else "wb") as file:
-        version.write_text(opened.version)
+        version.write_text(
+            f"{opened.version}\n{'' if opened.size is None else opened.size}", encoding="utf-8"
+        )
         file.seek(at)
         file.truncate()
         while block := read_block(opened.stream, where):
             file.write(block)
             at += len(block)
             received(len(block), opened.size)
+            _check_end(opened, partial, at, where)
         file.flush()
         os.fsync(file.fileno())
     if opened.size is not None and at != opened.size:
         raise StepFailed(
             f"cut off after {at} of {opened.size} bytes", where=where, fix="run again: it resumes"
         )
+
+
+def _check_end(opened: Opened, partial: Path, at: int, where: str) -> None:
+    """Stop what is longer than announced, and what was not announced and will not end."""
+    if opened.size is not None and at > opened.size:
+        raise StepFailed(f"more than the {opened.size} bytes announced", where=where, fix="run again")
+    if opened.size is None:
+        if partial.name.removesuffix(".partial") in COMPANIONS and at > _LARGEST_SMALL:
+            raise MindrailError(f"more than {_LARGEST_SMALL >> 20} MiB and no end", where=where)
+        check_room(partial.parent, _SPARED)
 
 
 def read_block(stream: Reader, where: str) -> bytes:

@@ -7,6 +7,7 @@ sections 13.1.5 (If-Range) and 14.2.
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 import urllib.error
 import urllib.request
@@ -17,10 +18,13 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.store.download_file import Opened
+from modelcore.store.paced import PacedHandler, PacedHttpsHandler
 
 __all__ = ["HttpSource", "ServerBusy", "answer_error"]
 
 _TIMEOUT_S = 30.0
+_NUMBER = re.compile("[0-9]{1,19}")
+_RANGE = re.compile("bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\\*)")
 
 
 class ServerBusy(StepFailed):
@@ -45,6 +49,12 @@ class HttpSource:
     def open(self, name: str, offset: int = 0, version: str = "") -> Opened | None:
         """Request a file, from `offset` on if it is still of `version`; see `Source.open`."""
         url = self.where(name)
+        try:
+            return self._open(url, name, offset, version)
+        except (UnicodeError, ValueError, OverflowError) as error:  # a host or port that is none
+            raise MindrailError(f"leads to an address that is none ({error})", where=url) from error
+
+    def _open(self, url: str, name: str, offset: int, version: str) -> Opened | None:
         request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
         if self.token:
             request.add_unredirected_header("Authorization", f"Bearer {self.token}")
@@ -60,7 +70,15 @@ class HttpSource:
             raise StepFailed(
                 f"no answer ({error})", where=url, fix="check the address and the network"
             ) from error
-        return _opened(response, offset, url)
+        try:
+            opened = _opened(response, offset, url)
+        except MindrailError:
+            response.close()
+            raise
+        if opened.start and opened.version != version:
+            response.close()
+            return self.open(name)  # it sends a range of another version, against If-Range
+        return opened
 
     def _refused(self, error: urllib.error.HTTPError, name: str, offset: int) -> Opened | None:
         if error.code == 404:
@@ -86,7 +104,18 @@ def answer_error(status: int, headers: Any, where: str) -> MindrailError:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to web addresses only; the library's own handler would follow to ftp, too."""
+    """Follows redirects to web addresses only; the library's own handler would follow to ftp, too.
+
+    A redirect's body is not read, however long it is.
+    """
+
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        fp.read = lambda *_: b""  # type: ignore[method-assign]  # the library would read it all
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(
         self,
@@ -106,7 +135,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return request
 
 
-_OPENER = urllib.request.build_opener(_Redirects)
+_OPENER = urllib.request.build_opener(PacedHandler, PacedHttpsHandler, _Redirects)
 
 
 def _opened(response: HTTPResponse, offset: int, url: str) -> Opened:
@@ -120,26 +149,27 @@ def _opened(response: HTTPResponse, offset: int, url: str) -> Opened:
         if start != offset:
             raise MindrailError(f"requested from byte {offset}, the server sends from {start}", where=url)
         return Opened(response, start, size, version)
-    length = headers.get("Content-Length", "")
-    return Opened(response, 0, int(length) if length.isdigit() else None, version)
+    length = headers.get("Content-Length")
+    if length is not None and _NUMBER.fullmatch(length) is None:
+        raise MindrailError(f"Content-Length {length!r} is not understood", where=url)
+    return Opened(response, 0, None if length is None else int(length), version)
 
 
 def _content_range(value: str, url: str) -> tuple[int, int | None]:
     """Return (first byte, size of the file) of `bytes first-last/size`."""
-    first, _, rest = value.removeprefix("bytes ").partition("-")
-    size = rest.partition("/")[2]
-    if not first.isdigit():
+    match = _RANGE.fullmatch(value)
+    if match is None:
         raise MindrailError(f"Content-Range {value!r} is not understood", where=url)
-    return int(first), int(size) if size.isdigit() else None
+    return int(match[1]), None if match[2] == "*" else int(match[2])
 
 
 def _seconds(retry_after: str | None) -> float | None:
     """Return Retry-After, a number or a date, as seconds from now."""
     if not retry_after:
         return None
-    if retry_after.strip().isdigit():
+    if _NUMBER.fullmatch(retry_after.strip()):
         return float(retry_after)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None

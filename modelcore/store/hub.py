@@ -6,6 +6,7 @@ The library lists a revision's files with their sizes, sha256 and addresses; the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from modelcore.store.download_file import Opened
 from modelcore.store.download_http import HttpSource, answer_error
 
 __all__ = ["HubSource", "cached_snapshot", "hub_repository"]
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,21 @@ def hub_repository(
 
     token = token or huggingface_hub.get_token()
     where = f"hf://{name}" + (f"@{revision}" if revision else "")
-    info = _model_info(name, revision, token, endpoint, where)
-    siblings = {file.rfilename: file for file in info.siblings or ()}
+    try:
+        info = _model_info(name, revision, token, endpoint, where)
+        if not _COMMIT.fullmatch(info.sha):
+            raise ValueError("no commit")
+        siblings = {file.rfilename: file for file in info.siblings or ()}
+        sha256 = {name: str(file.lfs.sha256) for name, file in siblings.items() if file.lfs is not None}
+        sizes = {name: int(file.size or 0) for name, file in siblings.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise MindrailError(
+            f"the hub's answer is not the description of a model ({type(error).__name__}: {error})",
+            where=where,
+            fix="check the endpoint",
+        ) from error
     url = huggingface_hub.hf_hub_url(name, "x", revision=info.sha, endpoint=endpoint)
-    return HubSource(
-        base=url.removesuffix("x"),
-        token=token,
-        sha256={name: str(file.lfs.sha256) for name, file in siblings.items() if file.lfs is not None},
-        sizes={name: int(file.size or 0) for name, file in siblings.items()},
-    )
+    return HubSource(base=url.removesuffix("x"), token=token, sha256=sha256, sizes=sizes)
 
 
 def cached_snapshot(name: str, *, revision: str | None = None) -> Path:
