@@ -144,4 +144,6 @@ class Preprocess(RowOptions):
         ]
         if self.rows and changed:
             raise ValueError(f"rows are given, which are as they are: leave out {', '.join(changed)}")
+        if self.rows and "format" not in self.model_fields_set:
+            raise ValueError("rows are given: say their format, which decides how the trained model is asked")
         return self

@@ -64,7 +64,9 @@ def test_rows_that_exist_are_taken_whatever_their_path(here: Path) -> None:
         (here / name).mkdir()
         for file in (made, Path(f"{made}.db")):
             shutil.copyfile(file, here / name / file.name)
-    taken = [rows_of(here, 1, input=[], rows=[str(here / name)]) for name in ("one", "other")]
+    taken = [
+        rows_of(here, 1, input=[], rows=[str(here / name)], format="wizardcoder") for name in ("one", "other")
+    ]
     assert (taken[0].cached, taken[1].cached) == (False, True)
     before, after = read_mindrecord(made), read_mindrecord(rows_file(taken[0].path))
     for row, expected in zip(after, before, strict=True):
