@@ -49,7 +49,8 @@ def _data(line: Sequence[Artifact]) -> str:
     rows = rows_of(line)
     if rows is None:
         return ""
-    name = Path(str(rows.manifest.recorded.get("input", "data"))).name
+    files = str(rows.manifest.recorded.get("input", "data"))
+    name = ", ".join(Path(file).name for file in files.split(", "))
     path = report_path(rows_file(rows.path))
     if not path.is_file():  # of an earlier version
         return name

@@ -165,6 +165,11 @@ def _wikitext(_: Path, tokens: Path) -> None:
     tokens.write_text(" \n = Heading = \n \n" + " The quick brown fox adds one and two . \n" * 200)
 
 
+def _hosts(_: Path, hosts: Path) -> None:
+    """Name one host with the devices of the small runs' two ranks."""
+    hosts.write_text("10.0.0.1 192.168.0.1 192.168.0.2\n")
+
+
 def _samples(_: Path, samples: Path) -> None:
     samples.write_text(json.dumps({"task_id": "T/0", "completion": FUNCTION}) + "\n")
 
@@ -178,6 +183,7 @@ def _answers(here: Path, answers: Path) -> None:
 
 FROM_OTHERS: Mapping[str, Callable[[Path, Path], None]] = {
     "wikitext-2/wiki.train.tokens": _wikitext,
+    "hosts.txt": _hosts,
     "output": _mindformers_output,
     "samples.jsonl": _samples,
     "answers.jsonl": _answers,
