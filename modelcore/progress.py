@@ -10,7 +10,10 @@ import json
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["FileProgress", "Progress", "read_progress", "silent"]
+__all__ = ["PAUSES", "FileProgress", "Progress", "read_progress", "silent"]
+
+PAUSES = ("reading", "compiling", "saving", "validating")
+"""How the notes begin with which a program says that what comes next is no step, and may take much longer."""
 
 
 class Progress(Protocol):

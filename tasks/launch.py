@@ -91,6 +91,7 @@ def _run_ranks(
             environment=environment,
             start_timeout=options.start_timeout,
             hang_timeout=options.hang_timeout,
+            hang_steps=options.hang_steps,
             progress=progress,
         )
     else:
@@ -101,6 +102,7 @@ def _run_ranks(
             environment=environment,
             start_timeout=options.start_timeout,
             hang_timeout=options.hang_timeout,
+            hang_steps=options.hang_steps,
             retries=options.retries,
             progress=progress,
             log=lambda line: log(f"launch: {line}"),

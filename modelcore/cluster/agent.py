@@ -73,7 +73,7 @@ class Share:
         rendezvous: of the whole gang.
         log_dir: gets the logs of this attempt.
         environment: added to that of each rank.
-        start_timeout, hang_timeout: in seconds, as of `run_part`.
+        start_timeout, hang_timeout, hang_steps: as of `run_part`.
     """
 
     address: str
@@ -84,6 +84,7 @@ class Share:
     environment: Mapping[str, str]
     start_timeout: float
     hang_timeout: float
+    hang_steps: int | None
 
 
 class Agent:
@@ -132,6 +133,7 @@ class Agent:
                 environment=share.environment,
                 start_timeout=share.start_timeout,
                 hang_timeout=share.hang_timeout,
+                hang_steps=share.hang_steps,
                 progress=self._take,
                 guard=self._check,
             )

@@ -154,6 +154,7 @@ class Driver:
                 {**attempt.environment(), **job.environment},
                 start_timeout,
                 job.hang_timeout,
+                job.hang_steps,
             )
             for index, agent in enumerate(agents)
         ]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from modelcore.config.reading import parse
-from modelcore.config.section import NonNegativeInt, PositiveFloat, Section
+from modelcore.config.section import NonNegativeInt, PositiveFloat, PositiveInt, Section
 from modelcore.config.training import Cluster
 from modelcore.store.json_file import read_json_object
 
@@ -26,6 +26,7 @@ class ClusterJob(Section):
         environment: added to that of each rank.
         start_timeout: seconds to the first progress, doubled after each start that hung.
         hang_timeout: seconds without progress after which an attempt is ended.
+        hang_steps: the same in steps of the usual length, while steps are taken.
         program_retries: how often the job is started again after a fault of the program's own.
     """
 
@@ -35,6 +36,7 @@ class ClusterJob(Section):
     environment: dict[str, str]
     start_timeout: PositiveFloat
     hang_timeout: PositiveFloat
+    hang_steps: PositiveInt | None
     program_retries: NonNegativeInt
 
     def write(self, path: Path) -> None:

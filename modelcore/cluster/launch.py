@@ -46,6 +46,7 @@ def run_on_cluster(
     environment: Mapping[str, str] = {},
     start_timeout: float = 90,
     hang_timeout: float = 900,
+    hang_steps: int | None = None,
     retries: int = 2,
     progress: Progress = silent,
     log: Callable[[str], None] = print,
@@ -63,6 +64,7 @@ def run_on_cluster(
         environment: added to every rank's environment.
         start_timeout: seconds from the start of the ranks to the first progress.
         hang_timeout: seconds after which a gang without new progress is ended.
+        hang_steps: the same, counted in steps of the usual length; see `Heartbeat.allowed`.
         retries: how often it is started again after a fault of the program's own; lost hosts count apart.
         progress: called with rank 0's progress, or with what is waited for.
         log: gets a line for each attempt that starts or ends, and the last lines of what failed first.
@@ -82,6 +84,7 @@ def run_on_cluster(
         environment={**inherited, **environment},
         start_timeout=start_timeout,
         hang_timeout=hang_timeout,
+        hang_steps=hang_steps,
         program_retries=retries,
     ).write(job)
     narrator = _Narrator(log_dir, progress, log)

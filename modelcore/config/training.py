@@ -143,6 +143,13 @@ class Launch(Section):
             "Memory of each rank's device, e.g. 64GB: a run whose layout needs more is refused before work"
         ),
     )
+    hang_steps: PositiveInt = Field(
+        50,
+        description=(
+            "The same while steps are taken: the job is stopped when a step takes so many times as long as "
+            "the last ones, and at least a minute"
+        ),
+    )
     retries: NonNegativeInt = Field(
         2, description="How often a job that lost a rank is started again from its last checkpoint"
     )

@@ -42,6 +42,7 @@ def run_gang(
     environment: Mapping[str, str] = {},
     start_timeout: float = 90,
     hang_timeout: float = 900,
+    hang_steps: int | None = None,
     progress: Progress = silent,
 ) -> None:
     """Run `command` as `world_size` MindSpore ranks and a scheduler on this host until all exit with 0.
@@ -57,6 +58,7 @@ def run_gang(
         environment: added to every process's environment; overrides what is set here.
         start_timeout: seconds from the first start to the first progress of any rank.
         hang_timeout: seconds after which a gang without new progress of any rank is killed.
+        hang_steps: the same, counted in steps of the usual length; see `Heartbeat.allowed`.
         progress: called with rank 0's progress.
 
     Raises:
@@ -75,6 +77,7 @@ def run_gang(
                 environment=environment,
                 start_timeout=timeout,
                 hang_timeout=hang_timeout,
+                hang_steps=hang_steps,
                 progress=progress,
             )
         except DidNotStart as error:
@@ -95,6 +98,7 @@ def run_part(
     environment: Mapping[str, str],
     start_timeout: float,
     hang_timeout: float,
+    hang_steps: int | None = None,
     progress: Progress = silent,
     guard: Callable[[], None] = always,
 ) -> None:
@@ -108,6 +112,7 @@ def run_part(
         environment: added to every process's environment; overrides what is set here.
         start_timeout: seconds to the first progress of any of these ranks.
         hang_timeout: seconds after which the ranks are killed if none of them made progress.
+        hang_steps: as of `run_gang`.
         progress: called with the first rank's progress.
         guard: called several times a second; what it raises ends the ranks.
 
@@ -122,7 +127,8 @@ def run_part(
         if 0 in ranks:
             helpers.append(_scheduler(rendezvous, environment, log_dir))
         workers.extend(_workers(command, ranks, rendezvous, environment, files))
-        Watch(workers, helpers, Heartbeat(files, progress), start_timeout, hang_timeout, guard).wait()
+        heartbeat = Heartbeat(files, progress)
+        Watch(workers, helpers, heartbeat, start_timeout, hang_timeout, hang_steps, guard).wait()
     finally:
         stop_all([*workers, *helpers])
 

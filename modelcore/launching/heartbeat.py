@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
+import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelcore.progress import Progress, read_progress
+from modelcore.progress import PAUSES, Progress, read_progress
 
 __all__ = ["Heartbeat"]
+
+
+_REMEMBERED = 100
+_ENOUGH = 10
+_SHORTEST_S = 60.0  # a disk or a network may stop for a while
 
 
 class Heartbeat:
@@ -22,6 +30,8 @@ class Heartbeat:
         self._files = files
         self._progress = progress
         self._stamps: dict[Path, tuple[int, int]] = {}
+        self._steps: deque[float] = deque(maxlen=_REMEMBERED)  # seconds that one step took
+        self._last: tuple[float, float] | None = None  # steps done, and when; None in a pause
 
     @property
     def has_started(self) -> bool:
@@ -32,8 +42,31 @@ class Heartbeat:
         """Pass new progress on; return whether any process has reported since the last call."""
         new = [file for file in self._files if self._is_new(file)]
         if self._files[0] in new and (state := read_progress(self._files[0])):
+            self._time(state[0], state[3])
             self._progress(*state)
         return bool(new)
+
+    def allowed(self, longest: float, steps: int | None) -> float:
+        """Return for how many seconds nothing needs to be reported now.
+
+        Args:
+            longest: seconds, whatever the processes do.
+            steps: while the first process takes steps: as many of the median of its last ones, at least a
+                minute; None for no such limit.
+        """
+        if steps is None or self._last is None or len(self._steps) < _ENOUGH:
+            return longest
+        return min(longest, max(_SHORTEST_S, steps * statistics.median(self._steps)))
+
+    def _time(self, done: float, note: str) -> None:
+        """Remember how long the last steps took; what is between a pause and the next step does not count."""
+        now = time.monotonic()
+        if note.startswith(PAUSES):
+            self._last = None
+            return
+        if self._last is not None and done > self._last[0]:
+            self._steps.append((now - self._last[1]) / (done - self._last[0]))
+        self._last = (done, now)
 
     def describe(self) -> str:
         """Return how far the first process is, e.g. "12 of 40 steps (saving)"."""

@@ -62,6 +62,7 @@ class Watch:
         heartbeat: whether the workers make progress.
         start_timeout: seconds until the first progress.
         hang_timeout: from then on, seconds without new progress and without a worker's successful end.
+        hang_steps: a limit below that while steps are taken, in steps; see `Heartbeat.allowed`.
         guard: called several times a second while the group runs; what it raises ends the group.
     """
 
@@ -70,6 +71,7 @@ class Watch:
     heartbeat: Heartbeat
     start_timeout: float
     hang_timeout: float
+    hang_steps: int | None = None
     guard: Callable[[], None] = always
 
     def wait(self) -> None:
@@ -107,7 +109,9 @@ class Watch:
         return [worker for worker in self.workers if worker.returncode is None]
 
     def _timeout(self) -> float:
-        return self.hang_timeout if self.heartbeat.has_started else self.start_timeout
+        if not self.heartbeat.has_started:
+            return self.start_timeout
+        return self.heartbeat.allowed(self.hang_timeout, self.hang_steps)
 
     def _failure(self, failed: Sequence[LeashedProcess], after_s: float) -> MindrailError:
         # Of several that died in the same moment a refusal explains most, then what came from outside

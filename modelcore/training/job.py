@@ -106,6 +106,7 @@ class Job:
             )
             if pause and done + 1 < plan.steps:
                 reporter.sync()
+                self.progress(done + 1, plan.steps, "steps", "saving")
                 self.checkpoints.save(done + 1, self._tensors(done + 1), self._state())
         reporter.sync()
         if last == plan.steps:
@@ -167,6 +168,7 @@ class Job:
 
     def _finish(self) -> None:
         """Write the weights; once every rank has, the checkpoints are not needed any more."""
+        self.progress(self.plan.steps, self.plan.steps, "steps", "saving")
         tensors = self._tensors(self.plan.steps)
         weights = {p.name: tensors[p.name] for p in self.step.parameters}
         self.attempt.check()

@@ -198,7 +198,7 @@ def test_what_the_callers_condition_raises_ends_the_group(tmp_path: Path, notes:
         raise LeaseExpired
 
     with pytest.raises(LeaseExpired):
-        Watch(group.workers, [], Heartbeat(group.progress_files, silent), 20, 20, guard).wait()
+        Watch(group.workers, [], Heartbeat(group.progress_files, silent), 20, 20, guard=guard).wait()
     assert still_alive(pids) == []
 
 
