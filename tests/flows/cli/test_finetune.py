@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from flows.cli.main import command_line
 from modelcore.errors import MindrailError
 from tests.flows.reduced_demo import Demo
+from tests.local_runs import Runs, write_model
 from tests.tensors import read_tensors
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
@@ -29,6 +30,12 @@ def mindrail(command: str, config: dict[str, Any], directory: Path) -> dict[str,
     assert done.exit_code == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    (tmp_path / "model").mkdir()
+    return Runs(tmp_path, write_model(tmp_path / "model"))
 
 
 def step_names(result: dict[str, Any]) -> list[str]:
@@ -69,6 +76,22 @@ def test_a_llama_is_fine_tuned_on_instructions(demo: Demo, tmp_path: Path):
     tuned = read_tensors(Path(result["mindspore"]) / "model.ckpt")["lm_head.weight"]
     exported = load_file(Path(result["hugging_face"]) / "model.safetensors")["lm_head.weight"]
     assert np.array_equal(tuned, exported)
+
+
+@pytest.mark.long
+def test_epochs_train_what_as_many_steps_do(server: None, runs: Runs) -> None:
+    directory = runs.directory
+    records = [{"instruction": f"add {n}", "output": f"return {n}"} for n in range(10)]
+    (directory / "rows.json").write_text(json.dumps(records))
+    config = yaml.safe_load(runs.yaml("finetune").read_text())
+    epochs = {"epochs": 2, "batch_size": 3, "warmup_ratio": 0.2, "total_steps": -1}
+    result = mindrail("finetune", config | {"train": epochs}, directory)
+    assert [row["step"] for row in metrics(result)] == [1, 2, 3, 4, 5, 6]
+    again = mindrail(
+        "finetune", config | {"train": {"steps": 6, "batch_size": 3, "warmup_steps": 1}}, directory
+    )
+    assert [step["digest"] for step in again["steps"]] == [step["digest"] for step in result["steps"]]
+    assert all(step["cached"] for step in again["steps"])
 
 
 def test_a_share_that_holds_no_row_back_is_told_before_a_rank_starts(demo: Demo, tmp_path: Path):
