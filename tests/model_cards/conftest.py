@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +26,7 @@ _RECORDS = [
     }
     for number in range(12)
 ]
+_WIKITEXT = " \n = Heading = \n \n" + " The quick brown fox adds one and two . \n" * 200
 
 
 @pytest.fixture
@@ -48,8 +51,11 @@ def start_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Star
 def _data_sets() -> dict[str, bytes]:
     """Return the data sets by the paths in the pages' addresses."""
     records = json.dumps(_RECORDS).encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("wikitext-2/wiki.train.tokens", _WIKITEXT)
     return {
         "tatsu-lab/stanford_alpaca/main/alpaca_data.json": records,
-        "datasets/sahil2801/CodeAlpaca-20k/resolve/main/code_alpaca_20k.json": records,
-        "sahil280114/codealpaca/master/data/code_alpaca_20k.json": records,
+        "code_alpaca_20k.json": records,
+        "wikitext-2-v1.zip": packed.getvalue(),
     }

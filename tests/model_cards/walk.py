@@ -36,7 +36,8 @@ SUBSTITUTIONS = {
     "--seq-length 2048": "--seq-length 256",
     "--seq-length 4096": "--seq-length 256",
     "https://raw.githubusercontent.com": "{data}",
-    "https://huggingface.co": "{data}",
+    "download code-alpaca-20k": "download {data}/code_alpaca_20k.json",
+    "download wikitext-2": "download {data}/wikitext-2-v1.zip",
 }
 """Text of the pages' commands to what stands for it here; {data} is the server of data sets."""
 
@@ -159,12 +160,6 @@ def _mindformers_output(here: Path, output: Path) -> None:
         shutil.copytree(rank, output / "checkpoint" / rank.name)
 
 
-def _wikitext(_: Path, tokens: Path) -> None:
-    """Unpack the data set, as a person does by hand."""
-    tokens.parent.mkdir()
-    tokens.write_text(" \n = Heading = \n \n" + " The quick brown fox adds one and two . \n" * 200)
-
-
 def _hosts(_: Path, hosts: Path) -> None:
     """Name one host with the devices of the small runs' two ranks."""
     hosts.write_text("10.0.0.1 192.168.0.1 192.168.0.2\n")
@@ -182,7 +177,6 @@ def _answers(here: Path, answers: Path) -> None:
 
 
 FROM_OTHERS: Mapping[str, Callable[[Path, Path], None]] = {
-    "wikitext-2/wiki.train.tokens": _wikitext,
     "hosts.txt": _hosts,
     "output": _mindformers_output,
     "samples.jsonl": _samples,
