@@ -7,7 +7,7 @@ Prefect here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,7 +18,7 @@ from modelcore.store.model_files import INDEX_SUFFIX, WEIGHT_SUFFIXES
 from modelcore.store.store import Store
 from tasks.step import Step
 
-__all__ = ["check_file", "input_step", "local_path", "model_digest", "tokenizer_digest"]
+__all__ = ["check_file", "input_step", "joint_digest", "local_path", "model_digest", "tokenizer_digest"]
 
 _WEIGHTS = (*WEIGHT_SUFFIXES, *(suffix + INDEX_SUFFIX for suffix in WEIGHT_SUFFIXES))
 
@@ -33,6 +33,11 @@ def check_file(name: str, *, key: str) -> Path:
     if not path.is_file():
         raise MindrailError("there is no such file", where=f"{key}: {path}", fix="check the path")
     return path
+
+
+def joint_digest(digests: Sequence[str]) -> str:
+    """Return the digest of one file's contents, or one of those of several in their order."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def local_path(source: str) -> Path | None:

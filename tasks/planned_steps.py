@@ -6,19 +6,24 @@ artifacts of the steps before. Rates are those at which this store's artifacts w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from modelcore.config.checkpoint import Convert
+from modelcore.config.checkpoint import Convert, Download
+from modelcore.config.data import Preprocess
 from modelcore.config.evaluation import Generate, Score
 from modelcore.config.runs import Evaluate, Pipeline, Predict, Pretrain, Run, Training
 from modelcore.config.training import Sharding
+from modelcore.data.given_rows import given_files
+from modelcore.data.sources.files import named_files
 from modelcore.demo.config import Demo
 from modelcore.errors import MindrailError
 from modelcore.store.manifest import Manifest, file_sha256
 from modelcore.store.store import Store
+from tasks.download_source import download_source
+from tasks.inputs import joint_digest
 from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import disk_needs
 
@@ -59,6 +64,7 @@ class _Expected:
     parameters: Mapping[str, Any]
     reads: tuple[str, ...] = ()
     work: float | None = None
+    files: tuple[str, tuple[str, ...]] = ("", ())
 
 
 def planned_steps(config: Run, described: Path | None) -> Iterator[PlannedStep]:
@@ -107,7 +113,7 @@ def _expected(config: Run) -> Iterator[_Expected]:
         yield _converted(config.convert)
         yield _sharded(config.parallel, "convert")
     if isinstance(config, Pipeline):
-        start = "initialize" if isinstance(config, Pretrain) else "convert"
+        start = "join" if _is_sharded(config.download) else "convert"
         if config.baseline:
             yield from _scored(config.generate, config.score, config.seed, start, " (before)")
         yield from _scored(config.generate, config.score, config.seed, "merge", "")
@@ -122,12 +128,14 @@ def _training(config: Training) -> Iterator[_Expected]:
     if isinstance(config, Pretrain) and config.random_weights:
         start = "initialize"
         yield _Expected(start, start, ("download",), "random weights", {"seed": config.seed}, ("download",))
+    elif _is_sharded(config.download):
+        start = "join"
+        plain = config.convert.model_dump(include={"format", "dtype"})
+        yield _Expected(start, start, ("download",), "MindSpore checkpoint", plain)
     else:
         start = "convert"
         yield _converted(config.convert)
-    data = f"preprocess.input {config.preprocess.input}"
-    rows = config.preprocess.model_dump(include={"format", "seq_length", "pack", "validation"})
-    yield _Expected("preprocess", "preprocess", (data, "download"), "MindRecord rows", rows)
+    yield _rows(config.preprocess)
     yield _sharded(config.parallel, start)
     yield _Expected(
         "launch",
@@ -138,8 +146,30 @@ def _training(config: Training) -> Iterator[_Expected]:
         ("shard", "preprocess"),
         None if config.train.steps is None else float(config.train.steps * config.global_batch),
     )
-    yield _Expected("merge", "merge", ("launch",), "trained checkpoint, MindSpore", {}, ("launch",))
+    yield _Expected(
+        "merge", "merge", ("launch",), "trained checkpoint, MindSpore", _cast(config.merge.dtype), ("launch",)
+    )
     yield _Expected("export", "export", ("merge",), "trained checkpoint, Hugging Face", {}, ("merge",))
+
+
+def _rows(config: Preprocess) -> _Expected:
+    key, names = ("rows", config.rows) if config.rows else ("input", config.input)
+    inputs = (*(f"preprocess.{key} {name}" for name in names), "download")
+    rows = config.model_dump(
+        include={"format", "seq_length", "validation"} | ({"pack"} if config.input else set())
+    )
+    return _Expected("preprocess", "preprocess", inputs, "MindRecord rows", rows, files=(key, tuple(names)))
+
+
+def _is_sharded(config: Download) -> bool:
+    try:
+        return download_source(config).shards is not None
+    except MindrailError:  # the plan lists it among the problems
+        return False
+
+
+def _cast(dtype: str) -> dict[str, str]:
+    return {} if dtype in ("source", "fp32") else {"dtype": dtype}
 
 
 def _download(source: str) -> _Expected:
@@ -159,8 +189,10 @@ def _sharded(config: Sharding, start: str) -> _Expected:
 def _scored(
     generation: Generate, scoring: Score, seed: int, checkpoint: str, suffix: str
 ) -> Iterator[_Expected]:
-    reads = (checkpoint,) if checkpoint in ("convert", "initialize", "merge") else ()
+    reads = (checkpoint,) if checkpoint in ("convert", "join", "merge") else ()
     decoding = generation.model_dump(include={"max_new_tokens", "samples", "temperature", "top_p"})
+    if generation.rounds_weights:
+        decoding["precision"] = generation.precision
     names = [f"{step}{suffix}" for step in ("generate", "extract", "score")]
     asked = (checkpoint, f"benchmark {generation.benchmark}")
     yield _Expected(names[0], "generate", asked, "responses", {**decoding, "seed": seed}, reads)
@@ -180,7 +212,7 @@ def _matching(
     if expected.step == "download":
         return [one for one in same if _is_download_of(one, expected.parameters[""], described)]
     if expected.step == "preprocess":
-        same = [one for one in same if _has_rows_of(one, expected.inputs[0].partition(" ")[2])]
+        same = [one for one in same if _has_rows_of(one, *expected.files)]
     for name in expected.reads:
         digests = {one.digest for one in found.get(name, ())}
         same = [one for one in same if digests & set(one.inputs.values())]
@@ -197,11 +229,15 @@ def _is_download_of(manifest: Manifest, source: str, described: Path | None) -> 
     return any(file.sha256 == digest for file in manifest.files)
 
 
-def _has_rows_of(manifest: Manifest, name: str) -> bool:
-    path = Path(name)
-    if not path.is_file() or path.stat().st_size > _MOST_HASHED:
+def _has_rows_of(manifest: Manifest, key: str, names: Sequence[str]) -> bool:
+    try:
+        files = given_files(names) if key == "rows" else named_files(names)
+    except MindrailError:  # the plan lists it among the problems
         return False
-    return manifest.inputs.get("data") == file_sha256(path)
+    if sum(path.stat().st_size for path in files) > _MOST_HASHED:
+        return False
+    found = manifest.inputs.get("rows" if key == "rows" else "data")
+    return found == joint_digest([file_sha256(path) for path in files])
 
 
 def _seconds(expected: _Expected, size: int | None, manifests: Collection[Manifest]) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from modelcore.data.sources.files import named_files
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.progress import Progress
 from modelcore.store.store import Store
-from tasks.inputs import check_file, tokenizer_digest
+from tasks.inputs import check_file, joint_digest, tokenizer_digest
 from tasks.log import warn
 from tasks.preflight.data import given_options, vocabulary_of
 from tasks.preflight.errors import key_named
@@ -108,9 +107,7 @@ def _take(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
 
 
 def _digest(store: Store, files: Sequence[Path]) -> str:
-    """Return the digest of one file's contents, or of those of several in their order."""
-    digests = [store.digests.sha256(path) for path in files]
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    return joint_digest([store.digests.sha256(path) for path in files])
 
 
 def _check_losses(rows: Path, config: Preprocess) -> None:
