@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from modelcore.cluster.records import in_words, read_attempts
 from modelcore.config.runs import Training
 from modelcore.data.losses import loss_warning
 from modelcore.data.mindrecord.output import report_path
@@ -19,6 +20,7 @@ from modelcore.report.data_section import DataSection
 from modelcore.report.run_page import StepRow
 from modelcore.report.training_page import TrainingPage, render_training
 from modelcore.report.training_section import TrainingSection, read_training
+from modelcore.store.manifest import LOGS
 from modelcore.store.store import Store
 from modelcore.units import format_bytes, format_seconds
 from modelcore.versions import code_version
@@ -68,7 +70,8 @@ def training_report(store: Store, config: Training, steps: TrainingSteps, record
 
 def training_of(config: Training, launch: Step) -> TrainingSection:
     """Return what a page shows of the training in the artifact of `launch`."""
-    return read_training(launch.path, list(_settings(config)))
+    attempts = [in_words(event) for event in read_attempts(launch.path / LOGS)]
+    return read_training(launch.path, list(_settings(config)), attempts)
 
 
 def _settings(config: Training) -> Iterator[tuple[str, str]]:

@@ -245,8 +245,9 @@ def _died(agent: HostAgent, error: RayActorError) -> AttemptFailed:
     alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
     if agent.node not in alive or "node has died" in str(error) or "node was terminated" in str(error):
         return AttemptFailed(Failure("host lost", "Ray lost the host", agent.address), [agent.node])
-    reason = one_line(str(error).strip().splitlines()[-1].strip())
-    return AttemptFailed(Failure("agent died", f"its agent died: {reason}", agent.address), [agent.node])
+    said = one_line(str(error)).split("\\n")  # Ray's own words, many lines of them
+    failure = Failure("agent died", "its agent's process ended", agent.address, "the agent", tail=said)
+    return AttemptFailed(failure, [agent.node])
 
 
 def _silent(agent: HostAgent) -> AttemptFailed:

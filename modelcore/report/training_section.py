@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +30,30 @@ class TrainingSection:
         headline: label and value of the most important figures.
         facts: name and value of settings and measurements.
         figures: plots over the steps.
+        attempts: what happened to the job on a cluster, a line each; none for a job on one host.
     """
 
     headline: Sequence[tuple[str, str]]
     facts: Sequence[tuple[str, str]]
     figures: Sequence[Figure]
+    attempts: Sequence[str] = ()
 
 
-def read_training(directory: Path, facts: Sequence[tuple[str, str]]) -> TrainingSection:
+def read_training(
+    directory: Path, facts: Sequence[tuple[str, str]], attempts: Sequence[str] = ()
+) -> TrainingSection:
     """Return the section on the job that wrote `directory`.
 
     Args:
         directory: contains metrics.jsonl.
         facts: name and value of each setting to show.
+        attempts: what happened to it on a cluster.
     """
     timings = directory / "logs" / "timings.jsonl"
-    return training_section(
+    section = training_section(
         _lines(directory / "metrics.jsonl"), _lines(timings) if timings.is_file() else [], facts
     )
+    return replace(section, attempts=attempts)
 
 
 def training_section(metrics: Lines, timings: Lines, facts: Sequence[tuple[str, str]]) -> TrainingSection:

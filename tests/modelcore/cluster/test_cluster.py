@@ -114,10 +114,14 @@ def test_a_host_that_does_not_come_back_ends_the_job_with_its_name(
     job = cluster.train(two_ranks("host_gone"), spare_wait=5)
     job.wait_for_step(12)
     cluster.second.kill()
-    assert job.wait() == 1
-    assert "(host lost): host 10.77.0.2: " in job.said
-    assert "needs 2 hosts with 1 CPU each; 1 (10.77.0.1) in the cluster for 5 s" in job.said
+    code = job.wait()
     cluster.start_second()
+    assert code == 1
+    assert "(host lost): host 10.77.0.2: " in job.said
+    last = job.said.splitlines()[-1]
+    assert last.startswith("launch.cluster.hosts: needs 2 hosts with 1 CPU each; ")
+    # For Ray the host may be alive a while longer.
+    assert "1 (10.77.0.1) in the cluster" in last or "of which 10.77.0.2 does not answer" in last
 
 
 @pytest.mark.long
