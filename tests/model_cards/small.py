@@ -21,9 +21,9 @@ from tests.families import small
 from tests.modelcore.data.conftest import (
     DEEPSEEK_SPECIALS,
     STARCODER_SPECIALS,
-    _train,
     deepseek_split,
     starcoder_split,
+    train_byte_level,
     train_sentencepiece,
 )
 
@@ -42,7 +42,7 @@ def _filled(tokenizer: Tokenizer, size: int) -> Tokenizer:
 
 
 def _starcoder(directory: Path) -> None:
-    tokenizer = _filled(_train(STARCODER_SPECIALS, starcoder_split()), 49152)
+    tokenizer = _filled(train_byte_level(STARCODER_SPECIALS, starcoder_split()), 49152)
     tokenizer.model.save(str(directory))
     tokenizer.save(str(directory / "tokenizer.json"))
     names = {"eos_token": "<|endoftext|>", "pad_token": "[PAD]"}
@@ -66,7 +66,7 @@ def _wizardcoder_python(directory: Path) -> None:
 
 
 def _deepseek(directory: Path) -> None:
-    tokenizer = _filled(_train([], deepseek_split()), 100000)
+    tokenizer = _filled(train_byte_level([], deepseek_split()), 100000)
     bos, eos, eot = DEEPSEEK_SPECIALS
     tokenizer.add_special_tokens([bos, eos, *(f"<placeholder{number}>" for number in range(13)), eot])
     tokenizer.save(str(directory / "tokenizer.json"))
@@ -110,13 +110,6 @@ PUBLISHED = {
         ),
         Published(
             "deepseek-ai/deepseek-coder-7b-base-v1.5",
-            "llama",
-            102400,
-            _deepseek,
-            {"bos": 100000, "eos": 100015},
-        ),
-        Published(
-            "deepseek-ai/deepseek-coder-7b-instruct-v1.5",
             "llama",
             102400,
             _deepseek,

@@ -18,4 +18,5 @@ def test_the_commands_that_start_no_ranks_run_in_the_pages_order(start_walk: Sta
 @pytest.mark.ranks
 @pytest.mark.server
 def test_the_whole_page_runs(start_walk: StartWalk, server: None) -> None:
-    start_walk(CARD).run(slow=True)
+    printed = start_walk(CARD).run(slow=True)
+    assert any("pass@1" in text for line, text in printed.items() if line.startswith("mindrail evaluate "))

@@ -50,7 +50,7 @@ def qwen2_split() -> list[pre_tokenizers.PreTokenizer]:
     ]
 
 
-def _train(specials: list[str], split: list[pre_tokenizers.PreTokenizer]) -> Tokenizer:
+def train_byte_level(specials: list[str], split: list[pre_tokenizers.PreTokenizer]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
     tokenizer.decoder = decoders.ByteLevel()
@@ -68,7 +68,7 @@ def _train(specials: list[str], split: list[pre_tokenizers.PreTokenizer]) -> Tok
 def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """vocab.json, merges.txt and configs of StarCoder's kind; [PAD] added after the vocabulary."""
     directory = tmp_path_factory.mktemp("starcoder")
-    tokenizer = _train(STARCODER_SPECIALS, starcoder_split())
+    tokenizer = train_byte_level(STARCODER_SPECIALS, starcoder_split())
     tokenizer.model.save(str(directory))
     (directory / "added_tokens.json").write_text(json.dumps({"[PAD]": tokenizer.get_vocab_size()}))
     config = {"eos_token": "<|endoftext|>", "pad_token": "[PAD]"}
@@ -80,7 +80,7 @@ def vocab_merges_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """tokenizer.json of DeepSeek's kind: an added letter that is not a special token, <|EOT|> not flagged."""
     directory = tmp_path_factory.mktemp("deepseek")
-    tokenizer = _train(DEEPSEEK_SPECIALS[:2], deepseek_split())
+    tokenizer = train_byte_level(DEEPSEEK_SPECIALS[:2], deepseek_split())
     tokenizer.add_tokens(
         [AddedToken("ö", normalized=True), AddedToken("<|EOT|>", normalized=False, special=False)]
     )
@@ -94,7 +94,7 @@ def tokenizer_json_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def qwen2_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of Qwen2's kind: its control tokens are added behind the vocabulary, and none begins a text."""
     directory = tmp_path_factory.mktemp("qwen2")
-    tokenizer = _train([], qwen2_split())
+    tokenizer = train_byte_level([], qwen2_split())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.model.save(str(directory))
     tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in QWEN2_SPECIALS])
