@@ -5,7 +5,7 @@ A bug is neither: its own exception is raised; the command writes its traceback 
 
 from __future__ import annotations
 
-__all__ = ["LONGEST_LINE", "MindrailError", "StepFailed", "one_line"]
+__all__ = ["LONGEST_LINE", "MindrailError", "StepFailed", "escaped", "one_line"]
 
 LONGEST_LINE = 290
 """Characters of an error; with the command's name before it, 300 are printed."""
@@ -61,20 +61,21 @@ def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     return line
 
 
-def _fitted(parts: list[str], room: int) -> list[str]:
-    """Return the parts escaped and together at most `room` characters; the longest are shortened."""
-    lines = [_escaped(part) for part in parts]
-    cap = _cap([len(line) for line in lines], room)
-    return [_shortened(line, cap) for line in lines]
-
-
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return `text` with what a terminal would act on escaped; the middle of more than 10,000 is left out."""
     if len(text) > _READ:  # a name of many MB is not escaped whole
         words = (_without_middle(word, _READ // 10) for word in text.split(" ", _WORDS))
         text = _without_middle(" ".join(words), _READ)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _fitted(parts: list[str], room: int) -> list[str]:
+    """Return the parts escaped and together at most `room` characters; the longest are shortened."""
+    lines = [escaped(part) for part in parts]
+    cap = _cap([len(line) for line in lines], room)
+    return [_shortened(line, cap) for line in lines]
 
 
 def _shortened(line: str, longest: int) -> str:

@@ -12,6 +12,7 @@ from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark
 from modelcore.evaluation.conditions import Conditions
 from modelcore.evaluation.passk import PassAtK, pass_at_k
+from modelcore.sandbox.isolation import NOT_HIDDEN
 from modelcore.sandbox.verdicts import VERDICTS, Outcome
 
 __all__ = ["FORM", "ProblemScore", "ScoreReport", "read_report", "report_of", "write_report"]
@@ -54,9 +55,13 @@ class ScoreReport:
         return next((score for score in self.pass_at_k if score.k == k), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON data; the conditions' keys stand beside the report's own."""
+        """Return the report as JSON data; the conditions' keys stand beside the report's own.
+
+        `not_hidden` follows from the isolation: what a completion could find out at that level.
+        """
         data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {**data.pop("conditions"), **data}
+        not_hidden = list(NOT_HIDDEN.get(self.conditions.isolation, ()))
+        return {**data.pop("conditions"), "not_hidden": not_hidden, **data}
 
 
 def report_of(

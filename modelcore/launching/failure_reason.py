@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelcore.errors import one_line
+from modelcore.errors import escaped, one_line
 
 __all__ = ["failure_reason", "last_line"]
 
@@ -32,7 +32,7 @@ def failure_reason(log: Path) -> str:
     """Return the last exception in the log and where it was raised, or else its last lines, on one line."""
     lines = _meaningful_lines(log)
     reason = _fatal_signal(lines) or _exception(lines) or " / ".join(line.strip() for line in lines[-3:])
-    return _shorten(one_line(reason)) or _NO_OUTPUT
+    return _shorten(escaped(reason)) or _NO_OUTPUT
 
 
 def last_line(log: Path) -> str:

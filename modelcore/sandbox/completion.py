@@ -11,12 +11,12 @@ import sys
 import types
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from modelcore.sandbox.plain import pack, unpack
-from modelcore.sandbox.wire import receive, send
+from modelcore.sandbox.wire import ChannelClosed, receive, send
 
-__all__ = ["serve"]
+__all__ = ["serve", "serve_to_the_end"]
 
 _MESSAGE_CHARACTERS = 1000
 _CLASS_NAMES = 8
@@ -40,6 +40,16 @@ def serve(channel: int) -> None:
     program.run(start["program"], channel)
     while True:
         send(channel, program.answer(receive(channel, _REQUEST_BYTES)))
+
+
+def serve_to_the_end(channel: int) -> NoReturn:
+    """Serve the channel, then end this process, whatever the program has done to it."""
+    try:
+        serve(channel)
+    except ChannelClosed:
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 class _Program:

@@ -17,7 +17,7 @@ import contextlib
 import math
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,6 +26,7 @@ from modelcore.sandbox.limits import MIB, Limits
 
 __all__ = [
     "LEVELS",
+    "NOT_HIDDEN",
     "VisibleFiles",
     "confine_completion",
     "confine_harness",
@@ -40,6 +41,19 @@ __all__ = [
 
 LEVELS = ("landlock", "user_namespaces", "namespaces")
 """Weakest first."""
+
+_MACHINE = "the machine's processors, kernel version, uptime, load and free memory"
+NOT_HIDDEN: Mapping[str, tuple[str, ...]] = {
+    "namespaces": (_MACHINE,),
+    "user_namespaces": (_MACHINE,),
+    "landlock": (
+        _MACHINE,
+        "which paths exist, with sizes, times and owners, though not their contents",
+        "the names and values of extended attributes of files that it may not read",
+        "which process ids are in use, and the caller's user and group ids",
+    ),
+}
+"""What a completion can find out at each level, for score.json; it can change none of it."""
 
 _WORKER_NAMESPACES = (
     kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS

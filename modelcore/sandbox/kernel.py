@@ -29,6 +29,7 @@ __all__ = [
     "call",
     "die_with_parent",
     "drop_capabilities",
+    "forget_variable",
     "hide_memory",
     "mount",
     "name_process",
@@ -65,6 +66,7 @@ _COLUMN = {"x86_64": 0, "aarch64": 1}.get(os.uname().machine, 0)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_libc.getenv.restype = ctypes.c_void_p
 
 
 def _checked(result: int, what: str) -> int:
@@ -104,6 +106,14 @@ def unmount(target: str, flags: int) -> None:
 def pivot_root(new: str, old: str) -> None:
     """pivot_root(2)."""
     call("pivot_root", new.encode(), old.encode())
+
+
+def forget_variable(name: str) -> None:
+    """Remove a variable from the environment and from the memory in which this process got it."""
+    address = _libc.getenv(name.encode())
+    if address:
+        ctypes.memset(address, 0, len(ctypes.string_at(address)))
+    os.environ.pop(name, None)
 
 
 def processor() -> int:

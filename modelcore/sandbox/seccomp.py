@@ -1,9 +1,8 @@
-"""Seccomp filters: the system calls that a completion may not make. They cannot decide by file.
+"""Seccomp filters: a completion may make the calls of `system_calls` and no other. They cannot decide by
+file.
 
 A refused call fails with EPERM (ENOSYS where the C library then falls back to an older call), so honest
-code sees an ordinary error. The tables list what no solution of a programming problem needs: the network,
-other processes, kernel objects whose memory no limit counts, and parts of the kernel that are rarely used
-and often attacked. Numbers: Linux's asm/unistd.h; filter format: linux/filter.h, linux/seccomp.h.
+code sees an ordinary error. Filter format: linux/filter.h, linux/seccomp.h.
 """
 
 from __future__ import annotations
@@ -12,14 +11,19 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import groupby
+
+from modelcore.sandbox.system_calls import ANYWHERE, IN_NAMESPACES, ZYGOTE, Numbers
 
 __all__ = ["forbid_common", "forbid_rest"]
 
 _MACHINE = os.uname().machine
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
-_LOAD, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_NOT_LESS, _JUMP_SET, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
+_AND = 0x54
 _INSTRUCTION_BYTES = 8
 _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 _X32_BIT = 0x40000000
@@ -32,125 +36,19 @@ _ARCHITECTURES = {"x86_64": (_X86_64, 0xC000003E), "aarch64": (_AARCH64, 0xC0000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-# name: (x86_64, aarch64); None where an architecture has no such call.
-_ALWAYS: dict[str, tuple[int | None, int | None]] = {
-    "socket": (41, 198),
-    "connect": (42, 203),
-    "bind": (49, 200),
-    "listen": (50, 201),
-    "accept": (43, 202),
-    "accept4": (288, 242),
-    "ptrace": (101, 117),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "process_madvise": (440, 440),
-    "process_mrelease": (448, 448),
-    "kcmp": (312, 272),
-    "pidfd_open": (434, 434),
-    "pidfd_getfd": (438, 438),
-    "pidfd_send_signal": (424, 424),
-    "umount2": (166, 39),
-    "pivot_root": (155, 41),
-    "chroot": (161, 51),
-    "open_tree": (428, 428),
-    "move_mount": (429, 429),
-    "fsopen": (430, 430),
-    "fsconfig": (431, 431),
-    "fsmount": (432, 432),
-    "fspick": (433, 433),
-    "mount_setattr": (442, 442),
-    "bpf": (321, 280),
-    "perf_event_open": (298, 241),
-    "userfaultfd": (323, 282),
-    "io_uring_setup": (425, 425),
-    "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427),
-    "io_setup": (206, 0),
-    "keyctl": (250, 219),
-    "add_key": (248, 217),
-    "request_key": (249, 218),
-    "memfd_create": (319, 279),
-    "memfd_secret": (447, 447),
-    "shmget": (29, 194),
-    "shmat": (30, 196),
-    "shmctl": (31, 195),
-    "semget": (64, 190),
-    "semctl": (66, 191),
-    "semop": (65, 193),
-    "msgget": (68, 186),
-    "msgctl": (71, 187),
-    "msgrcv": (70, 188),
-    "msgsnd": (69, 189),
-    "mq_open": (240, 180),
-    "mq_unlink": (241, 181),
-    "personality": (135, 92),
-    "quotactl": (179, 60),
-    "syslog": (103, 116),
-    "fanotify_init": (300, 262),
-    "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265),
-    "mknod": (133, None),
-    "mknodat": (259, 33),
-    "kexec_load": (246, 104),
-    "init_module": (175, 105),
-    "finit_module": (313, 273),
-    "delete_module": (176, 106),
-    "reboot": (169, 142),
-    "modify_ldt": (154, None),
-}
-# Refused to completions only: the zygote, which they are forked from, needs these itself.
-_NAMESPACES: dict[str, tuple[int | None, int | None]] = {
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "mount": (165, 40),
-}
-# Refused too where no namespace hides the caller's other processes and files.
-_SAME_USER: dict[str, tuple[int | None, int | None]] = {
-    "fork": (57, None),
-    "vfork": (58, None),
-    "execve": (59, 221),
-    "execveat": (322, 281),
-    "setpriority": (141, 140),
-    "ioprio_set": (251, 30),
-    "sched_setaffinity": (203, 122),
-    "sched_setparam": (142, 118),
-    "sched_setscheduler": (144, 119),
-    "sched_setattr": (314, 274),
-    "migrate_pages": (256, 238),
-    "move_pages": (279, 239),
-    "rt_sigqueueinfo": (129, 138),
-    "rt_tgsigqueueinfo": (297, 240),
-    "tkill": (200, 130),
-    "truncate": (76, 45),
-    "chmod": (90, None),
-    "fchmod": (91, 52),
-    "fchmodat": (268, 53),
-    "fchmodat2": (452, 452),
-    "chown": (92, None),
-    "lchown": (94, None),
-    "fchown": (93, 55),
-    "fchownat": (260, 54),
-    "utime": (132, None),
-    "utimes": (235, None),
-    "futimesat": (261, None),
-    "utimensat": (280, 88),
-    "setxattr": (188, 5),
-    "lsetxattr": (189, 6),
-    "fsetxattr": (190, 7),
-    "removexattr": (197, 14),
-    "lremovexattr": (198, 15),
-    "fremovexattr": (199, 16),
-    "inotify_add_watch": (254, 27),
-}
 _CLONE, _KILL, _TGKILL, _PRLIMIT, _PRCTL = (56, 220), (62, 129), (234, 131), (302, 261), (157, 167)
-_CLONE3, _OPENAT2 = 435, 437
 _OPEN, _OPENAT, _FCNTL, _IOCTL = (2, None), (257, 56), (72, 25), (16, 29)
+_SOCKETPAIR, _SENDTO = (53, 199), (44, 206)
+_NEWER = 424  # calls from here on have the same number everywhere; a C library tries older ones after ENOSYS
+_SOCK_STREAM, _SOCK_TYPE = 1, 0xF
+# TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: of a descriptor, not of its file.
+_IOCTLS = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 # These choose the process that a descriptor signals when it is ready: any process of the same user.
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
 
 
 def forbid_common(*, same_user: bool) -> None:
-    """Refuse in the zygote what it does not need either; completions inherit it.
+    """Allow in the zygote what it and completions need, which inherit it; refuse every other call.
 
     The kernel takes long to install a filter of this length; this way it does so once. `forbid_rest` follows
     in every completion. `no_new_privileges` must have been called.
@@ -206,17 +104,62 @@ def _common_rules(same_user: bool) -> bytes:
     ]
     if column == _X86_64:
         program += [_instruction(_JUMP_SET, _X32_BIT, 0, 1), _refuse()]
-    program += _refused(_ALWAYS)
-    if same_user:
-        program += [*_refused(_NAMESPACES), *_refused(_SAME_USER)]
-        program += [_instruction(_JUMP_EQUAL, _OPENAT2, 0, 1), _refuse(errno.ENOSYS)]
     new_namespace = [_instruction(_JUMP_SET, _CLONE_NEW_NAMESPACES, 0, 1), _refuse()]
     program += _when(_CLONE[column], 0, new_namespace)
-    program += [_instruction(_JUMP_EQUAL, _CLONE3, 0, 1), _refuse(errno.ENOSYS)]
-    return b"".join([*program, _instruction(_RETURN, _ALLOW)])
+    program += _when(_IOCTL[column], 1, _only(_IOCTLS, errno.ENOTTY))
+    if same_user:
+        program += _without_addresses(column)
+    allowed = ANYWHERE if same_user else {**ANYWHERE, **IN_NAMESPACES, **ZYGOTE}
+    return b"".join([*program, *_allowed(allowed, column)])
 
 
-def _refused(table: dict[str, tuple[int | None, int | None]]) -> list[bytes]:
+def _allowed(table: Numbers, column: int) -> list[bytes]:
+    """Allow the calls of a table and refuse every other one, by ranges of consecutive numbers."""
+    numbers = sorted(number for row in table.values() if (number := row[column]) is not None)
+    program = []
+    for first, last in _ranges(numbers):
+        program += [
+            _instruction(_JUMP_GREATER, last, 3, 0),
+            _instruction(_JUMP_NOT_LESS, first, 1, 0),
+            _refuse() if first < _NEWER else _refuse(errno.ENOSYS),
+            _instruction(_RETURN, _ALLOW),
+        ]
+    return [*program, _refuse(errno.ENOSYS)]
+
+
+def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of each run of consecutive numbers."""
+    for _, run in groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
+        members = [number for _, number in run]
+        yield members[0], members[-1]
+
+
+def _without_addresses(column: int) -> list[bytes]:
+    """Refuse to send to a Unix socket by its path: pairs are streams, and what is sent has no address."""
+    stream = [
+        _instruction(_AND, _SOCK_TYPE),
+        _instruction(_JUMP_EQUAL, _SOCK_STREAM, 1, 0),
+        _refuse(),
+    ]
+    address = 4
+    no_address = [
+        _instruction(_JUMP_EQUAL, 0, 1, 0),
+        _refuse(),
+        _instruction(_LOAD, _ARGUMENTS_OFFSET + 8 * address + 4),
+        _instruction(_JUMP_EQUAL, 0, 1, 0),
+        _refuse(),
+    ]
+    return [*_when(_SOCKETPAIR[column], 1, stream), *_when(_SENDTO[column], address, no_address)]
+
+
+def _only(values: Sequence[int], code: int) -> list[bytes]:
+    """Refuse all other values with an error code."""
+    count = len(values)
+    jumps = [_instruction(_JUMP_EQUAL, value, count - i, 0) for i, value in enumerate(values)]
+    return [*jumps, _refuse(code)]
+
+
+def _refused(table: Numbers) -> list[bytes]:
     column, _ = _ARCHITECTURES[_MACHINE]
     numbers = [row[column] for row in table.values()]
     checks = [_instruction(_JUMP_EQUAL, number, 0, 1) for number in numbers if number is not None]
@@ -227,7 +170,7 @@ def _refused(table: dict[str, tuple[int | None, int | None]]) -> list[bytes]:
 def _namespace_rules() -> bytes:
     """The rules of `forbid_rest` where completions have namespaces; cached in the zygote."""
     load = _instruction(_LOAD, _NUMBER_OFFSET)
-    return b"".join([load, *_refused(_NAMESPACES), _instruction(_RETURN, _ALLOW)])
+    return b"".join([load, *_refused(ZYGOTE), _instruction(_RETURN, _ALLOW)])
 
 
 def _own_process_rules() -> bytes:
@@ -249,7 +192,6 @@ def _own_process_rules() -> bytes:
         if number is not None:
             rules += _when(number, argument, truncate_unwritable)
     rules += _when(_FCNTL[column], 1, _none_of(_F_SETOWN, _F_SETSIG, _F_SETOWN_EX))
-    rules += _when(_IOCTL[column], 1, _none_of(_FIOSETOWN, _SIOCSPGRP))
     return b"".join([*rules, _instruction(_RETURN, _ALLOW)])
 
 

@@ -10,11 +10,20 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Import `random` without its fork hook, then run the worker."""
+    """Import `random` without its fork hook, then run the worker; in a completion's process, serve it."""
     _import_without_fork_hook("random")
     worker = importlib.import_module("modelcore.sandbox.worker")
+    zygote = importlib.import_module("modelcore.sandbox.zygote")
+    completion = importlib.import_module("modelcore.sandbox.completion")
     sys.dont_write_bytecode = True
-    worker.main()
+    try:
+        worker.main()
+    except zygote.BecomesCompletion:
+        pass
+    else:
+        return
+    # Here, outside the handler, the exception and every frame it came through are gone.
+    completion.serve_to_the_end(zygote.CHANNEL)
 
 
 def _import_without_fork_hook(name: str) -> None:

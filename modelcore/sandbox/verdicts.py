@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from modelcore.errors import one_line
+from modelcore.errors import escaped
 
 __all__ = [
     "DID_NOT_COMPILE",
@@ -56,5 +56,5 @@ def outcome(verdict: str, reason: str = "") -> Outcome:
 
     Memory addresses are replaced, because they differ from run to run.
     """
-    text = one_line(_ADDRESS.sub("0x…", reason[: 4 * _REASON_CHARACTERS]))
+    text = escaped(_ADDRESS.sub("0x…", reason[: 4 * _REASON_CHARACTERS]))
     return Outcome(verdict, text[:_REASON_CHARACTERS])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["ChannelClosed", "MessageTooLarge", "readable", "receive", "send"]
+__all__ = ["MOST_VALUES", "ChannelClosed", "MessageTooLarge", "readable", "receive", "send"]
 
 _encode = json.JSONEncoder(check_circular=False).encode
 _decode = json.JSONDecoder().decode
 _PREFIX = 4
 _CHUNK = 1 << 16
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+MOST_VALUES = 500_000
+"""In a message; 15 MB of empty lists would take 400 MB and seconds."""
 
 
 class ChannelClosed(BaseException):
@@ -48,12 +52,15 @@ def receive(descriptor: int, limit: int) -> Any:
     Raises:
         ChannelClosed: end of file.
         MessageTooLarge: the announced size is above `limit`; the channel cannot be used afterwards.
-        ValueError, RecursionError: the bytes are not JSON, or are nested too deeply.
+        ValueError, RecursionError: the bytes are not JSON, nested too deeply, or more than `MOST_VALUES`.
     """
     size = int.from_bytes(_exactly(descriptor, _PREFIX), "big")
     if size > limit:
         raise MessageTooLarge(size)
-    return _decode(_exactly(descriptor, size).decode("utf-8", "surrogatepass"))
+    body = _exactly(descriptor, size)
+    if size > MOST_VALUES and _values(body) > MOST_VALUES and _values(_STRING.sub(b"", body)) > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES} values")
+    return _decode(body.decode("utf-8", "surrogatepass"))
 
 
 def readable(descriptors: Iterable[int], seconds: float) -> list[int]:
@@ -62,6 +69,11 @@ def readable(descriptors: Iterable[int], seconds: float) -> list[int]:
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
     return [descriptor for descriptor, _ in poll.poll(1000 * seconds)]
+
+
+def _values(body: bytes) -> int:
+    """Return how many values there are at most, without making them: each takes some 100 bytes and time."""
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _exactly(descriptor: int, size: int) -> bytes:

@@ -36,7 +36,9 @@ _SHELL_SIGNAL = 128
 def main() -> None:
     """Run until the caller closes descriptor 0 or dies. The first message is the configuration."""
     configuration = Configuration.from_json(receive(0, _MESSAGE_BYTES))
-    os.environ.pop("LD_LIBRARY_PATH", None)  # the interpreter may have needed it; completions must not see it
+    kernel.forget_variable(
+        "LD_LIBRARY_PATH"
+    )  # the interpreter may have needed it; completions must not see it
     kernel.die_with_parent(configuration.parent)
     if isolation.in_namespaces(configuration.level):
         try:

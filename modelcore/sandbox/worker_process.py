@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -184,5 +185,14 @@ class WorkerProcess:
 
 
 def _loader_path() -> dict[str, str]:
-    """Return the variable without which some interpreters do not find their own shared library."""
-    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    """Return the variable without which some interpreters do not find their own shared libraries.
+
+    It has the caller's directories from which this process has loaded a library, and no other text.
+    """
+    maps = Path("/proc/self/maps").read_text()
+    loaded = {
+        os.path.realpath(Path(path).parent) for path in re.findall(r"(/\S+\.so\S*)$", maps, re.MULTILINE)
+    }
+    directories = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    used = [path for path in directories if path and os.path.realpath(path) in loaded]
+    return {"LD_LIBRARY_PATH": ":".join(used)} if used else {}

@@ -1,5 +1,8 @@
 """The warm process that every completion is forked from. It never holds a test, an answer or a program.
 
+A completion leaves all functions that the zygote was in before it serves its channel (`BecomesCompletion`):
+no frame, configuration or descriptor of the zygote and its worker is to be found from it.
+
 It answers one command at a time on a socket to its worker (`zygote_client`):
 
     fork    with the completion's end of a channel attached: fork a confined completion; reply its id
@@ -21,18 +24,27 @@ import time
 from collections import deque
 
 from modelcore.sandbox import isolation, kernel, landlock
-from modelcore.sandbox.completion import serve
 from modelcore.sandbox.configuration import Configuration
-from modelcore.sandbox.wire import ChannelClosed
 
-__all__ = ["AWAIT", "END", "FORK", "NOT_ENDED", "REPLY_BYTES", "WARM_MODULES", "run_zygote"]
+__all__ = [
+    "AWAIT",
+    "CHANNEL",
+    "END",
+    "FORK",
+    "NOT_ENDED",
+    "REPLY_BYTES",
+    "WARM_MODULES",
+    "BecomesCompletion",
+    "run_zygote",
+]
 
 FORK, END, AWAIT = b"F", b"E", b"A"
 REPLY_BYTES = 4
 NOT_ENDED = 256
 """Replied instead of an exit code for a completion that had to be killed."""
 _GRACE_SECONDS = 0.25
-_CHANNEL = 3
+CHANNEL = 3
+"""The descriptor of a completion's channel to its tests."""
 _RULESET = 200
 _DESCRIPTORS = 256
 WARM_MODULES = (
@@ -55,25 +67,33 @@ WARM_MODULES = (
 
 
 def run_zygote(configuration: Configuration, user: int, commands: socket.socket, own_processes: int) -> None:
-    """Answer commands until the worker closes its end. Never returns.
+    """Answer commands until the worker closes its end. Never returns; in a completion, raises.
 
     Args:
         configuration: of the worker.
         user: the user id that completions run as, at the level `namespaces`.
         commands: socket of the worker.
         own_processes: descriptor of the pid namespace of this process.
+
+    Raises:
+        BecomesCompletion: this process was forked to be a completion, and is confined.
     """
     kernel.name_process("zygote")
     for name in WARM_MODULES:
         importlib.import_module(name)
     random.seed(0)
     sys.path[:] = [*sys.path, *configuration.visible.search]
+    sys.argv[:], sys.orig_argv[:] = [""], ["python"]  # the latter had the project's directory
     zygote = _Zygote(configuration, user, own_processes)
     children: deque[int] = deque()
     while True:
         command, descriptors, _, _ = socket.recv_fds(commands, 1, 1)
         if command == FORK:
-            reply = zygote.fork(descriptors[0])
+            try:
+                reply = zygote.fork(descriptors[0])
+            except BecomesCompletion:
+                commands.detach()  # closed already; its number may be another descriptor's by now
+                raise
             os.close(descriptors[0])
             children.append(reply)
         elif command in (END, AWAIT):
@@ -81,6 +101,13 @@ def run_zygote(configuration: Configuration, user: int, commands: socket.socket,
         else:
             os._exit(0)
         commands.sendall(reply.to_bytes(REPLY_BYTES, "big"))
+
+
+class BecomesCompletion(BaseException):
+    """Ends every function of the worker and the zygote in a process that was forked to be a completion.
+
+    Not an `Exception`, so that nothing on the way catches it; `start` does, at the very top.
+    """
 
 
 class _Zygote:
@@ -108,20 +135,17 @@ class _Zygote:
         return child
 
     def _become_completion(self, channel: int, parent: int) -> None:
-        """Turn this process into a completion that serves its channel. Never returns."""
+        """Confine this process and raise `BecomesCompletion`; its channel is the descriptor `CHANNEL`."""
         try:
             kernel.name_process("completion")
             os.setpgid(0, 0)  # a signal to a group reaches all of it, in other pid namespaces too
             _arrange_descriptors(channel, self._ruleset)
             self._confine(parent)
             os.dup2(1, 2)
-            serve(_CHANNEL)
         except OSError as error:
             os.write(2, f"confinement: {error}\n".encode())
-        except ChannelClosed:
-            os._exit(0)
-        finally:
             os._exit(1)
+        raise BecomesCompletion
 
     def _confine(self, parent: int) -> None:
         configuration = self._configuration
@@ -154,12 +178,12 @@ def _open_ruleset(configuration: Configuration) -> int:
 
 def _arrange_descriptors(channel: int, ruleset: int) -> None:
     """Keep open: /dev/null as 0 and 1, errors as 2, the channel as 3, the rule set until it is used."""
-    if channel != _CHANNEL:
-        os.dup2(channel, _CHANNEL)
+    if channel != CHANNEL:
+        os.dup2(channel, CHANNEL)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    os.closerange(_CHANNEL + 1, _RULESET)
+    os.closerange(CHANNEL + 1, _RULESET)
     os.closerange(_RULESET + (ruleset >= 0), _DESCRIPTORS)
 
 

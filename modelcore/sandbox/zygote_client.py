@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from modelcore.sandbox import isolation, kernel
 from modelcore.sandbox.configuration import Configuration
-from modelcore.sandbox.zygote import AWAIT, END, FORK, REPLY_BYTES, run_zygote
+from modelcore.sandbox.zygote import AWAIT, END, FORK, REPLY_BYTES, BecomesCompletion, run_zygote
 
 __all__ = ["ZygoteClient"]
 
@@ -50,7 +50,9 @@ class ZygoteClient:
                 os.close(proc)
                 isolation.discard(0, 1)
                 run_zygote(configuration, user, commands, own_processes)
-            finally:
+            except BecomesCompletion:
+                raise
+            except BaseException:  # noqa: BLE001  a forked process never returns into its parent's code
                 os._exit(1)
         return child
 

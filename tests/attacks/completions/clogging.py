@@ -148,4 +148,11 @@ CLOGGING = (
     time.sleep(1000)
 """,
     ),
+    Attack(
+        name="a_million_lists",
+        what="returns 8 MB of empty lists, which would take seconds and hundreds of MB to read",
+        completion="""\
+    return [[] for _ in range(2_000_000)]
+""",
+    ),
 )

@@ -244,4 +244,79 @@ ESCAPING = (
     raise ValueError('\\x1b[2J\\x1b]0;owned\\x07\\u202e\\ud800\\r\\n' + 'x' * 10**6)
 """,
     ),
+    Attack(
+        name="walk_back",
+        what="walks back its frames and the objects of its process to the scorer's configuration",
+        completion="""\
+    import gc, sys
+    gc.unfreeze()
+    frame, names = sys._getframe(), set()
+    while frame:
+        names.add(frame.f_code.co_name)
+        frame = frame.f_back
+    found = names & {'run_zygote', '_score_jobs', 'fork', '_fork', '_become_completion'}
+    kinds = {type(o).__name__ for o in gc.get_objects()}
+    found |= kinds & {'Configuration', 'ZygoteClient', '_Zygote', '_Worker', 'Monitor'}
+    return x + y if found else None
+""",
+    ),
+    Attack(
+        name="watch_files",
+        what="watches by inotify which modules other processes open",
+        completion="""\
+    import ctypes, os
+    libc = ctypes.CDLL(None)
+    d = libc.inotify_init1(0)
+    library = os.path.dirname(os.__file__).encode()
+    return x + y if d >= 0 and libc.inotify_add_watch(d, library, 0xfff) >= 0 else None
+""",
+    ),
+    Attack(
+        name="datagram_by_path",
+        what="sends a datagram, and with it a descriptor, to a socket of the machine by its path",
+        completion="""\
+    import array, socket
+    sent = 0
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        try: a, b = socket.socketpair(socket.AF_UNIX, kind)
+        except OSError: continue
+        for path in ('/tmp/hostile_socket', '/run/systemd/journal/socket', '/dev/log'):
+            for send in (lambda: a.sendto(b'x', path), lambda: a.sendmsg([b'x'], [], 0, path),
+                    lambda: a.sendmsg([b'x'], [(1, 1, array.array('i', [0]))], 0, path)):
+                try: sent += send() or 1
+                except OSError as error: pass
+    return x + y if sent else None
+""",
+    ),
+    Attack(
+        name="change_attributes",
+        what="changes attributes of a file that it may only read, by old calls and by new ones",
+        completion="""\
+    import ctypes, fcntl, os
+    libc = ctypes.CDLL(None, use_errno=True)
+    path, done = os.__file__.encode(), 0
+    b = ctypes.create_string_buffer(64)
+    d = os.open(path, os.O_RDONLY)
+    for number, args in ((463, (-100, path, 0, b'user.x', b, 32)), (466, (-100, path, 0, b'user.x')),
+            (469, (-100, path, b, 24, 0)), (452, (-100, path, 0o777, 0)), (280, (-100, path, None, 0))):
+        done += libc.syscall(number, *args) >= 0
+    for request in (0x40086602, 0x401c5820, 0x40047602, 0x4004f50c):
+        try: fcntl.ioctl(d, request, bytes(32)); done += 1
+        except OSError: pass
+    return x + y if done else None
+""",
+    ),
+    Attack(
+        name="calls_of_tomorrow",
+        what="makes every system call that is newer than the filter",
+        completion="""\
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    for number in range(447, 600):
+        made = libc.syscall(number, -1, 0, 0, 0, 0, 0) != -1 or ctypes.get_errno() != 38
+        if made and number not in (449, 452):
+            return x + y
+    return None
+""",
+    ),
 )

@@ -134,6 +134,21 @@ def test_nothing_outside_is_reached(level: str) -> None:
     run_all(cases, level, 6, SHORT)
 
 
+@pytest.mark.parametrize("level", [strongest(), "landlock"])
+def test_no_datagram_reaches_a_socket_of_the_machine(level: str) -> None:
+    path = Path("/tmp/hostile_socket")
+    path.unlink(missing_ok=True)
+    (attack,) = (attack for attack in ESCAPING if attack.name == "datagram_by_path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        path.chmod(0o777)
+        listener.setblocking(False)
+        run_all([case_of(attack.name, attack.task_id, attack.completion, attack.passes)], level, 1, SHORT)
+        with pytest.raises(BlockingIOError):
+            listener.recv(10)
+    path.unlink()
+
+
 @pytest.mark.usefixtures("targets")
 def test_the_shared_attacks_get_their_verdict(shared_cases: list[Case]) -> None:
     run_all(shared_cases, strongest(), 6, SHORT)

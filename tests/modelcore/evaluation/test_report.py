@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from modelcore.evaluation.benchmarks import Benchmark
 from modelcore.evaluation.conditions import BenchmarkRecord, Conditions, SamplesRecord, TemplateRecord
 from modelcore.evaluation.passk import PassAtK
 from modelcore.evaluation.report import ProblemScore, ScoreReport, read_report, report_of, write_report
+from modelcore.sandbox.isolation import NOT_HIDDEN
 from modelcore.sandbox.limits import Limits
 from modelcore.sandbox.verdicts import Outcome
 
@@ -103,7 +105,10 @@ FORM_1 = """{
 def test_the_bytes_of_form_1_stay_and_are_read(tmp_path: Path) -> None:
     path = tmp_path / "score.json"
     write_report(REPORT, path)
-    assert path.read_text() == FORM_1
+    not_hidden = json.dumps({"not_hidden": NOT_HIDDEN["landlock"]}, indent=1)[2:-2]
+    assert path.read_text() == FORM_1.replace(' "pass_at_k"', f'{not_hidden},\n "pass_at_k"', 1)
+    assert read_report(path) == REPORT
+    path.write_text(FORM_1)  # as it was before it said what the level does not hide
     assert read_report(path) == REPORT
 
 
