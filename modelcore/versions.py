@@ -11,6 +11,8 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 
 from modelcore.errors import MindrailError
 
-__all__ = ["MINDSPORE_SWITCH", "check_versions", "code_version", "recorded_versions"]
+__all__ = ["MINDSPORE_SWITCH", "check_versions", "code_version", "recorded_versions", "wrong_versions"]
 
 MINDSPORE_SWITCH = "MINDRAIL_MINDSPORE"
 """Environment variable: `any` allows a release of MindSpore that is not tested."""
@@ -45,13 +47,22 @@ def check_versions() -> None:
         MindrailError: naming the package, the version found, the bound and its reason; or the switch has
             another value than `any`.
     """
-    if not _PYTHONS[0] <= sys.version_info[:2] <= _PYTHONS[1]:
-        raise MindrailError(
-            f"this is Python {sys.version_info[0]}.{sys.version_info[1]}, mindrail needs 3.10 to 3.12",
-            fix="create a virtual environment with one of these and run `make setup`",
-        )
+    _check_python()
     for name, (bound, reason) in _BOUNDS.items():
         _check(name, bound, reason)
+
+
+def wrong_versions() -> list[str]:
+    """Return what `check_versions` would refuse, one line each."""
+    found = []
+    packages = [partial(_check, name, *bound) for name, bound in _BOUNDS.items()]
+    checks: list[Callable[[], None]] = [_check_python, *packages]
+    for check in checks:
+        try:
+            check()
+        except MindrailError as error:
+            found.append(str(error))
+    return found
 
 
 def code_version() -> str:
@@ -72,6 +83,14 @@ def recorded_versions() -> dict[str, str]:
     """Return what every manifest records: MindSpore's version, and the switch where it is set."""
     switch = os.environ.get(MINDSPORE_SWITCH)
     return {_MINDSPORE: _installed(_MINDSPORE) or "none", **({MINDSPORE_SWITCH: switch} if switch else {})}
+
+
+def _check_python() -> None:
+    if not _PYTHONS[0] <= sys.version_info[:2] <= _PYTHONS[1]:
+        raise MindrailError(
+            f"this is Python {sys.version_info[0]}.{sys.version_info[1]}, mindrail needs 3.10 to 3.12",
+            fix="create a virtual environment with one of these and run `make setup`",
+        )
 
 
 def _check(name: str, bound: str, reason: str) -> None:

@@ -17,9 +17,9 @@ from typing import Any
 from modelcore.report.score_section import Figure
 from tasks.progress import Speed, in_words
 from tasks.reporter import ShownArtifact, current_reporter
+from tasks.run_directory import REPORTS_URL
 
 __all__ = [
-    "REPORTS_URL",
     "DashboardProgress",
     "figures_as_markdown",
     "headline_as_markdown",
@@ -27,9 +27,6 @@ __all__ = [
     "show_markdown",
     "show_table",
 ]
-
-REPORTS_URL = "MINDRAIL_REPORTS_URL"
-"""Names the address at which `mindrail up` serves the reports of the store; set for the worker's runs."""
 
 _EVERY = 5.0  # seconds between two updates; one costs the server 20 ms
 

@@ -21,17 +21,22 @@ from uuid import UUID
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import set_api_log_sink
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Running
 
+from modelcore.errors import MindrailError
 from tasks.log import stderr
 from tasks.run_log import adapt_loggers
 
-__all__ = ["Reporter", "ShownArtifact", "current_reporter", "reporting"]
+__all__ = ["RUN_AGAIN", "Reporter", "ShownArtifact", "current_reporter", "reporting"]
 
+RUN_AGAIN = "mindrail runs a crashed run once more"
+"""The message of the state that the automation of `mindrail up` gives a crashed run."""
+
+_RUNS_CHECKED = 3  # a run is started once, then once more
 _INTERVAL = 2.0  # seconds between two rounds
 _POLL_EVERY = 5.0  # seconds between two looks at the run's state
 _REQUEST_TIMEOUT = 10.0
@@ -54,6 +59,7 @@ def reporting() -> Iterator[None]:
         yield
         return
     adapt_loggers()
+    _check_reruns(context.flow_run)
     reporter = _current = Reporter(context.flow_run.id)
     set_api_log_sink(reporter.add_line)
     wait = _WAIT_AT_INTERRUPT
@@ -67,6 +73,25 @@ def reporting() -> Iterator[None]:
         reporter.close(wait)
         set_api_log_sink(None)
         _current = None
+
+
+def _check_reruns(run: FlowRun) -> None:
+    """Refuse to run a crashed run for the third time: what ends its process twice will do so again.
+
+    Raises:
+        MindrailError: it was run again before.
+    """
+    if (run.run_count or 0) < _RUNS_CHECKED:
+        return
+    with get_client(sync_client=True) as client:
+        states = client.read_flow_run_states(run.id)
+    scheduled = [state for state in states if state.type == StateType.SCHEDULED]
+    newest = max(scheduled, key=lambda state: state.timestamp, default=None)
+    by_itself = newest is not None and newest.message == RUN_AGAIN  # not by a person's Retry
+    if by_itself and sum(state.message == RUN_AGAIN for state in scheduled) > 1:
+        raise MindrailError(
+            "the run crashed twice and is not run again", fix="see why in its log, then press Retry"
+        )
 
 
 def current_reporter() -> Reporter | None:

@@ -15,7 +15,10 @@ from typing import Any
 
 from modelcore.store.store import Store
 
-__all__ = ["write_run"]
+__all__ = ["REPORTS_URL", "write_run"]
+
+REPORTS_URL = "MINDRAIL_REPORTS_URL"
+"""Names the address at which `mindrail up` serves the runs of the store; set for the worker's runs."""
 
 
 def write_run(store: Store, name: str, now: datetime, page: str, record: Mapping[str, Any]) -> Path:

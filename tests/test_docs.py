@@ -74,9 +74,11 @@ def test_every_command_is_in_the_readmes_table() -> None:
     assert shown == set(command_line.commands)
 
 
-@pytest.mark.parametrize(
-    "line", [line for line in console_lines("mindrail") if "config" in line.split() or "store" in line]
-)
+def takes_no_time(line: str) -> bool:
+    return "config" in line.split() or line.startswith(("mindrail store ls", "mindrail store verify"))
+
+
+@pytest.mark.parametrize("line", [line for line in console_lines("mindrail") if takes_no_time(line)])
 def test_commands_that_take_no_time_run_as_shown(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

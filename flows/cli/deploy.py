@@ -18,7 +18,7 @@ from flows.cli.temporary_server import QUIET
 from flows.deployments import POOL, SLUG, Deployment, deployments, prefect_yaml
 from modelcore.errors import MindrailError, StepFailed
 
-__all__ = ["deploy"]
+__all__ = ["deploy", "deploy_all"]
 
 _ROOT = Path(__file__).parents[2]
 """The directory from which `flows` is imported: the checkout, or site-packages."""
@@ -43,13 +43,17 @@ def deploy(as_json: bool) -> None:
             fix="start one with `prefect server start`, then export PREFECT_API_URL=http://127.0.0.1:4200/api",
         )
     check_configured_server()
-    every = deployments()
     with one_line_outages():
-        _create_pool()
-        _deploy()
-        created = _create_schedules(every)
-    result = {"deployments": [one.full_name for one in every], "schedules_created": created}
+        created = deploy_all()
+    result = {"deployments": [one.full_name for one in deployments()], "schedules_created": created}
     emit(result, as_json, _show)
+
+
+def deploy_all() -> list[str]:
+    """Create the pool, every deployment and missing schedules; return the deployments that got a schedule."""
+    _create_pool()
+    _deploy()
+    return _create_schedules(deployments())
 
 
 def _create_pool() -> None:

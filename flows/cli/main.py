@@ -2,20 +2,24 @@
 
 from flows.cli import (  # noqa: F401  importing a module adds its commands
     compare,
+    completion,
     config,
     convert,
     data,
     demo,
     deploy,
+    doctor,
     download,
     environment,
     evaluate,
     finetune,
+    init,
     inspect,
     launch,
     layout,
     merge,
     models,
+    past_runs,
     plan,
     preprocess,
     pretrain,
@@ -28,6 +32,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     shard,
     store,
     tokenize,
+    up,
 )
 from flows.cli.command import command_line, main
 

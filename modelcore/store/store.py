@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -104,6 +106,8 @@ class Store:
         with locked(final.with_name(f"{key}.lock"), on_busy=on_wait, remove=True):
             present = self.find(step, key)
             if present is not None:
+                with suppress(OSError):  # of another user: readable is enough
+                    os.utime(present.path)  # the time of its last use
                 return Built(present, True, time.monotonic() - started)
 
             def build_and_describe(partial: Path) -> Manifest:
