@@ -1,6 +1,7 @@
 """The entry point: the command line with every command on it."""
 
 from flows.cli import (  # noqa: F401  importing a module adds its commands
+    cluster,
     compare,
     completion,
     config,

@@ -112,6 +112,12 @@ class Cluster:
         rank = ["-m", "modelcore.training.rank", str(output / "logs" / "plan.json")]
         return self.start(rank, output, **options)
 
+    def run(self, *arguments: str, log: Path) -> tuple[int, str]:
+        """Run `mindrail` on the first host; return its exit code and what it printed."""
+        command = [sys.executable, "-m", "flows.cli.main", *arguments]
+        code = self.first.popen(command, log=log).wait(100)
+        return code, log.read_text()
+
     def leftovers(self) -> list[str]:
         """Return what still runs of any job, on either host."""
         return [

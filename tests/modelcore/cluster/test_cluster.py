@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,29 @@ def test_too_few_hosts_are_named(cluster: Cluster, tmp_path: Path) -> None:
     assert job.wait() == 1
     assert "needs 3 hosts with 1 CPU each; 2 (10.77.0.1, 10.77.0.2) in the cluster for 2 s" in job.said
     assert job.events == []
+
+
+def test_the_check_of_a_sound_cluster_finds_every_host_and_nothing_wrong(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    config = {
+        "store": str(tmp_path / "store"),
+        "download": {"source": "codellama-7b"},
+        "preprocess": {"input": "rows.json"},
+        "parallel": {"data_parallel": 2},
+        "launch": {"cluster": {"hosts": 2, "ranks_per_host": 1}},
+        "train": {"steps": 1},
+    }
+    (tmp_path / "finetune.yaml").write_text(json.dumps(config))
+    code, said = cluster.run(
+        "cluster", "check", str(tmp_path / "finetune.yaml"), "--json", log=tmp_path / "log"
+    )
+    assert code == 0, said
+    found = json.loads(said.splitlines()[-1])
+    assert found["problems"] == []
+    assert [host["address"] for host in found["hosts"]] == [cluster.first.address, cluster.second.address]
+    assert found["hosts"][1]["bandwidth"] > 0 and abs(found["hosts"][1]["clock"]) < 5
+    assert list((tmp_path / "store").iterdir()) == []
 
 
 @pytest.mark.long
