@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.cli import outlook
 from flows.cli.command import as_json, command_line, emit
+from flows.cli.outlook import simulation_options
 from flows.kinds import KINDS
 from modelcore.config.kinds import read_any
 from modelcore.config.runs import Predict, Training
 from modelcore.demo.config import Demo
+from modelcore.errors import MindrailError
 from modelcore.units import parse_bytes
 
 if TYPE_CHECKING:
@@ -43,18 +46,32 @@ _WIDTH = 160
     metavar="SIZE",
     help="What a device has, e.g. 64GB: say which ranks do not fit. By default launch.device_memory.",
 )
+@simulation_options
 @as_json
 def layout(
-    config: Path, model: Path | None, changes: tuple[str, ...], device_memory: str | None, as_json: bool
+    config: Path,
+    model: Path | None,
+    changes: tuple[str, ...],
+    device_memory: str | None,
+    simulate: bool,
+    as_json: bool,
+    **durations: Any,
 ) -> None:
     """Show what every rank of CONFIG's layout holds, communicates with and needs, without any device.
 
     Weights, gradients and optimizer states are exact, activations an estimate. Where a device's memory is
     given, the exit code is 1 if a rank does not fit, and changes that would make it fit are named.
+
+    With --simulate the output is another: what failing hosts cost, and the best checkpoint_every.
     """
     from tasks.layout import changes_that_fit, dry_run_of
 
     run = _read(config, changes)
+    if simulate:
+        if not isinstance(run, Training):
+            raise MindrailError("is not trained, so nothing is saved", where=config)
+        emit(outlook.simulate(run.train.checkpoint_every, **durations), as_json, outlook.show)
+        return
     capacity = _capacity(run, device_memory)
     described = _model_of(run, model)
     found = dry_run_of(run, described)

@@ -152,3 +152,21 @@ def test_the_runs_own_key_gives_the_device_where_the_option_is_absent() -> None:
     assert layout(demo, "--set", f"{key}1GB").exit_code == 0
     assert layout(demo, "--set", f"{key}1MB").exit_code == 1
     assert layout(demo, "--set", f"{key}1MB", "--device-memory", "1GB").exit_code == 0
+
+
+def test_what_failing_hosts_cost_is_shown_for_2_to_1024_hosts(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "timings.jsonl").write_text('{"seconds": 9}\n{"seconds": 2}\n{"seconds": 2}\n')
+    found = json.loads(layout(CARD, "--simulate", "--measured", str(tmp_path), "--json").output)
+    assert [row["hosts"] for row in found["hosts"]] == [2**power for power in range(1, 11)]
+    assert found["seconds"]["step"] == 2 and found["checkpoint_every"] == 500
+    shares = [row["best"] for row in found["hosts"]]
+    assert shares == sorted(shares, reverse=True)
+    assert all(row["best"] >= row["given"] for row in found["hosts"])
+    assert "1024" in layout(CARD, "--simulate", "--step-time", "12").output
+
+
+def test_the_length_of_a_step_is_needed_to_say_what_failing_hosts_cost() -> None:
+    refused = layout(CARD, "--simulate").exception
+    assert isinstance(refused, MindrailError)
+    assert str(refused) == "--simulate: give either --step-time or --measured"
