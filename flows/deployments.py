@@ -59,6 +59,7 @@ _STEPS = (
     ("flows.model_steps.launch", "Train shards on rows, with supervised ranks."),
     ("flows.model_steps.export", "Convert a whole MindSpore checkpoint to Hugging Face's files."),
     ("flows.model_steps.generate", "Ask a model every problem of a benchmark."),
+    ("flows.predict_prompts.predict_prompts", "Let a model continue texts or fill in gaps."),
     ("flows.model_steps.extract", "Find the program in every answer."),
     ("flows.model_steps.score", "Execute completions, isolated, and count the problems solved."),
     ("flows.model_steps.layout", "Show what every rank of a run will hold and need, without a device."),

@@ -45,7 +45,7 @@ def evaluate(config: Evaluate) -> Evaluation:
     preflight(config)
     checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
     several = len(checkpoints) > 1
-    wholes = [whole_mindspore(store, checkpoint, config) for checkpoint in checkpoints]
+    wholes = [whole_mindspore(store, checkpoint, config.convert) for checkpoint in checkpoints]
     scores = tuple(
         score_checkpoint(
             store,

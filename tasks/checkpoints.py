@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from modelcore.config.checkpoint import Download
-from modelcore.config.runs import Evaluate
+from modelcore.config.checkpoint import Convert, Download
 from modelcore.store.manifest import Manifest
 from modelcore.store.store import Store
 from tasks.convert import convert
@@ -32,7 +31,7 @@ def find_checkpoint(store: Store, name: str) -> Step:
     return input_step(store, str(directory), key="checkpoints")
 
 
-def whole_mindspore(store: Store, checkpoint: Step, config: Evaluate) -> Step:
+def whole_mindspore(store: Store, checkpoint: Step, config: Convert) -> Step:
     """Return the checkpoint with MindSpore's names, converted where it has others.
 
     Raises:
@@ -40,7 +39,7 @@ def whole_mindspore(store: Store, checkpoint: Step, config: Evaluate) -> Step:
     """
     if check_whole(checkpoint.path).startswith("MindSpore"):
         return checkpoint
-    return finished(convert(store, checkpoint, config.convert))
+    return finished(convert(store, checkpoint, config))
 
 
 def short_name(checkpoint: Step) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from modelcore.config.evaluation import Generate
+from modelcore.config.evaluation import Decoding, Generate
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
@@ -21,7 +21,7 @@ from tasks.environment import exported, key_of_environment
 from tasks.step import Step
 from tasks.step_task import Outcome, build_step, step_task
 
-__all__ = ["RESPONSES", "generate"]
+__all__ = ["RESPONSES", "generate", "run_plan"]
 
 RESPONSES = "responses.jsonl"
 """The file of an artifact that holds what the model wrote."""
@@ -29,6 +29,7 @@ RESPONSES = "responses.jsonl"
 _VERSION = 1
 _PROMPTS = "prompts.jsonl"
 _NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set"}
+_NEW_OPTIONS = {"top_k", "repetition_penalty", "min_new_tokens", "long_prompts"}  # in keys if changed
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
@@ -55,9 +56,8 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
 
     def build(directory: Path, progress: Progress) -> None:
         (directory / _PROMPTS).write_text("".join(json.dumps(row) + "\n" for row in prompts))
-        _run(
-            directory, _plan(directory, checkpoint, config, seed, form.stops, bos=bos), environment, progress
-        )
+        plan = _plan(directory, checkpoint, config, seed, form.stops, bos=bos)
+        run_plan(directory, plan, environment, progress)
 
     return build_step(
         store,
@@ -67,7 +67,8 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         inputs={"checkpoint": checkpoint.digest, "benchmark": benchmark.digest},
         parameters={
             "prompts": hashlib.sha256(json.dumps([prompts, form.stops]).encode()).hexdigest(),
-            **config.model_dump(exclude=_NO_PARAMETER | _exact(config)),
+            **config.model_dump(exclude=_NO_PARAMETER | _NEW_OPTIONS | _exact(config)),
+            **config.changed_options(),
             **key_of_environment(environment),
             "seed": seed,
             **({"bos": True} if bos else {}),  # absent without BOS, as in keys from before it was sent
@@ -89,19 +90,17 @@ def _plan(
         checkpoint=str(checkpoint.path),
         prompts=str(directory / _PROMPTS),
         output=str(directory / RESPONSES),
-        max_new_tokens=config.max_new_tokens,
         stops=list(stops),
-        samples=config.samples,
-        temperature=config.temperature,
-        top_p=config.top_p,
         seed=seed,
-        batch_size=config.batch_size,
-        precision=config.precision,
         bos=bos,
+        **config.model_dump(include=set(Decoding.model_fields)),
     )
 
 
-def _run(directory: Path, plan: GenerationPlan, environment: Mapping[str, str], progress: Progress) -> None:
+def run_plan(
+    directory: Path, plan: GenerationPlan, environment: Mapping[str, str], progress: Progress
+) -> None:
+    """Let a process of its own generate what a plan says, with its logs in `directory`/logs."""
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     (logs / "plan.json").write_text(plan.model_dump_json(indent=1))

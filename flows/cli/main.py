@@ -1,6 +1,7 @@
 """The entry point: the command line with every command on it."""
 
 from flows.cli import (  # noqa: F401  importing a module adds its commands
+    bench,
     cluster,
     compare,
     completion,
@@ -22,6 +23,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     models,
     past_runs,
     plan,
+    predict,
     preprocess,
     pretrain,
     prompts,

@@ -9,9 +9,25 @@ from pydantic import Field, model_validator
 
 from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
-from modelcore.config.section import NonNegativeFloat, PositiveInt, Section, suggest
+from modelcore.config.section import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    suggest,
+)
 
-__all__ = ["TEMPLATES_OF_ROWS", "BenchmarkName", "Decoding", "Generate", "Isolation", "Score", "TemplateName"]
+__all__ = [
+    "TEMPLATES_OF_ROWS",
+    "BenchmarkName",
+    "Decoding",
+    "Generate",
+    "Isolation",
+    "Prediction",
+    "Score",
+    "TemplateName",
+]
 
 BenchmarkName = Annotated[str, suggest(("humaneval", "mbpp"), "benchmark", "file")]
 Isolation = Literal["landlock", "user_namespaces", "namespaces"]
@@ -63,6 +79,25 @@ class Decoding(Section):
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = Field(
         1.0, description="Probability mass of the most likely tokens that one is sampled from"
     )
+    top_k: NonNegativeInt = Field(0, description="Most likely tokens that one is sampled from; 0: all")
+    repetition_penalty: PositiveFloat = Field(
+        1.0, description="Divides the positive logits of tokens that came before, multiplies negative ones"
+    )
+    min_new_tokens: NonNegativeInt = Field(0, description="Tokens before which no end token is chosen")
+    long_prompts: Literal["refuse", "cut"] = Field(
+        "refuse",
+        description=(
+            "A prompt that fills the model's context: refuse it, or cut its left until the answer fits"
+        ),
+    )
+
+    def changed_options(self) -> dict[str, object]:
+        """Return the options that are newer than the artifacts' keys, where they are not the default."""
+        return {
+            name: value
+            for name in ("top_k", "repetition_penalty", "min_new_tokens", "long_prompts")
+            if (value := getattr(self, name)) != Decoding.model_fields[name].default
+        }
 
     @property
     def rounds_weights(self) -> bool:
@@ -73,6 +108,10 @@ class Decoding(Section):
     def _samples_differ(self) -> Decoding:
         if self.samples > 1 and self.temperature == 0:
             raise ValueError(f"{self.samples} greedy samples are all the same: give a temperature above 0")
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError(
+                f"min_new_tokens {self.min_new_tokens} is above max_new_tokens {self.max_new_tokens}"
+            )
         return self
 
 
@@ -96,6 +135,28 @@ class Generate(Decoding):
     def template_name(self) -> TemplateName:
         """The template to use: base if none is chosen."""
         return self.template or "base"
+
+
+class Prediction(Decoding):
+    """What a model is asked outside a benchmark: texts to continue, or gaps to fill in."""
+
+    prompts: list[str] = Field(default_factory=list, description="Texts to continue")
+    prompts_file: str | None = Field(
+        None, description='JSON lines with "prompt", or "prefix" and "suffix"; "task_id" names a line'
+    )
+    prefix: str | None = Field(None, description="Text before a gap that the model fills in")
+    suffix: str | None = Field(None, description="Text after the gap")
+    stops: list[str] = Field(default_factory=list, description="Texts before which an answer ends")
+    seed: NonNegativeInt = Field(1, description="Seed of sampled answers")
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Prediction:
+        if (self.prefix is None) != (self.suffix is None):
+            raise ValueError("prefix and suffix belong together: give both")
+        given = (self.prompts != [], self.prompts_file is not None, self.prefix is not None)
+        if sum(given) != 1:
+            raise ValueError("give either prompts, or a file of prompts, or prefix and suffix")
+        return self
 
 
 class Score(Section):

@@ -1,6 +1,7 @@
-"""One model with its KV cache behind plain numpy: fill slots with prompts, then extend all slots by a token.
+"""One model with its KV cache behind plain numpy: fill slots with prompts, then extend all slots.
 
-Two graphs are compiled, one for each.
+A graph is compiled for each, whatever the prompts; a third copies a slot, where a prompt has several
+responses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 
-from modelcore.models.cache import LayerCache
+from modelcore.models.cache import CopySlot, LayerCache
+from modelcore.models.columns import to_columns
 from modelcore.models.fill import fill
 from modelcore.models.layers import matrices_in
 from modelcore.models.model import Model
@@ -25,6 +27,9 @@ __all__ = ["CHUNK", "Decoder"]
 
 CHUNK = 64
 """Tokens of a prompt that are read at a time; all prompts are read in chunks of this shape."""
+
+FEWEST = 4
+"""Columns that every product has at least: for a single one, oneDNN takes a kernel that sums differently."""
 
 
 _MINDSPORE = {FP32: mindspore.float32, FP16: mindspore.float16, BF16: mindspore.bfloat16}
@@ -39,6 +44,7 @@ class Decoder:
         slots: sequences side by side.
         length: tokens a sequence may have; rounded up to whole chunks.
         prompts: how many sequences are begun by one call.
+        width: tokens that one call appends to each sequence.
         matrices: type in which the layers' matrices are kept in memory. Activations, the KV cache and all
             products are float32.
 
@@ -54,10 +60,11 @@ class Decoder:
         slots: int,
         length: int,
         prompts: int,
+        width: int = 1,
         matrices: DType = FP32,
     ) -> None:
         config, family = model.config, model.family
-        columns = -(-length // CHUNK) * CHUNK
+        columns = -(-(length + width - 1) // CHUNK) * CHUNK
         caches = [
             LayerCache.empty(layer, slots, config.num_kv_heads, columns, config.head_dim)
             for layer in range(config.num_layers)
@@ -65,12 +72,14 @@ class Decoder:
         tensors = open_checkpoint(checkpoint).tensors
         with matrices_in(_MINDSPORE[matrices]):
             network = family.network(config, WHOLE_NETWORK)
+        to_columns(network)
         self._prefill = family.decoder(network, caches, every_slot=False)
         self._decode = family.decoder(network, caches, every_slot=True)
         parameters = {parameter.name: parameter for parameter in network.get_parameters()}
         fill(parameters, tensors, checkpoint)
-        self.slots, self.prompts, self.length = slots, prompts, length
+        self.slots, self.prompts, self.length, self.width = slots, prompts, length, width
         self._every_slot = _int32(range(slots))
+        self._copy = CopySlot(caches, slots)
 
     def begin(self, slots: Sequence[int], prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Put prompts into slots; return logits [len(prompts), vocabulary] of what follows each.
@@ -99,20 +108,27 @@ class Decoder:
         self, ids: NDArray[np.int32], slots: Sequence[int], start: int, lengths: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         last = np.clip(lengths - 1 - start, 0, CHUNK - 1) + np.arange(len(slots)) * CHUNK
+        last = np.resize(last, max(len(slots), FEWEST))
         starts = _int32([start] * len(slots))
         output: Tensor = self._prefill(_int32(ids), _int32(slots), starts, _int32(last))
-        return np.asarray(output.asnumpy())
+        return np.asarray(output.asnumpy()).T
+
+    def share(self, source: int, slots: Sequence[int]) -> None:
+        """Put the sequence that was begun in slot `source` into other slots, too."""
+        for slot in slots:
+            self._copy(_int32([source]), _int32([slot]))
 
     def extend(self, tokens: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Append one token to every slot; return logits [slots, vocabulary] of what follows.
+        """Append tokens to every slot; return logits [slots, width, vocabulary] of what follows each.
+
+        A later call may append after fewer of them: what lies beyond a sequence's length is overwritten.
 
         Args:
-            tokens: int32 [slots]; anything for an idle slot.
+            tokens: int32 [slots, width]; anything for an idle slot.
             lengths: int32 [slots], how many tokens each holds before; 0 for an idle slot.
         """
-        ids = _int32(tokens.reshape(-1, 1))
-        output: Tensor = self._decode(ids, self._every_slot, _int32(lengths), self._every_slot)
-        return np.asarray(output.asnumpy())
+        output: Tensor = self._decode(_int32(tokens), self._every_slot, _int32(lengths), self._every_slot)
+        return np.asarray(output.asnumpy()).T.reshape(*tokens.shape, -1)
 
 
 def _int32(values: Sequence[int] | NDArray | range) -> Tensor:

@@ -23,8 +23,10 @@ class GenerationPlan(Decoding):
 
     Attributes:
         checkpoint: a whole MindSpore directory: config.json, model.ckpt or .safetensors, tokenizer files.
-        prompts: JSON lines {"task_id", "prompt"}; the prompt is what the model reads, unchanged.
+        prompts: JSON lines {"task_id", "prompt"}, where the prompt is what the model reads, unchanged; or
+            {"task_id", "prefix", "suffix"}, where the text between the two is generated.
         output: JSON lines {"task_id", "sample", "response", "finish"} in the order of prompts and samples.
+        details: add "tokens" and "seconds" to each line.
         stops: texts before which a response ends (finish "stop").
         seed: of the sampling.
         bos: put the beginning-of-sequence token before each prompt that does not begin with it.
@@ -33,6 +35,7 @@ class GenerationPlan(Decoding):
     checkpoint: str
     prompts: str
     output: str
+    details: bool = False
     stops: list[str] = Field(default_factory=list)
     seed: NonNegativeInt
     bos: bool = False
@@ -40,7 +43,7 @@ class GenerationPlan(Decoding):
     def fingerprint(self) -> str:
         """Return a sha256 of what the responses depend on; of the weights only names and sizes are read."""
         exact = set() if self.rounds_weights else {"precision"}
-        kept = self.model_dump(exclude={"checkpoint", "prompts", "output", *exact})
+        kept = self.model_dump(exclude={"checkpoint", "prompts", "output", "batch_size", "details", *exact})
         sha = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
         sha.update(Path(self.prompts).read_bytes())
         for path in sorted(Path(self.checkpoint).iterdir()):
@@ -50,10 +53,17 @@ class GenerationPlan(Decoding):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text to go on from, and the name of the problem it states."""
+    """A text to continue, and the name of the problem it states.
+
+    Attributes:
+        task_id: the name.
+        text: what the model reads; what comes before the gap, if there is a suffix.
+        suffix: what comes after the gap that the model fills in; None if there is none.
+    """
 
     task_id: str
     text: str
+    suffix: str | None = None
 
 
 def read_plan(path: Path) -> GenerationPlan:
@@ -69,8 +79,12 @@ def read_plan(path: Path) -> GenerationPlan:
     return parse(raw, GenerationPlan, where=path)
 
 
-def read_prompts(path: Path) -> list[Prompt]:
+def read_prompts(path: Path, *, named: bool = True) -> list[Prompt]:
     """Read the prompts.
+
+    Args:
+        path: JSON lines, as of `GenerationPlan.prompts`.
+        named: whether every line must have a task_id; otherwise the line's number is its default.
 
     Raises:
         MindrailError: a line is not one, or a task_id comes twice.
@@ -81,7 +95,7 @@ def read_prompts(path: Path) -> list[Prompt]:
         raise MindrailError(f"cannot be read: {error}", where=path) from error
     prompts: dict[str, Prompt] = {}
     for number, line in enumerate(lines, 1):
-        prompt = _prompt(line, f"{path}:{number}")
+        prompt = _prompt(line, f"{path}:{number}", None if named else str(number))
         if prompt.task_id in prompts:
             raise MindrailError(f"task_id {prompt.task_id!r} comes twice", where=f"{path}:{number}")
         prompts[prompt.task_id] = prompt
@@ -90,11 +104,20 @@ def read_prompts(path: Path) -> list[Prompt]:
     return list(prompts.values())
 
 
-def _prompt(line: str, where: str) -> Prompt:
+def _prompt(line: str, where: str, name: str | None) -> Prompt:
     try:
         row: Any = json.loads(line)
     except ValueError as error:
         raise MindrailError(f"not JSON ({error})", where=where) from error
-    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("task_id", "prompt")):
-        raise MindrailError("not an object with the texts task_id and prompt", where=where)
+    if isinstance(row, dict) and name is not None:
+        row = {"task_id": name} | row
+    if _are_texts(row, ("task_id", "prefix", "suffix")):
+        return Prompt(row["task_id"], row["prefix"], row["suffix"])
+    if not _are_texts(row, ("task_id", "prompt")):
+        fields = "task_id and prompt" if name is None else "prompt, or prefix and suffix"
+        raise MindrailError(f"not an object with the texts {fields}", where=where)
     return Prompt(row["task_id"], row["prompt"])
+
+
+def _are_texts(row: object, keys: tuple[str, ...]) -> bool:
+    return isinstance(row, dict) and all(isinstance(row.get(key), str) for key in keys)

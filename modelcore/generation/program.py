@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelcore.data.tokenizers import Tokenizer, load_tokenizer
 from modelcore.errors import MindrailError
-from modelcore.generation.engine import Drawing, Engine, Request
+from modelcore.generation.engine import Engine, Finished
+from modelcore.generation.memory import check_memory
 from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
+from modelcore.generation.prompt_ids import check_prompt, cut_prompt, encode_all, infill_form
+from modelcore.generation.request import Request
 from modelcore.generation.responses import Response, write_responses
-from modelcore.generation.stopping import Ending
+from modelcore.generation.sampling import Sampling
 from modelcore.generation.weight_type import weight_type
 from modelcore.models.families import read_model
 from modelcore.models.model import Model
@@ -31,9 +34,10 @@ from modelcore.weights.checkpoint import open_checkpoint
 if TYPE_CHECKING:
     from modelcore.generation.decoder import Decoder
 
-__all__ = ["check_prompt", "encode_prompts", "generate"]
+__all__ = ["generate", "load_decoder"]
 
 _REPORT_EVERY = 0.5  # seconds between two reports of progress
+_DRAFTED = 8  # tokens that one step reads in all, guesses among them; so few take hardly longer than one
 
 
 def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
@@ -49,20 +53,21 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
     checkpoint, output = Path(plan.checkpoint), Path(plan.output)
     prompts = read_prompts(Path(plan.prompts))
     model, tokenizer = read_model(checkpoint), load_tokenizer(checkpoint)
-    requests = _requests(plan, prompts, tokenizer, model)
-    longest = max(len(request.ids) for request in requests) + plan.max_new_tokens
-    length = min(longest, model.config.max_positions)
+    requests, cut = _requests(plan, prompts, tokenizer, model)
     journal_path = output.with_name(output.name + ".journal")
     subject = {"fingerprint": plan.fingerprint()}
     finished = _by_request(Response(**row) for row in read_journal(journal_path, subject))
     missing = [request for request in requests if (request.task_id, request.sample) not in finished]
     if missing:
+        longest = max(len(request.ids) for request in requests) + plan.max_new_tokens
+        length = min(longest, model.config.max_positions)
         progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
-        decoder = _load(model, plan, min(plan.batch_size, len(requests)), length)
-        engine = Engine(decoder, _ending(plan, tokenizer, model), _drawing(plan))
+        decoder = load_decoder(model, plan, min(plan.batch_size, len(requests)), length)
+        engine = Engine(decoder, tokenizer, _end_ids(tokenizer, model))
         with Journal(journal_path, map(asdict, finished.values()), subject=subject) as journal:
-            finished |= _by_request(_answer(engine, missing, plan, journal, progress))
-    write_responses(output, [finished[request.task_id, request.sample] for request in requests])
+            finished |= _by_request(_answer(engine, missing, cut, journal, progress))
+    responses = [finished[request.task_id, request.sample] for request in requests]
+    write_responses(output, responses, details=plan.details)
     journal_path.unlink(missing_ok=True)
 
 
@@ -72,50 +77,61 @@ def _by_request(responses: Iterable[Response]) -> dict[tuple[str, int], Response
 
 def _requests(
     plan: GenerationPlan, prompts: Sequence[Prompt], tokenizer: Tokenizer, model: Model
-) -> list[Request]:
-    encoded = encode_prompts(tokenizer, [prompt.text for prompt in prompts], bos=plan.bos)
-    for prompt, ids in zip(prompts, encoded, strict=True):
+) -> tuple[list[Request], dict[str, int]]:
+    """Return the requests, and of each cut prompt how many tokens it lost."""
+    requests: list[Request] = []
+    cut: dict[str, int] = {}
+    ends = _infill_ends(tokenizer) if any(prompt.suffix is not None for prompt in prompts) else frozenset()
+    for prompt, encoded in zip(prompts, encode_all(tokenizer, prompts, bos=plan.bos), strict=True):
+        ids, lost = cut_prompt(encoded, model, plan, bos=plan.bos)
         check_prompt(ids, model, where=f"{plan.prompts}: {prompt.task_id}")
-    return [
-        Request(prompt.task_id, sample, ids)
-        for prompt, ids in zip(prompts, encoded, strict=True)
-        for sample in range(plan.samples)
-    ]
+        if lost:
+            cut[prompt.task_id] = lost
+        requests += [
+            Request(
+                prompt.task_id,
+                sample,
+                ids,
+                _sampling(plan),
+                stops=tuple(plan.stops),
+                stop_ids=frozenset() if prompt.suffix is None else ends,
+            )
+            for sample in range(plan.samples)
+        ]
+    return requests, cut
 
 
-def encode_prompts(tokenizer: Tokenizer, texts: Sequence[str], *, bos: bool) -> list[list[int]]:
-    """Return the ids of prompts; with `bos` each begins with BOS, once, even where its text spells it out."""
-    encoded = tokenizer.encode_batch(texts, bos=bos)
-    return [ids[1:] if bos and ids[1:2] == ids[:1] else ids for ids in encoded]
+def _sampling(plan: GenerationPlan) -> Sampling:
+    return Sampling(
+        max_new_tokens=plan.max_new_tokens,
+        min_new_tokens=plan.min_new_tokens,
+        temperature=plan.temperature,
+        top_k=plan.top_k,
+        top_p=plan.top_p,
+        repetition_penalty=plan.repetition_penalty,
+        seed=plan.seed,
+    )
 
 
-def check_prompt(ids: Sequence[int], model: Model, *, where: str) -> None:
-    """Check that a model can continue a prompt.
+def _infill_ends(tokenizer: Tokenizer) -> frozenset[int]:
+    end = tokenizer.token_id(infill_form(tokenizer).end)
+    return frozenset() if end is None else frozenset({end})
 
-    Args:
-        ids: its tokens.
-        model: of the checkpoint.
-        where: names the prompt in the error.
+
+def _end_ids(tokenizer: Tokenizer, model: Model) -> frozenset[int]:
+    return frozenset(end for end in (model.config.eos_id, tokenizer.eos_id) if end is not None)
+
+
+def load_decoder(model: Model, plan: GenerationPlan, slots: int, length: int) -> Decoder:
+    """Return the model with its weights, for `slots` sequences of up to `length` tokens.
 
     Raises:
-        MindrailError: it is empty, as long as the model's context, or has a token the model does not know.
+        MindrailError: it does not fit into memory, or the checkpoint is not the model's.
     """
-    config = model.config
-    if not ids:
-        raise MindrailError("the prompt is empty", where=where)
-    if len(ids) >= config.max_positions:
-        raise MindrailError(
-            f"the prompt has {len(ids)} tokens, the model's context is {config.max_positions}", where=where
-        )
-    if max(ids) >= config.vocab_size:
-        raise MindrailError(
-            f"token {max(ids)} of the prompt is outside the model's {config.vocab_size} embedding rows",
-            where=where,
-            fix="use the tokenizer the model was trained with",
-        )
-
-
-def _load(model: Model, plan: GenerationPlan, slots: int, length: int) -> Decoder:
+    tensors = open_checkpoint(Path(plan.checkpoint)).tensors
+    matrices = weight_type(plan.precision, tensors)
+    width = max(1, _DRAFTED // slots)
+    check_memory(model, matrices, slots=slots, length=length, width=width)
     # Imported here: input is checked before the seconds that MindSpore takes to start.
     import mindspore
 
@@ -128,36 +144,54 @@ def _load(model: Model, plan: GenerationPlan, slots: int, length: int) -> Decode
         slots=slots,
         length=length,
         prompts=-(-slots // 4),
-        matrices=weight_type(plan.precision, open_checkpoint(Path(plan.checkpoint)).tensors),
+        width=width,
+        matrices=matrices,
     )
 
 
-def _ending(plan: GenerationPlan, tokenizer: Tokenizer, model: Model) -> Ending:
-    ends = {model.config.eos_id, tokenizer.eos_id} - {None}
-    return Ending(tokenizer, frozenset(end for end in ends if end is not None), plan.stops)
-
-
-def _drawing(plan: GenerationPlan) -> Drawing:
-    return Drawing(plan.max_new_tokens, plan.temperature, plan.top_p, plan.seed)
-
-
 def _answer(
-    engine: Engine, requests: Sequence[Request], plan: GenerationPlan, journal: Journal, progress: Progress
+    engine: Engine,
+    requests: Sequence[Request],
+    cut: Mapping[str, int],
+    journal: Journal,
+    progress: Progress,
 ) -> Iterator[Response]:
     """Yield the responses as they finish, each in the journal before."""
-    left, spent, reported = len(requests), 0, 0.0
-    for finished in engine.run(requests):
+    left, spent, reported, began = len(requests), 0, 0.0, dict[Request, float]()
+    most = requests[0].sampling.max_new_tokens
+    for request in requests:
+        engine.submit(request)
+    while engine.busy:
+        before = time.monotonic()
+        finished: list[Finished] = []
+        for addition in engine.step():
+            began.setdefault(addition.request, before)
+            if addition.finished is not None:
+                finished.append(addition.finished)
         for one in finished:
-            response = Response(one.request.task_id, one.request.sample, one.text, one.finish)
+            response = _response(one, time.monotonic() - began.pop(one.request), cut)
             journal.append(asdict(response))
             left, spent = left - 1, spent + one.tokens
             yield response
         if finished or time.monotonic() - reported > _REPORT_EVERY:
             reported = time.monotonic()
             note = f"{len(requests) - left} of {len(requests)} responses"
-            progress(
-                engine.generated, max(spent + left * plan.max_new_tokens, engine.generated), "tokens", note
-            )
+            if cut:
+                note += f", {len(cut)} prompts cut from the left"
+            progress(engine.generated, max(spent + left * most, engine.generated), "tokens", note)
+
+
+def _response(one: Finished, seconds: float, cut: Mapping[str, int]) -> Response:
+    request = one.request
+    return Response(
+        request.task_id,
+        request.sample,
+        one.text,
+        one.finish,
+        one.tokens,
+        round(seconds, 3),
+        cut.get(request.task_id, 0),
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from modelcore.data.tokenizers import load_tokenizer
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import Benchmark
 from modelcore.evaluation.templates import Template
-from modelcore.generation.program import encode_prompts
+from modelcore.generation.prompt_ids import encode_prompts
 
 __all__ = ["PromptRow", "prompt_rows"]
 

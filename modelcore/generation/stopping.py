@@ -21,7 +21,8 @@ class Ending:
 
     def __init__(self, tokenizer: Tokenizer, end_ids: frozenset[int], stops: Sequence[str]) -> None:
         self._tokenizer = tokenizer
-        self.end_ids = end_ids | ({tokenizer.token_id(stop) for stop in stops} & tokenizer.special_ids)
+        ids = (tokenizer.token_id(stop) for stop in stops)
+        self.end_ids = end_ids | {id for id in ids if id is not None and id in tokenizer.special_ids}
         self._stops = [stop for stop in stops if stop]
         # A token is at least a byte: a stop that ends in the newest begins at most this many before it.
         self._window = max((len(stop.encode()) for stop in self._stops), default=0) + 4
@@ -38,3 +39,20 @@ class Ending:
         text = self._tokenizer.decode(ids, continues=True)
         starts = [text.find(stop) for stop in self._stops]
         return text[: min((start for start in starts if start >= 0), default=len(text))]
+
+    def settled(self, ids: Sequence[int]) -> str:
+        """Return the text that later tokens can neither change nor cut.
+
+        Left out are the bytes of an unfinished character, and an end in which a stop may have begun.
+        """
+        text = self.text(ids).rstrip("\ufffd")
+        held = max(
+            (
+                length
+                for stop in self._stops
+                for length in range(1, min(len(stop), len(text) + 1))
+                if text.endswith(stop[:length])
+            ),
+            default=0,
+        )
+        return text[: len(text) - held]

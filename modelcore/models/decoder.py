@@ -1,7 +1,7 @@
 """What the decoders of all families share: a network that reads tokens into a KV cache.
 
 It predicts the token after each sequence's last. The same cell prefills (many tokens of a few sequences) and
-decodes (one token of each); it borrows the network's cells and so its weights.
+decodes (one token of each); it borrows the network's cells and so its weights. Hidden states are columns.
 
 Not here: the cache itself (`cache.py`), which sequences there are (`modelcore.generation`).
 """
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from mindspore import Tensor, nn, ops
 
 from modelcore.models.cache import CachedAttention, LayerCache, Places, places
+from modelcore.models.columns import columns
 from modelcore.models.layers import NamedCell
 from modelcore.models.network import Block, Transformer
 
@@ -23,7 +24,7 @@ class CachedSelfAttention(NamedCell):
     """A block's attention over the layer's cache.
 
     Args:
-        attention: the block's; has `query`, `key`, `value` and `output`, and its numbers of heads.
+        attention: the block's, of columns: `query`, `key`, `value` and `output`, and its numbers of heads.
         cache: of the layer.
         every_slot: as of `CachedDecoder`.
     """
@@ -34,14 +35,19 @@ class CachedSelfAttention(NamedCell):
         self.output = attention.output
         self.attend = CachedAttention(cache, attention.heads, attention.kv_heads, every_slot)
 
-    def rotate(self, x: Tensor, where: Places) -> Tensor:
-        """Return queries or keys [n * t, heads * head_dim], rotated in a family that rotates them."""
+    def queries(self, x: Tensor, where: Places) -> Tensor:
+        """Return queries [n * t, heads * head_dim] with what the family does to them for their positions."""
+        return x
+
+    def keys(self, x: Tensor, where: Places) -> Tensor:
+        """Return keys [n * t, kv_heads * head_dim], as `queries` does."""
         return x
 
     def construct(self, x: Tensor, tokens: int, where: Places) -> Tensor:
-        """Return [n * t, hidden]."""
-        q, k = self.rotate(self.query(x), where), self.rotate(self.key(x), where)
-        return self.output(self.attend(q, k, self.value(x), tokens, where))
+        """Return [hidden, n * t] for x of the same shape."""
+        q = self.queries(columns(self.query(x)), where)
+        k = self.keys(columns(self.key(x)), where)
+        return self.output.of_rows(self.attend(q, k, columns(self.value(x)), tokens, where))
 
 
 class _CachedBlock(NamedCell):
@@ -53,7 +59,7 @@ class _CachedBlock(NamedCell):
         self.feed_forward_norm, self.feed_forward = block.feed_forward_norm, block.feed_forward
 
     def construct(self, x: Tensor, tokens: int, where: Places) -> Tensor:
-        """Return [n * t, hidden]."""
+        """Return [hidden, n * t] for x of the same shape."""
         x = x + self.attention(self.attention_norm(x), tokens, where)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
@@ -62,7 +68,7 @@ class CachedDecoder(NamedCell):
     """Extends the sequences in some slots of the cache.
 
     Args:
-        network: a whole model on one device.
+        network: a whole model on one device, whose hidden states are columns (`to_columns`).
         caches: one for each layer.
         every_slot: each call extends all slots, in order, instead of the slots it is given.
         attention: the family's attention over a cache.
@@ -77,7 +83,8 @@ class CachedDecoder(NamedCell):
         attention: type[CachedSelfAttention] = CachedSelfAttention,
     ) -> None:
         super().__init__()
-        self.heads, self.kv_heads, self.length = network.heads, network.kv_heads, caches[0].keys.shape[1]
+        self.every_slot = every_slot
+        self.heads, self.kv_heads, self.length = network.heads, network.kv_heads, caches[0].length
         self.embed, self.norm, self.head = network.embed, network.norm, network.head
         blocks = [
             _CachedBlock(block, attention(block.attention, cache, every_slot=every_slot))
@@ -94,19 +101,21 @@ class CachedDecoder(NamedCell):
         return where
 
     def construct(self, ids: Tensor, slots: Tensor, start: Tensor, last: Tensor) -> Tensor:
-        """Return logits [n, vocabulary] of what follows each sequence's last new token.
+        """Return logits [vocabulary, n] of what follows each sequence's last new token.
+
+        With `every_slot`, of what follows every token: [vocabulary, n * t].
 
         Args:
             ids: int32 [n, t] new tokens of each sequence, padded with anything.
             slots: int32 [n], the slot of each sequence.
             start: int32 [n], how many tokens of each are in the cache already.
-            last: int32 [n], row of its last new token in ids.reshape(-1).
+            last: int32 [n], place of its last new token in ids.reshape(-1); of no use with `every_slot`.
         """
         tokens = ids.shape[1]
         where = self.at(places(slots, start, tokens, self.heads, self.kv_heads, self.length))
-        x = self.rows(ids, where)
+        x = columns(self.rows(ids, where))
         for layer in self.layers:
             x = layer(x, tokens, where)
-        if tokens > 1:
-            x = ops.gather(x, last, 0)
+        if not self.every_slot:
+            x = ops.gather(x, last, 1)
         return self.head(self.norm(x))

@@ -83,6 +83,7 @@ class Linear(NamedCell):
         self.weight = matrix(f"{name}.weight", *shape)
         self.bias = zeros(f"{name}.bias", outputs) if bias else None
         self.add_bias = _AddBias()
+        self.weight_transposed = stored_transposed
         self.product = ops.MatMul(transpose_b=not stored_transposed)
 
     def construct(self, x: Tensor) -> Tensor:

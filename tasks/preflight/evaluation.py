@@ -9,7 +9,7 @@ from modelcore.data.tokenizers import load_tokenizer
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
-from modelcore.generation.program import check_prompt, encode_prompts
+from modelcore.generation.prompt_ids import check_prompt, cut_prompt, encode_prompts
 from modelcore.models.families import read_model
 from modelcore.sandbox.pool import Pool
 from modelcore.store.store import Store
@@ -34,8 +34,9 @@ def check_questions(config: Generate, directories: Directories) -> None:
         if directories.model is not None:
             model, tokenizer = read_model(directories.model), load_tokenizer(directories.model)
             texts = [form.prompt(problem) for problem in problems]
-            prompts = encode_prompts(tokenizer, texts, bos=begins_with_bos(directories.model))
-            for problem, ids in zip(problems, prompts, strict=True):
+            bos = begins_with_bos(directories.model)
+            for problem, encoded in zip(problems, encode_prompts(tokenizer, texts, bos=bos), strict=True):
+                ids, _ = cut_prompt(encoded, model, config, bos=bos)
                 check_prompt(ids, model, where=f"{config.benchmark}: {problem.task_id}")
 
 

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from modelcore.data.tokenizers import Tokenizer as OurTokenizer
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.data.tokenizers.bos import begins_with_bos
-from modelcore.generation.program import encode_prompts
+from modelcore.generation.prompt_ids import encode_prompts
 from tests.modelcore.chat_templates import CODELLAMA, DEEPSEEK
 from tests.modelcore.data.conftest import CHAT_TEMPLATE, STARCODER_SPECIALS
 from tests.modelcore.data.reference_rows import starcoder

@@ -24,8 +24,16 @@ class LlamaDecoder(CachedDecoder):
         self.cos, self.sin = (Tensor(table) for table in tables)
 
     def at(self, where: Places) -> Places:
-        """Return `where` and cos and sin of each token's angles, float32 [n * t, head_dim]."""
-        return (*where, ops.gather(self.cos, where[0], 0), ops.gather(self.sin, where[0], 0))
+        """Return `where`, and cos and sin of each token's angles for queries, then for keys.
+
+        Each is float32 [n * t, heads * head_dim], repeated for all heads: on CPU two tensors of one shape
+        are multiplied in a fifth of the time that broadcasting takes.
+        """
+        cos, sin = ops.gather(self.cos, where[0], 0), ops.gather(self.sin, where[0], 0)
+        of_queries = ops.tile(cos, (1, self.heads)), ops.tile(sin, (1, self.heads))
+        if self.kv_heads == self.heads:
+            return (*where, *of_queries, *of_queries)
+        return (*where, *of_queries, ops.tile(cos, (1, self.kv_heads)), ops.tile(sin, (1, self.kv_heads)))
 
 
 class _RotaryAttention(CachedSelfAttention):
@@ -36,8 +44,14 @@ class _RotaryAttention(CachedSelfAttention):
         self.head_dim = attention.head_dim
         self.rotate_half = Tensor(rotate_half(self.head_dim))
 
-    def rotate(self, x: Tensor, where: Places) -> Tensor:
-        """Return x [n * t, heads * head_dim] with each head rotated by its token's angles."""
-        heads = x.reshape(x.shape[0], -1, self.head_dim)
-        rotated = ops.matmul(x.reshape(-1, self.head_dim), self.rotate_half).reshape(heads.shape)
-        return (heads * where[4].expand_dims(1) + rotated * where[5].expand_dims(1)).reshape(x.shape)
+    def queries(self, x: Tensor, where: Places) -> Tensor:
+        """Return queries [n * t, heads * head_dim], each head rotated by its token's angles."""
+        return self._rotated(x, where[4], where[5])
+
+    def keys(self, x: Tensor, where: Places) -> Tensor:
+        """Return keys [n * t, kv_heads * head_dim], each head rotated by its token's angles."""
+        return self._rotated(x, where[6], where[7])
+
+    def _rotated(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        half = ops.matmul(x.reshape(-1, self.head_dim), self.rotate_half).reshape(x.shape)
+        return x * cos + half * sin

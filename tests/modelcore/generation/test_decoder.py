@@ -19,9 +19,9 @@ from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 from ..models import tiny
 
 
-def decoder(directory: Path, *, slots: int, length: int, prompts: int) -> Decoder:
+def decoder(directory: Path, *, slots: int, length: int, prompts: int, width: int = 1) -> Decoder:
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    return Decoder(read_model(directory), directory, slots=slots, length=length, prompts=prompts)
+    return Decoder(read_model(directory), directory, slots=slots, length=length, prompts=prompts, width=width)
 
 
 def prompt(length: int, seed: int) -> list[int]:
@@ -39,7 +39,7 @@ def test_greedy_decoding_is_that_of_transformers_token_for_token(variant: str, t
         tokens, lengths = np.zeros(3, np.int32), np.zeros(3, np.int32)
         for slot, answer in answers.items():
             tokens[slot], lengths[slot] = answer[-1], len(prompts[slot]) + len(answer) - 1
-        logits = ours.extend(tokens, lengths)
+        logits = ours.extend(tokens.reshape(3, 1), lengths)[:, 0]
         for slot, answer in answers.items():
             answer.append(int(np.argmax(logits[slot])))
     for slot, ids in prompts.items():
@@ -83,7 +83,7 @@ def _logits(directory: Path, ids: list[int], *, matrices: DType) -> NDArray[np.f
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     made = Decoder(read_model(directory), directory, slots=1, length=200, prompts=1, matrices=matrices)
     made.begin([0], [ids[:-1]])
-    return made.extend(np.array(ids[-1:], np.int32), np.array([len(ids) - 1], np.int32))[0]
+    return made.extend(np.array([ids[-1:]], np.int32), np.array([len(ids) - 1], np.int32))[0, 0]
 
 
 def _transformers_greedy(model: torch.nn.Module, ids: list[int], count: int) -> list[int]:
@@ -92,6 +92,29 @@ def _transformers_greedy(model: torch.nn.Module, ids: list[int], count: int) -> 
         for _ in range(count):
             sequence.append(int(model(torch.tensor([sequence])).logits[0, -1].argmax()))
     return sequence[len(ids) :]
+
+
+def test_no_bit_of_the_logits_depends_on_slots_company_or_the_length_of_the_cache(tmp_path: Path) -> None:
+    raw = tiny.config("llama", hidden_size=256, intermediate_size=688, num_hidden_layers=1)
+    directory = tiny.convert(tiny.model(raw, deviation=0.02), tmp_path)
+    alone, among = (
+        _greedy_logits(decoder(directory, slots=slots, length=length, prompts=1, width=width), company)
+        for slots, length, width, company in ((1, CHUNK, 8, 0), (5, 2 * CHUNK, 1, 2))
+    )
+    assert np.array_equal(alone, among)
+
+
+def _greedy_logits(model: Decoder, company: int) -> np.ndarray:
+    """Return the logits of four greedy steps in slot 0, with other prompts in the slots after it."""
+    rows = [model.begin([0], [prompt(20, 1)])[0]]
+    for slot in range(1, company + 1):
+        model.begin([slot], [prompt(30 * slot, slot)])
+    for step in range(3):
+        tokens = np.full((model.slots, model.width), 7, np.int32)
+        lengths = np.full(model.slots, 40, np.int32)
+        tokens[0, 0], lengths[0] = rows[-1].argmax(), 20 + step
+        rows.append(model.extend(tokens, lengths)[0, 0])
+    return np.stack(rows)
 
 
 def test_a_checkpoint_that_does_not_fit_its_config_is_refused_by_tensor(tmp_path: Path) -> None:

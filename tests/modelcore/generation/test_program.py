@@ -16,7 +16,8 @@ from modelcore.demo.random_llama import write_random_llama
 from modelcore.demo.tokenizer import write_tokenizer
 from modelcore.generation.decoder import Decoder
 from modelcore.generation.plan import GenerationPlan
-from modelcore.generation.program import encode_prompts, generate, main
+from modelcore.generation.program import generate, main
+from modelcore.generation.prompt_ids import encode_prompts
 from modelcore.models.model import Model
 from modelcore.weights.dtypes import DType
 
@@ -44,12 +45,12 @@ def compiled_decoders() -> Iterator[None]:
     known: dict[tuple[Path, int, int, int], Decoder] = {}
 
     def decoder(
-        model: Model, checkpoint: Path, *, slots: int, length: int, prompts: int, matrices: DType
+        model: Model, checkpoint: Path, *, slots: int, length: int, prompts: int, width: int, matrices: DType
     ) -> Decoder:
         key = checkpoint, slots, length, prompts
         if key not in known:
             known[key] = Decoder(
-                model, checkpoint, slots=slots, length=length, prompts=prompts, matrices=matrices
+                model, checkpoint, slots=slots, length=length, prompts=prompts, width=width, matrices=matrices
             )
         return known[key]
 

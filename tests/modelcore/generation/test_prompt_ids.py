@@ -14,7 +14,7 @@ from modelcore.data.sources.records import Dialogue, Exchange, Instruction
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import Problem
 from modelcore.evaluation.templates import TEMPLATES, template
-from modelcore.generation.program import encode_prompts
+from modelcore.generation.prompt_ids import encode_prompts
 from modelcore.models.shipped import shipped_models
 from tests.modelcore.published_tokenizers import Published, kind_of
 

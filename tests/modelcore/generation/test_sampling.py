@@ -1,23 +1,29 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelcore.generation.sampling import choose, random_stream
+from modelcore.generation.sampling import Sampling, choose, logprobs, penalize, random_stream
 
 LOGITS = np.log(np.array([0.1, 0.5, 0.15, 0.25], np.float32))
 
 
+def draw(logits: np.ndarray, temperature: float, top_p: float, stream: np.random.Generator) -> int:
+    return choose(logits, Sampling(1, temperature=temperature, top_p=top_p), stream)
+
+
 def draws(count: int, temperature: float, top_p: float) -> np.ndarray:
     stream = random_stream(1, "task", 0)
-    chosen = [choose(LOGITS, temperature, top_p, stream) for _ in range(count)]
+    chosen = [draw(LOGITS, temperature, top_p, stream) for _ in range(count)]
     return np.bincount(chosen, minlength=4) / count
 
 
 def test_temperature_zero_takes_the_largest_and_of_equals_the_first() -> None:
-    assert choose(np.array([1, 3, 3, 2], np.float32), 0, 1, random_stream(1, "", 0)) == 1
+    assert draw(np.array([1, 3, 3, 2], np.float32), 0, 1, random_stream(1, "", 0)) == 1
 
 
 def test_frequencies_are_the_probabilities() -> None:
@@ -45,9 +51,7 @@ def test_a_stream_depends_on_seed_task_and_sample() -> None:
     st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=9), st.floats(0.01, 100), st.floats(0.01, 1)
 )
 def test_any_finite_logits_give_a_token(logits: list[float], temperature: float, top_p: float) -> None:
-    assert (
-        0 <= choose(np.array(logits, np.float32), temperature, top_p, random_stream(0, "", 0)) < len(logits)
-    )
+    assert 0 <= draw(np.array(logits, np.float32), temperature, top_p, random_stream(0, "", 0)) < len(logits)
 
 
 @pytest.mark.parametrize("shift", [-5000, 5000])
@@ -55,7 +59,7 @@ def test_only_differences_of_logits_count(shift: int) -> None:
     """Their exponentials alone would overflow or vanish."""
     streams = [random_stream(1, "task", 0) for _ in range(2)]
     drawn = [
-        [choose(logits.astype(np.float32), 0.7, 0.9, stream) for _ in range(50)]
+        [draw(logits.astype(np.float32), 0.7, 0.9, stream) for _ in range(50)]
         for logits, stream in zip((LOGITS, LOGITS + shift), streams, strict=True)
     ]
     assert drawn[0] == drawn[1] and len(set(drawn[0])) > 1
@@ -63,9 +67,9 @@ def test_only_differences_of_logits_count(shift: int) -> None:
 
 def test_a_draw_takes_one_number_and_the_largest_takes_none() -> None:
     stream, other = random_stream(1, "task", 0), random_stream(1, "task", 0)
-    choose(LOGITS, 0, 1.0, stream)
+    draw(LOGITS, 0, 1.0, stream)
     assert stream.random() == other.random()
-    choose(LOGITS, 1.0, 0.5, stream)
+    draw(LOGITS, 1.0, 0.5, stream)
     other.random()
     assert stream.random() == other.random()
 
@@ -78,7 +82,7 @@ def test_draws_are_the_same_in_every_release() -> None:
         0.6801458021181919,
     ]
     stream = random_stream(1, "task", 0)
-    assert [choose(LOGITS, 1.0, 1.0, stream) for _ in range(12)] == [2, 1, 2, 3, 1, 1, 3, 1, 3, 1, 1, 3]
+    assert [draw(LOGITS, 1.0, 1.0, stream) for _ in range(12)] == [2, 1, 2, 3, 1, 1, 3, 1, 3, 1, 1, 3]
 
 
 class Drawn:
@@ -95,18 +99,62 @@ class Drawn:
 def test_the_number_drawn_is_a_place_among_the_probabilities_largest_first(number: float, token: int) -> None:
     logits = np.log2(np.array([1 / 8, 1 / 2, 1 / 8, 1 / 4])) * np.log(2)
     logits[2] += 1e-9  # of equals the first would come first
-    assert choose(logits, 1.0, 1.0, Drawn(number)) == token  # type: ignore[arg-type]
+    assert draw(logits, 1.0, 1.0, Drawn(number)) == token  # type: ignore[arg-type]
 
 
 def test_of_equal_tokens_top_p_keeps_the_first() -> None:
     equal = np.zeros(4, np.float32)
     for number, token in ((0.0, 0), (0.49, 0), (0.51, 1), (0.99, 1)):
-        assert choose(equal, 1.0, 0.5, Drawn(number)) == token  # type: ignore[arg-type]
+        assert draw(equal, 1.0, 0.5, Drawn(number)) == token  # type: ignore[arg-type]
     for number, token in ((0.34, 1), (0.99, 2)):
-        assert choose(equal, 1.0, 0.51, Drawn(number)) == token  # type: ignore[arg-type]
+        assert draw(equal, 1.0, 0.51, Drawn(number)) == token  # type: ignore[arg-type]
 
 
 def test_a_token_that_cannot_come_never_comes() -> None:
     logits = np.array([-np.inf, 0, -np.inf, 0], np.float32)
     stream = random_stream(3, "task", 0)
-    assert {choose(logits, 1.0, 1.0, stream) for _ in range(200)} == {1, 3}
+    assert {draw(logits, 1.0, 1.0, stream) for _ in range(200)} == {1, 3}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0.7, "top_k": 5},
+        {"temperature": 1.3, "top_p": 0.8},
+        {"temperature": 0.9, "top_k": 7, "top_p": 0.6, "repetition_penalty": 1.3},
+        {"temperature": 1.0, "repetition_penalty": 0.8, "min_new_tokens": 3},
+    ],
+)
+def test_tokens_are_drawn_from_the_distribution_of_transformers_processors(options: dict[str, Any]) -> None:
+    import torch
+    from transformers import generation
+
+    logits = np.random.default_rng(0).normal(0, 2, 30).astype(np.float32)
+    seen, end = [3, 4, 11], 7
+    processors = generation.LogitsProcessorList()
+    if "repetition_penalty" in options:
+        processors.append(generation.RepetitionPenaltyLogitsProcessor(options["repetition_penalty"]))
+    if "min_new_tokens" in options:
+        processors.append(
+            generation.MinNewTokensLengthLogitsProcessor(2, options["min_new_tokens"], end, device="cpu")
+        )
+    processors.append(generation.TemperatureLogitsWarper(options["temperature"]))
+    if "top_k" in options:
+        processors.append(generation.TopKLogitsWarper(int(options["top_k"])))
+    if "top_p" in options:
+        processors.append(generation.TopPLogitsWarper(options["top_p"]))
+    scores = processors(torch.tensor([seen]), torch.tensor(logits)[None])
+    expected = torch.softmax(scores[0].double(), -1).numpy()
+
+    ours = Sampling(9, **options)
+    penalized = penalize(logits, ours, set(seen), 1, {end})
+    stream = random_stream(1, "task", 0)
+    drawn = np.bincount([choose(penalized, ours, stream) for _ in range(8000)], minlength=30) / 8000
+    assert set(np.flatnonzero(drawn)) <= set(np.flatnonzero(expected))
+    assert np.abs(drawn - expected).sum() < 0.08
+
+
+def test_log_probabilities_are_those_of_the_model() -> None:
+    found = logprobs(LOGITS, 3, 2)
+    assert found.logprob == pytest.approx(np.log(0.25))
+    assert [token for token, _ in found.top] == [1, 3]
