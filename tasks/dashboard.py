@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from modelcore.report.score_section import Figure
+from modelcore.report.training_section import training_section
 from tasks.progress import Speed, in_words
 from tasks.reporter import ShownArtifact, current_reporter
 from tasks.run_directory import REPORTS_URL
 
 __all__ = [
     "DashboardProgress",
+    "LossCurve",
     "figures_as_markdown",
     "headline_as_markdown",
     "report_link",
@@ -28,6 +30,7 @@ __all__ = [
     "show_table",
 ]
 
+_CURVE_EVERY = 30.0  # seconds; drawing takes a tenth of one
 _EVERY = 5.0  # seconds between two updates; one costs the server 20 ms
 
 
@@ -60,6 +63,43 @@ class DashboardProgress:
             self._shown = ShownArtifact(reporter, "progress")
         if self._shown is not None:
             self._shown.show(round(share, 1), f"{self._title}: {words}")
+
+
+class LossCurve:
+    """The losses so far as a plot on the run's page, renewed while a training runs.
+
+    Args:
+        metrics: the file to which the job appends a line per step.
+    """
+
+    def __init__(self, metrics: Path) -> None:
+        self._metrics = metrics
+        self._updated = time.monotonic()
+        self._shown: ShownArtifact | None = None
+
+    def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
+        """Draw it anew, twice a minute at most."""
+        reporter, now = current_reporter(), time.monotonic()
+        if reporter is None or now - self._updated < _CURVE_EVERY:
+            return
+        self._updated = now
+        lines = _complete_lines(self._metrics)
+        if len(lines) < 2:
+            return
+        if self._shown is None:
+            self._shown = ShownArtifact(reporter, "markdown", "loss")
+        section = training_section(lines, [], [])
+        latest = ", ".join(f"{name} {value}" for name, value in section.headline)
+        self._shown.show(figures_as_markdown(section.figures[:1]), f"So far: {latest}")
+
+
+def _complete_lines(journal: Path) -> list[dict[str, Any]]:
+    """Return the lines of a journal that another process appends to, but for one that is half written."""
+    try:
+        lines = journal.read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:

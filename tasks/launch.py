@@ -22,6 +22,7 @@ from modelcore.store.store import Store
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
+from tasks.dashboard import LossCurve
 from tasks.environment import exported, key_of_environment
 from tasks.log import log
 from tasks.preprocess import rows_file
@@ -75,7 +76,13 @@ def _train(
         _resume(Path(config.train.resume_from), plan, progress)
     else:
         _log_same_job_elsewhere(plan)
-    _run_ranks(["-m", "modelcore.training.rank", str(logs / _PLAN)], logs, config, environment, progress)
+    curve = LossCurve(directory / "metrics.jsonl")
+
+    def report(done: float, total: float | None, unit: str, note: str = "") -> None:
+        progress(done, total, unit, note)
+        curve(done, total, unit, note)
+
+    _run_ranks(["-m", "modelcore.training.rank", str(logs / _PLAN)], logs, config, environment, report)
 
 
 def _run_ranks(

@@ -70,7 +70,7 @@ def test_every_mindrail_command_that_is_shown_exists_with_its_options(line: str)
 
 def test_every_command_is_in_the_readmes_table() -> None:
     table = README.read_text().partition("| command | what it does |")[2].partition("\n\n")[0]
-    shown = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    shown = {name for row in table.splitlines()[2:] for name in re.findall(r"`([\w-]+)`", row.split("|")[1])}
     assert shown == set(command_line.commands)
 
 

@@ -15,6 +15,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     environment,
     evaluate,
     finetune,
+    import_config,
     init,
     inspect,
     launch,

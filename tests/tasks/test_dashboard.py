@@ -1,0 +1,86 @@
+"""What a run shows: progress that ends with the step, a loss curve that renews itself, a link to a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tasks import dashboard
+from tasks.dashboard import DashboardProgress, LossCurve, headline_as_markdown, report_link
+
+
+class Recorder:
+    """Stands for the thread that sends: keeps what was shown last."""
+
+    def __init__(self) -> None:
+        self.flow_run = uuid4()
+        self.shown: list[tuple[Any, str]] = []
+
+    def change(self, artifact: Any) -> None:
+        self.shown.append(artifact._content)
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    found = Recorder()
+    monkeypatch.setattr(dashboard, "current_reporter", lambda: found)
+    return found
+
+
+def seconds(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
+    given = iter(values)
+    monkeypatch.setattr(dashboard, "time", SimpleNamespace(monotonic=lambda: next(given)))
+
+
+def test_progress_is_rounded_and_ends_at_done(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds(monkeypatch, 0, 3, 8, 9, 21)
+    progress = DashboardProgress("score")
+    progress(1, 9, "problems")
+    progress(5, 9, "problems")
+    progress(6, 9, "problems")
+    progress.finish()
+    assert [share for share, _ in recorder.shown] == [55.6, 100.0]
+    assert recorder.shown[-1][1] == "score: done in 21 s"
+
+
+def test_a_short_step_shows_no_progress(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds(monkeypatch, 0, 1)
+    progress = DashboardProgress("shard")
+    progress(9, 9, "tensors")
+    progress.finish()
+    assert recorder.shown == []
+
+
+def test_the_loss_curve_leaves_out_a_half_written_line(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = [{"step": step, "loss": 5.0 - step, "lr": 0.1} for step in (1, 2, 3)]
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text("".join(json.dumps(row) + "\n" for row in rows[:2]) + json.dumps(rows[2])[:9])
+    seconds(monkeypatch, 0, 20, 31)
+    curve = LossCurve(metrics)
+    curve(1, 10, "steps")
+    curve(2, 10, "steps")
+    ((text, description),) = recorder.shown
+    assert "data:image/svg+xml;base64," in text and description == "So far: training loss 3.0000, steps 2"
+
+
+def test_a_report_is_a_link_where_it_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path("/store/runs/one/report.html")
+    monkeypatch.delenv("MINDRAIL_REPORTS_URL", raising=False)
+    assert report_link(page) == "Report: `/store/runs/one/report.html`"
+    monkeypatch.setenv("MINDRAIL_REPORTS_URL", "http://localhost:4201/runs")
+    assert report_link(page) == "[Report](http://localhost:4201/runs/one/report.html)"
+
+
+def test_the_headline_is_a_table() -> None:
+    assert headline_as_markdown([("pass@1", "0.9"), ("steps", "3")]).splitlines() == [
+        "| pass@1 | steps |",
+        "| --- | --- |",
+        "| 0.9 | 3 |",
+    ]
