@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 FAST   := tests/test_layers.py tests/test_docs.py tests/tasks tests/flows/cli \
 	$(addprefix tests/modelcore/,config data/encoding data/quality data/sources demo evaluation parallel report store)
 
-.PHONY: run demo setup test test-fast test-long bench lint types lock docs clean help
+.PHONY: run demo setup test test-fast test-long fuzz bench lint types lock docs clean help
 
 run: $(VENV)/.run        ## set up, then run the demo: from a random model to pass@1 (at most 8 minutes)
 	$(BIN)/mindrail demo
@@ -22,6 +22,9 @@ test-fast: $(VENV)/.test ## tests of layers, documents, configuration, tasks and
 
 test-long: $(VENV)/.test ## the cases CI leaves out: true model widths, gigabytes, many layouts
 	$(BIN)/python -m pytest -m long
+
+fuzz: $(VENV)/.test      ## try changed inputs on every reader, ten minutes each (SECONDS=600 READERS="YAML .ckpt")
+	$(BIN)/python -m tests.attacks.fuzz.run --seconds $(or $(SECONDS),600) $(READERS)
 
 bench: $(VENV)/.test     ## print every benchmark's table
 	$(BIN)/python -m pytest -m benchmark -s

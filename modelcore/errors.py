@@ -5,7 +5,9 @@ A bug is neither: its own exception is raised; the command writes its traceback 
 
 from __future__ import annotations
 
-__all__ = ["LONGEST_LINE", "MindrailError", "StepFailed", "escaped", "one_line"]
+import unicodedata
+
+__all__ = ["LONGEST_LINE", "MindrailError", "StepFailed", "escaped", "escaped_lines", "one_line"]
 
 LONGEST_LINE = 290
 """Characters of an error; with the command's name before it, 300 are printed."""
@@ -69,6 +71,17 @@ def escaped(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def escaped_lines(text: str) -> str:
+    """Return a text of any length for a page or a terminal; its line ends, tabs and spaces stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if _is_shown(c) else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _is_shown(c: str) -> bool:
+    return c.isprintable() or c in "\n\t" or unicodedata.category(c) == "Zs"
 
 
 def _fitted(parts: list[str], room: int) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
+from modelcore.errors import escaped_lines
 
 if TYPE_CHECKING:
     from modelcore.evaluation.report import ScoreReport
@@ -50,8 +51,8 @@ def _report(name: str, store: Path) -> ScoreReport:
 
 
 def _show_comparison(result: dict[str, Any]) -> None:
-    click.echo(f"won   {len(result['won']):>4}  {', '.join(result['won'])}")
-    click.echo(f"lost  {len(result['lost']):>4}  {', '.join(result['lost'])}")
+    click.echo(f"won   {len(result['won']):>4}  {escaped_lines(', '.join(result['won']))}")
+    click.echo(f"lost  {len(result['lost']):>4}  {escaped_lines(', '.join(result['lost']))}")
     click.echo(f"both solve {result['both']}, neither {result['neither']}")
     click.echo(f"p = {result['p_value']:.3g} (McNemar, exact): {result['judgement']}")
     if result["differences"]:

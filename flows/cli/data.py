@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 
 from flows.cli.command import as_json, command_line, emit
+from modelcore.errors import escaped_lines
 
 __all__ = ["data", "show_report"]
 
@@ -96,4 +97,4 @@ def _show_rows(result: dict[str, Any]) -> None:
         for span in row:
             click.echo(f"[{span['kind']}, {span['tokens']} tokens]")
             if span["text"]:
-                click.secho(span["text"], fg=colours.get(span["kind"]))
+                click.secho(escaped_lines(span["text"]), fg=colours.get(span["kind"]))

@@ -10,10 +10,12 @@ import ipaddress
 import re
 from pathlib import Path
 
+from modelcore.boundary.files import read_utf8
 from modelcore.errors import MindrailError
 
 __all__ = ["address_from_hccn_tool", "read_hccn_conf"]
 
+_LARGEST = 1 << 20  # bytes
 _ADDRESS = re.compile(r"\s*address_(\d+)\s*=\s*(\S*)\s*", re.ASCII)
 
 
@@ -24,12 +26,9 @@ def read_hccn_conf(path: Path) -> dict[int, str]:
         MindrailError: there is no such file, no address in it, something that is no IP address, or a device
             or address twice.
     """
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError:
-        raise MindrailError(
-            "no such file", where=path, fix="set the devices' addresses with hccn_tool"
-        ) from None
+    if not path.exists():
+        raise MindrailError("no such file", where=path, fix="set the devices' addresses with hccn_tool")
+    lines = read_utf8(path, _LARGEST).splitlines()
     addresses: dict[int, str] = {}
     for number, line in enumerate(lines, start=1):
         if not (match := _ADDRESS.fullmatch(line)):

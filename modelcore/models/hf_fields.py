@@ -71,7 +71,7 @@ def token_id(raw: Mapping[str, Any], key: str, where: object) -> int | None:
 def dtype_field(raw: Mapping[str, Any], where: object) -> str:
     """Return the weights' dtype, under transformers 5's key (dtype) or transformers 4's (torch_dtype)."""
     key = "dtype" if raw.get("dtype") is not None else "torch_dtype"
-    value = raw.get(key) or "float32"
+    value = "float32" if raw.get(key) is None else raw[key]
     if value not in _DTYPES:
         raise MindrailError(f"{key} is {value!r}, not one of {', '.join(_DTYPES)}", where=where)
     return str(value)

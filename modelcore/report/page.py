@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from modelcore.errors import escaped_lines
+
 __all__ = ["render"]
 
 _CONTENTS = "<nav></nav>"
@@ -21,10 +23,22 @@ def render(template: str, page: object) -> str:
 
     loader = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     text = _with_contents(environment.get_template(template).render(page=page))
     return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _shown(value: object) -> object:
+    """Escape in a text what would move or hide other text: control characters, changes of direction."""
+    if type(value) is not str:  # a number, or markup that is finished
+        return value
+    return escaped_lines(_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value))
 
 
 def _with_contents(text: str) -> str:

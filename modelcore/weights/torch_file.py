@@ -50,10 +50,10 @@ def read_torch(path: Path) -> dict[str, StoredTensor]:
 
 def _open(path: Path) -> tuple[dict[str, Extent], bytes]:
     """Return (storage key -> its bytes in the file, the pickle)."""
-    if not zipfile.is_zipfile(path):
-        _refuse(path, "not a PyTorch zip archive: truncated, or written by torch before 1.6")
     check_directory(path, _LARGEST_DIRECTORY)
     try:
+        if not zipfile.is_zipfile(path):
+            _refuse(path, "not a PyTorch zip archive: truncated, or written by torch before 1.6")
         with zipfile.ZipFile(path) as archive:
             entries = _entries(path, archive)
             pickle = entries.get("data.pkl")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelcore.errors import MindrailError, StepFailed, one_line
+from modelcore.errors import MindrailError, StepFailed, escaped_lines, one_line
 
 
 def test_an_error_says_where_what_and_what_to_do():
@@ -53,3 +53,7 @@ def test_what_a_terminal_would_act_on_is_escaped(text: str) -> None:
 
 def test_a_table_cell_may_be_shorter() -> None:
     assert one_line("x" * 50, 11) == "xxxxx…xxxxx"
+
+
+def test_a_text_for_a_page_keeps_its_lines_and_spaces() -> None:
+    assert escaped_lines("a\tb\n\u3000c\x1b[2J\u202ed") == "a\tb\n\u3000c\\x1b[2J\\u202ed"

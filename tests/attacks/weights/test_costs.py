@@ -43,6 +43,14 @@ def crowded_archive() -> bytes:
     return bytes(content)
 
 
+def archive_on_two_disks() -> bytes:
+    """Return an archive whose zip64 locator, before the end record, says that there are two disks."""
+    content = archive(b"\x80\x02}.")
+    end = content.rfind(b"PK\5\6")
+    locator = b"PK\6\7" + (0).to_bytes(4, "little") + (0).to_bytes(8, "little") + (2).to_bytes(4, "little")
+    return content[:end] + locator + content[end:]
+
+
 EXPENSIVE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "200,000 tensors in a header": (
         "x.safetensors",
@@ -71,6 +79,7 @@ EXPENSIVE: dict[str, tuple[str, Callable[[], bytes], str]] = {
         "more than 500000 op",
     ),
     "a byte order of 1 MB": ("x.bin", lambda: archive(b"\x80\x02}.", byteorder=bytes(1 << 20)), "big-endian"),
+    "an archive on two disks": ("x.bin", archive_on_two_disks, "damaged zip archive"),
     "a directory of 2 GB": ("x.bin", crowded_archive, "whose directory takes 2147483648 bytes"),
 }
 
@@ -122,7 +131,9 @@ def test_a_config_of_impossible_values_is_refused(tmp_path: Path, value: str) ->
         inspect_path(tmp_path)
 
 
-@pytest.mark.parametrize("field", sorted(SMALL["llama"]))
+@pytest.mark.parametrize(
+    "field", [*sorted(SMALL["llama"]), "dtype", "torch_dtype", "rope_scaling", "head_dim"]
+)
 @pytest.mark.parametrize("value", [None, True, -1, 0, 1.5, 1 << 31, 10**99, "x", [], {}, [[]]], ids=str)
 def test_a_config_field_of_any_value_is_read_or_refused(tmp_path: Path, field: str, value: object) -> None:
     (tmp_path / "config.json").write_text(json.dumps(SMALL["llama"] | {field: value}))
@@ -130,6 +141,13 @@ def test_a_config_field_of_any_value_is_read_or_refused(tmp_path: Path, field: s
         inspect_path(tmp_path)
     except MindrailError as error:
         assert "config.json" in str(error)
+
+
+@pytest.mark.parametrize("value", [[], "", 0, False, "float64"], ids=repr)
+def test_a_type_that_is_none_is_refused_before_conversion(tmp_path: Path, value: object) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(SMALL["llama"] | {"torch_dtype": value}))
+    with pytest.raises(MindrailError, match="torch_dtype is"):
+        inspect_path(tmp_path)
 
 
 def test_a_scalar_for_an_embedding_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SECTION = DataSection(
         CountRow("truncated", 0, "cut", is_loss=True),
         CountRow("rows out", 1234, "written", [1]),
     ],
-    notes=["a < b"],
+    notes=["a < b", "moved \x1b[2J and turned \u202e"],
     lengths_svg="<svg></svg>",
     lengths_caption="lengths",
     shares=[("trained", 0.25), ("padding", 0.75)],
@@ -30,6 +30,7 @@ SECTION = DataSection(
 def test_text_is_escaped_and_surrogates_are_replaced() -> None:
     html = render_data_page(DataPage("<title>", [], SECTION))
     assert "<h1>&lt;title&gt;</h1>" in html and "a &lt; b" in html and "<svg></svg>" in html
+    assert "moved \\x1b[2J and turned \\u202e" in html
     assert "a\N{REPLACEMENT CHARACTER}b" in html
 
 
