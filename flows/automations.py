@@ -19,6 +19,7 @@ __all__ = ["create_automations"]
 
 _LOST_AFTER = timedelta(seconds=90)  # three heartbeats
 _RERUN_AFTER = timedelta(seconds=30)  # a worker reports a crash twice, 3 s apart
+_BEGIN = "prefect.flow-run.Running"  # it may die before its first heartbeat
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 _ENDS = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
 _LIVES = {f"prefect.flow-run.{name}" for name in ("Scheduled", "AwaitingRetry", "Pending", "Running")}
@@ -38,7 +39,7 @@ def _lost() -> AutomationCore:
     return AutomationCore(
         name="mindrail: a run without heartbeats has crashed",
         description="Its host, its worker or its process is gone.",
-        trigger=_absence(after={_HEARTBEAT}, of={_HEARTBEAT, *_ENDS}, within=_LOST_AFTER),
+        trigger=_absence(after={_HEARTBEAT, _BEGIN}, of={_HEARTBEAT, *_ENDS}, within=_LOST_AFTER),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat for 90 s")],
     )
 

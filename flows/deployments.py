@@ -25,6 +25,9 @@ __all__ = ["POOL", "SLUG", "Deployment", "deployments", "prefect_yaml"]
 POOL = "mindrail"
 SLUG = "nightly"
 
+_ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+"""Of every run, whichever worker does it: without heartbeats for 90 s, `mindrail up` takes it for crashed."""
+
 _CONFIGS = Path(__file__).parents[1] / "configs"
 _PREFECT = "3.8.8"
 
@@ -174,7 +177,7 @@ def _plain(deployment: Deployment) -> dict[str, Any]:
         "entrypoint": deployment.entrypoint,
         "description": deployment.description,
         "tags": list(deployment.tags),
-        "work_pool": {"name": POOL},
+        "work_pool": {"name": POOL, "job_variables": {"env": dict(_ENVIRONMENT)}},
     }
     return plain | ({"parameters": dict(deployment.parameters)} if deployment.parameters else {})
 

@@ -28,7 +28,6 @@ __all__ = ["NAMES", "LocalService", "Options"]
 NAMES = ("server", "worker", "reports")
 """In the order in which they are started."""
 
-_HEARTBEAT_SECONDS = 30  # Prefect allows no fewer
 _START_TIMEOUT = 180.0  # seconds; migrations of a new PostgreSQL take 20
 
 
@@ -123,7 +122,6 @@ class LocalService:
             "PREFECT_HOME": str(self.directory),
             "PREFECT_API_URL": options.api,
             "PREFECT_WORKER_QUERY_SECONDS": "2",
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(_HEARTBEAT_SECONDS),
             "MINDRAIL_HOME": str(Path.cwd()),
             "MINDRAIL_STORE": str(self.directory.parent),
             REPORTS_URL: options.reports,
