@@ -8,17 +8,16 @@ Ray nor MindSpore.
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from modelcore.cluster.attempt import Attempt
+from modelcore.cluster.host_versions import host_versions
 from modelcore.cluster.lease import Lease
 from modelcore.cluster.records import Failure, Kind
 from modelcore.errors import StepFailed
@@ -53,7 +52,7 @@ class HostFacts:
 
     Attributes:
         name: the host's own name.
-        versions: of Python, MindSpore and mindrail.
+        versions: see `host_versions`.
         attempt: the number in the attempt's file; None if there is no such file on this host.
     """
 
@@ -110,8 +109,7 @@ class Agent:
             number = int(attempt.file.read_text())
         except FileNotFoundError:
             number = None
-        versions = {name: version(name) for name in ("mindspore", "mindrail")}
-        return HostFacts(socket.gethostname(), {"Python": platform.python_version(), **versions}, number)
+        return HostFacts(socket.gethostname(), host_versions(), number)
 
     def free_port(self, address: str) -> int:
         """Return a port that is free at this host's address."""

@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from modelcore.cluster.host_versions import differing
 from modelcore.cluster.probe import HostReport, Probe
 from modelcore.config.training import Cluster
 from modelcore.errors import MindrailError
@@ -106,10 +107,8 @@ def find_problems(hosts: Sequence[Checked], cluster: Cluster, token: str) -> Ite
 def _differences(
     address: str, versions: Mapping[str, str], reference: str, expected: Mapping[str, str]
 ) -> Iterator[str]:
-    for name in sorted({*versions, *expected}):
-        mine, other = versions.get(name, "none"), expected.get(name, "none")
-        if mine != other:
-            yield f"{address}: {name} {mine}, but {other} on {reference}"
+    for name, mine, other in differing(versions, expected):
+        yield f"{address}: {name} {mine}, but {other} on {reference}"
 
 
 def _ask(cluster: Cluster, token_file: Path) -> list[Checked]:

@@ -21,6 +21,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from modelcore.cluster.agent import STOPPED, Agent, HostFacts, Share, Status
 from modelcore.cluster.attempt import Attempt
+from modelcore.cluster.host_versions import differing
 from modelcore.cluster.lease import Lease
 from modelcore.cluster.records import KINDS, Failure
 from modelcore.errors import MindrailError, one_line
@@ -114,13 +115,12 @@ def check(agents: Sequence[HostAgent], attempt: Attempt) -> None:
                 where=f"host {agent.address} ({found.name})",
                 fix="put the store on a disk that all hosts share",
             )
-        for name, version in found.versions.items():
-            if version != facts[0].versions[name]:
-                raise MindrailError(
-                    f"has {name} {version}, host {agents[0].address} has {facts[0].versions[name]}",
-                    where=f"host {agent.address} ({found.name})",
-                    fix="install the same versions on all hosts",
-                )
+        for name, version, other in differing(found.versions, facts[0].versions):
+            raise MindrailError(
+                f"has {name} {version}, host {agents[0].address} has {other}",
+                where=f"host {agent.address} ({found.name})",
+                fix="install the same versions on all hosts",
+            )
 
 
 def scheduler_port(agents: Sequence[HostAgent]) -> int:

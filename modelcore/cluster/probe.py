@@ -6,20 +6,18 @@ A Ray actor, one per host. Nothing here compares hosts: that is `checks`.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import socket
 import time
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from modelcore.cluster.host_versions import host_versions
 from modelcore.launching.rank_environment import free_port
 
 __all__ = ["HostReport", "Probe"]
 
-_CANN = Path("/usr/local/Ascend/ascend-toolkit/latest/version.cfg")
 _REACH_TIMEOUT_S = 5.0
 
 
@@ -29,7 +27,7 @@ class HostReport:
 
     Attributes:
         name: of the host.
-        versions: of Python, mindrail, MindSpore, Ray and, where it is installed, CANN's version file.
+        versions: see `host_versions`.
         cores: that the agent may use.
         devices: Ascend's, as /dev shows them.
         free: bytes on the disk of the store; None if there is no such directory.
@@ -59,7 +57,7 @@ class Probe:
         store = token_file.parent
         return HostReport(
             socket.gethostname(),
-            _versions(),
+            host_versions(),
             len(os.sched_getaffinity(0)),
             len(list(Path("/dev").glob("davinci[0-9]*"))),
             shutil.disk_usage(store).free if store.is_dir() else None,
@@ -95,15 +93,3 @@ class Probe:
         began = time.monotonic()
         ray.get(produced[0])
         return time.monotonic() - began
-
-
-def _versions() -> dict[str, str]:
-    found = {"Python": platform.python_version()}
-    for name in ("mindrail", "mindspore", "ray"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "none"
-    if _CANN.is_file():
-        found["CANN"] = _CANN.read_text(errors="replace").strip()
-    return found

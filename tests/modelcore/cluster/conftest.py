@@ -1,4 +1,4 @@
-"""A Ray cluster of two hosts, and jobs on it."""
+"""A Ray cluster of two hosts with a third beside it, and jobs on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +70,11 @@ class RunningJob:
 
 
 class Cluster:
-    """Two hosts with Ray, the first one the head."""
+    """Two hosts with Ray, the first one the head, and a third without."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self.first, self.second = network.hosts
+        self.first, self.second, self.third = network.hosts
         # For Ray, a host whose link is cut for half a minute is not dead yet: it comes back as it was.
         self.first.start_ray(environment={"RAY_health_check_failure_threshold": "30"})
         self.start_second()
@@ -84,12 +83,12 @@ class Cluster:
         """Start Ray on the second host, as somebody would who mends it."""
         self.second.start_ray(self.first.address)
 
-    def cut_second(self, seconds: float) -> None:
-        """Cut the second host's link for some time."""
-        self.second.cut()
-        time.sleep(seconds / 2)
-        assert not self.second.pids("modelcore.training.rank"), "the cut-off side lives on"
-        time.sleep(seconds / 2)
+    def start_third(self) -> None:
+        """Start Ray on the third host: a spare."""
+        self.third.start_ray(self.first.address)
+
+    def join_second(self) -> None:
+        """Plug the second host's cable in again."""
         self.second.join(self._network.bridge)
 
     def start(self, arguments: list[str], output: Path, *, retries: int = 2, **options: Any) -> RunningJob:
@@ -122,7 +121,7 @@ class Cluster:
         """Return what still runs of any job, on either host."""
         return [
             f"{host.name}: {command}"
-            for host in (self.first, self.second)
+            for host in self._network.hosts
             for command in host.commands()
             if any(word in command for word in OURS)
         ]
@@ -135,7 +134,7 @@ def network() -> Iterator[Network]:
         pytest.skip("hosts are network namespaces, which need root and the command ip")
     # The sockets' names in it must be short.
     temporary = Path(tempfile.mkdtemp(prefix="mr-"))
-    network = Network(2, temporary)
+    network = Network(3, temporary)
     try:
         yield network
     finally:

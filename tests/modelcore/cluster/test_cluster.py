@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from modelcore.training.plan import TrainPlan
 from tests.modelcore.cluster.conftest import Cluster
+from tests.modelcore.launching.survivors import wait_until
 
 MakeJob = Callable[[str], TrainPlan]
 
@@ -123,7 +125,11 @@ def test_a_host_whose_link_is_cut_ends_its_own_ranks_and_the_job_is_finished(
     plan = two_ranks("link_cut")
     job = cluster.train(plan)
     job.wait_for_step(12)
-    cluster.cut_second(30)
+    cluster.second.cut()
+    time.sleep(12)
+    assert not cluster.second.pids("modelcore.training.rank"), "the cut-off side lives on"
+    time.sleep(18)
+    cluster.join_second()
     assert job.wait() == 0, job.said
     (failed,) = job.failed
     assert failed.failure is not None
@@ -160,4 +166,59 @@ def test_a_killed_driver_leaves_nothing_and_its_successor_finishes_the_job(
     assert job.wait() == 0, job.said
     assert "the cluster's driver ended (killed by SIGKILL" in job.said
     assert not set(ranks) & set(cluster.second.pids())
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+@pytest.mark.long
+def test_a_stopped_agent_is_given_up_and_its_ranks_end(
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
+) -> None:
+    plan = two_ranks("agent_stopped")
+    job = cluster.train(plan)
+    job.wait_for_step(12)
+    ranks = set(cluster.second.pids("modelcore.training.rank"))
+    assert cluster.second.kill("ray::Agent", signal.SIGSTOP)
+    assert job.wait() == 0, job.said
+    (failed,) = job.failed
+    assert failed.failure is not None and failed.failure.kind == "host silent"
+    assert not ranks & set(cluster.second.pids())
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+@pytest.mark.long
+def test_a_link_that_is_cut_for_less_than_the_lease_disturbs_nothing(
+    cluster: Cluster, two_ranks: MakeJob
+) -> None:
+    job = cluster.train(two_ranks("cut_shortly"))
+    job.wait_for_step(12)
+    cluster.second.cut()
+    time.sleep(2)
+    cluster.join_second()
+    assert job.wait() == 0, job.said
+    assert job.failed == []
+
+
+@pytest.mark.long
+def test_nothing_is_left_of_a_job_whose_launcher_is_ended(cluster: Cluster, two_ranks: MakeJob) -> None:
+    job = cluster.train(two_ranks("launcher_ended"))
+    job.wait_for_step(12)
+    assert cluster.first.kill("launching_program.py", signal.SIGTERM)
+    job.wait()
+    wait_until(lambda: cluster.leftovers() == [], within_s=10)
+
+
+@pytest.mark.long
+def test_a_spare_host_takes_the_place_of_a_lost_one(
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
+) -> None:
+    plan = two_ranks("spare")
+    job = cluster.train(plan)
+    job.wait_for_step(12)
+    cluster.start_third()
+    cluster.second.kill()
+    code = job.wait()
+    cluster.third.kill()
+    cluster.start_second()
+    assert code == 0, job.said
+    assert "attempt 2 starts on 10.77.0.1, 10.77.0.3" in job.said
     assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
