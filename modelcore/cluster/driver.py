@@ -67,55 +67,51 @@ class Driver:
             StepFailed: too many attempts failed, or there were not enough hosts in time.
         """
         _connect(self._job.cluster.address, self._job.cluster.spare_wait, self._wait)
-        while self._attempt().failure is not None:
+        while not self._attempt():
             time.sleep(self._job.cluster.retry_delay)
 
-    def _attempt(self) -> Ended:
-        """Do one attempt and record it; raise if there is to be no other."""
+    def _attempt(self) -> bool:
+        """Do and record one attempt; return whether it finished the job, raise if there is to be no other."""
         self._attempts += 1
         asked = time.monotonic()
         group = self._hosts.reserve()
         attempt = Attempt(self._attempts, self._current)
         attempt.begin()
         agents: list[HostAgent] = []
-        began, failed = time.monotonic(), None
+        began = time.monotonic()
         try:
             agents = enlist(group, self._hosts.bundle, self._job.cluster.lease)
             check(agents, attempt)
             self._record(_started(attempt, agents, time.monotonic() - asked))
             began = time.monotonic()
             supervise(agents, self._shares(agents, attempt), self._job.cluster.lease, self._tick)
+            # Before anything that a cluster which is just ending might not let us do any more.
+            self._record(Ended(attempt.number, _since(began), self._done(attempt), None, 0.0))
+            return True
         except AttemptFailed as error:
-            failed = error
+            failed, noticed = error, time.monotonic()
             for node in error.suspects:
                 self._hosts.suspect(node)
         finally:
-            noticed = time.monotonic()
             end(agents, group)
-        return self._ended(attempt, noticed - began, time.monotonic() - noticed, failed)
+        self._go_on_after(failed.failure, attempt, began, noticed)
+        return False
 
-    def _ended(
-        self,
-        attempt: Attempt,
-        seconds: float,
-        gone_after: float,
-        failed: AttemptFailed | None,
-    ) -> Ended:
-        failure = None if failed is None else failed.failure
-        give_up = None if failure is None else self._give_up(failure)
+    def _go_on_after(self, failure: Failure, attempt: Attempt, began: float, noticed: float) -> None:
+        """Record a failed attempt of which nothing runs any more; raise if there is to be no other."""
+        give_up = self._give_up(failure)
         ended = Ended(
             attempt.number,
-            round(seconds, 3),
+            round(noticed - began, 3),
             self._done(attempt),
             failure,
-            round(gone_after, 3),
-            "" if failure is None else "given up" if give_up else "starts again from the last checkpoint",
+            _since(noticed),
+            "starts again from the last checkpoint" if give_up is None else "given up",
         )
         self._record(ended)
-        self._failed, self._noticed = ended, time.monotonic() - gone_after
+        self._failed, self._noticed = ended, noticed
         if give_up is not None:
             raise give_up
-        return ended
 
     def _give_up(self, failure: Failure) -> MindrailError | None:
         """Count a failure; return the error to end with if there is to be no other attempt."""
@@ -205,6 +201,10 @@ def _connect(address: str, wait: float, waiting: Callable[[str], None]) -> None:
                 ) from error
         waiting("waiting for the cluster")
         time.sleep(1)
+
+
+def _since(moment: float) -> float:
+    return round(time.monotonic() - moment, 3)
 
 
 def _started(attempt: Attempt, agents: list[HostAgent], waited: float) -> Started:

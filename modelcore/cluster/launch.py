@@ -92,6 +92,8 @@ def run_on_cluster(
         try:
             _drive(job, log_dir, narrator)
         except _ClusterLost as error:
+            if narrator.is_finished:
+                return
             if restart == cluster.host_retries:
                 raise
             log(f"{error}; connecting to the cluster again")
@@ -111,13 +113,19 @@ class _Narrator:
     def __init__(self, logs: Path, progress: Progress, log: Callable[[str], None]) -> None:
         self._logs, self._progress, self._log = logs, progress, log
         self._last: tuple[float, float | None, str, str] | None = None
-        self._seen = len(read_attempts(logs))
+        self._before = self._seen = len(read_attempts(logs))
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
         if (state := (done, total, unit, note)) != self._last:  # the driver repeats itself: it is alive
             self._progress(*state)
             self._last = state
         self.catch_up()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether an attempt of this run has finished the job: only the driver's own end was missing."""
+        new = read_attempts(self._logs)[self._before :]
+        return any(isinstance(event, Ended) and event.failure is None for event in new)
 
     def catch_up(self) -> None:
         """Log what is new in the journal."""

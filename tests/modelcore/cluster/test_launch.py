@@ -1,0 +1,77 @@
+"""What is done when a driver ends without a reason of its own: the cluster is gone, or somebody killed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelcore.cluster import launch
+from modelcore.cluster.launch import run_on_cluster
+from modelcore.cluster.records import Ended, Started, as_record, open_journal
+from modelcore.config.training import Cluster
+from modelcore.errors import MindrailError, StepFailed
+
+TWO = Cluster(hosts=2, ranks_per_host=1, host_retries=2)
+
+
+class Drivers:
+    """Takes the place of drivers: each one leaves records and is then killed."""
+
+    def __init__(self, logs: Path, *finishing: bool) -> None:
+        self._logs, self._finishing, self.started = logs, finishing, 0
+
+    def __call__(self, *_: object) -> None:
+        number, finishes = self.started + 1, self._finishing[self.started]
+        self.started = number
+        with open_journal(self._logs) as journal:
+            journal.append(as_record(Started(number, ["10.0.0.1"], "now", 0.0)))
+            if finishes:
+                journal.append(as_record(Ended(number, 9.0, 20, None, 0.0)))
+        raise launch._ClusterLost("the cluster's driver ended (killed by SIGKILL)")
+
+
+@pytest.fixture(autouse=True)
+def with_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "check_ray", lambda: None)
+
+
+def test_a_driver_that_is_killed_is_started_again_until_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers, lines = Drivers(tmp_path, False, False, False), list[str]()
+    monkeypatch.setattr(launch, "_drive", drivers)
+    with pytest.raises(StepFailed, match="the cluster's driver ended"):
+        run_on_cluster(["-c", ""], TWO, log_dir=tmp_path, log=lines.append)
+    assert drivers.started == 3
+    assert lines[0].endswith("connecting to the cluster again") and "attempt 3 starts on 10.0.0.1" in lines
+
+
+def test_a_driver_that_is_lost_after_the_job_was_finished_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers, lines = Drivers(tmp_path, False, True), list[str]()
+    monkeypatch.setattr(launch, "_drive", drivers)
+    run_on_cluster(["-c", ""], TWO, log_dir=tmp_path, log=lines.append)
+    assert drivers.started == 2
+    assert lines[-1] == "attempt 2 finished the job after 9 s"
+
+
+def test_an_earlier_runs_end_is_not_taken_for_this_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_drive", Drivers(tmp_path, True))
+    run_on_cluster(["-c", ""], TWO, log_dir=tmp_path, log=lambda line: None)
+    again = Drivers(tmp_path, False, False, True)
+    monkeypatch.setattr(launch, "_drive", again)
+    run_on_cluster(["-c", ""], TWO, log_dir=tmp_path, log=lambda line: None)
+    assert again.started == 3
+
+
+def test_without_ray_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    with pytest.raises(
+        MindrailError, match=r"launch.cluster: Ray is not installed; pip install 'mindrail\[cluster\]'"
+    ):
+        run_on_cluster(["-c", ""], TWO, log_dir=tmp_path)
