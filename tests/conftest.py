@@ -15,6 +15,8 @@ from tests.paths import SHARED_DATA
 settings.register_profile("mindrail", deadline=None)
 settings.load_profile("mindrail")
 
+os.environ["MINDRAIL_CACHE"] = "off"  # tests compile what they test, and leave nothing in a home
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers and the ranks they start already take every core; MindSpore reads this when it is imported.
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -80,6 +80,12 @@ class Decoder:
         self.slots, self.prompts, self.length, self.width = slots, prompts, length, width
         self._every_slot = _int32(range(slots))
         self._copy = CopySlot(caches, slots)
+        self._compile()
+
+    def _compile(self) -> None:
+        """Compile both graphs, always in this order: the compile cache numbers them."""
+        self.begin([0], [[0]])
+        self.extend(np.zeros((self.slots, self.width), np.int32), np.zeros(self.slots, np.int32))
 
     def begin(self, slots: Sequence[int], prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Put prompts into slots; return logits [len(prompts), vocabulary] of what follows each.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from modelcore.data.tokenizers import Tokenizer, load_tokenizer
 from modelcore.errors import MindrailError
 from modelcore.generation.engine import Engine, Finished
+from modelcore.generation.graph_cache import compiled_graphs
 from modelcore.generation.memory import check_memory
 from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
 from modelcore.generation.prompt_ids import check_prompt, cut_prompt, encode_all, infill_form
@@ -138,15 +139,10 @@ def load_decoder(model: Model, plan: GenerationPlan, slots: int, length: int) ->
     from modelcore.generation.decoder import Decoder
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    return Decoder(
-        model,
-        Path(plan.checkpoint),
-        slots=slots,
-        length=length,
-        prompts=-(-slots // 4),
-        width=width,
-        matrices=matrices,
-    )
+    shape = {"slots": slots, "length": length, "prompts": -(-slots // 4), "width": width}
+    facts = {"family": model.family.name, "config": asdict(model.config), "matrices": matrices.name, **shape}
+    with compiled_graphs(facts):
+        return Decoder(model, Path(plan.checkpoint), **shape, matrices=matrices)
 
 
 def _answer(
