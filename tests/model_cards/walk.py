@@ -28,8 +28,8 @@ from tests.paths import ROOT
 __all__ = ["PAGES", "SLOW", "SUBSTITUTIONS", "Card", "Walk", "commands_of"]
 
 PAGES = ROOT / "docs" / "model_cards"
-SLOW = ("finetune", "pretrain", "run", "evaluate")
-"""Commands that start ranks or a Prefect server; nothing else on a page needs their output."""
+SLOW = ("finetune", "pretrain", "run", "evaluate", "predict", "bench")
+"""Commands that start ranks, a Prefect server or a generation; nothing else on a page needs their output."""
 
 SUBSTITUTIONS = {
     "--benchmark humaneval": "--benchmark problems.jsonl",
@@ -37,6 +37,7 @@ SUBSTITUTIONS = {
     "--seq-length 4096": "--seq-length 256",
     "https://raw.githubusercontent.com": "{data}",
     "download code-alpaca-20k": "download {data}/code_alpaca_20k.json",
+    "[[2048,2048],[1024,1024],[512,512],[256,256]]": "[[16,4]]",
     "download wikitext-2": "download {data}/wikitext-2-v1.zip",
 }
 """Text of the pages' commands to what stands for it here; {data} is the server of data sets."""
@@ -165,6 +166,21 @@ def _mindformers_output(here: Path, output: Path) -> None:
         shutil.copytree(rank, output / "checkpoint" / rank.name)
 
 
+def _run_yaml(_: Path, run: Path) -> None:
+    """Write the keys of MindFormers' YAML that the card shows."""
+    parallel = {"data_parallel": 1, "model_parallel": 4, "pipeline_stage": 2, "optimizer_shard": True}
+    contents = {
+        "seed": 0,
+        "output_dir": "./output",
+        "auto_trans_ckpt": False,
+        "run_mode": "finetune",
+        "runner_config": {"epochs": 1, "batch_size": 1, "sink_mode": True, "sink_size": 2},
+        "use_parallel": True,
+        "parallel_config": parallel | {"micro_batch_num": 8, "vocab_emb_dp": True},
+    }
+    run.write_text(yaml.safe_dump(contents))
+
+
 def _hosts(_: Path, hosts: Path) -> None:
     """Name one host with the devices of the small runs' two ranks."""
     hosts.write_text("10.0.0.1 192.168.0.1 192.168.0.2\n")
@@ -182,6 +198,7 @@ def _answers(here: Path, answers: Path) -> None:
 
 
 FROM_OTHERS: Mapping[str, Callable[[Path, Path], None]] = {
+    "run_wizardcoder.yaml": _run_yaml,
     "hosts.txt": _hosts,
     "output": _mindformers_output,
     "samples.jsonl": _samples,
