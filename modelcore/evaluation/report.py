@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from modelcore.boundary.files import read_file
+from modelcore.boundary.json_text import parse_json
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import Benchmark
 from modelcore.evaluation.conditions import Conditions
@@ -16,6 +18,8 @@ from modelcore.sandbox.isolation import NOT_HIDDEN
 from modelcore.sandbox.verdicts import VERDICTS, Outcome
 
 __all__ = ["FORM", "ProblemScore", "ScoreReport", "read_report", "report_of", "write_report"]
+
+_LARGEST = 64 << 20  # bytes; a sample takes 100
 
 FORM = 1
 """The version of score.json's format."""
@@ -118,22 +122,34 @@ def read_report(path: Path) -> ScoreReport:
     Raises:
         MindrailError: there is no such file, or it has another format.
     """
+    if not path.exists():
+        raise MindrailError("no such file", where=path, fix="score the samples first")
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(read_file(path, _LARGEST))
         if content["form"] != FORM:
             raise MindrailError(f"not of form {FORM}", where=path, fix="score the samples again")
         return ScoreReport(
             conditions=Conditions.from_json(content),
             missing=tuple(content["missing"]),
-            pass_at_k=tuple(PassAtK(**row) for row in content["pass_at_k"]),
-            verdicts=content["verdicts"],
+            pass_at_k=tuple(_pass_at_k(row) for row in content["pass_at_k"]),
+            verdicts={str(verdict): _natural(count) for verdict, count in content["verdicts"].items()},
             problems=tuple(_problem(row) for row in content["problems"]),
         )
-    except FileNotFoundError as error:
-        raise MindrailError("no such file", where=path, fix="score the samples first") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MindrailError(f"not a score.json ({error})", where=path) from error
 
 
 def _problem(row: dict[str, Any]) -> ProblemScore:
-    return ProblemScore(**{**row, "verdicts": tuple(row["verdicts"]), "reasons": tuple(row["reasons"])})
+    texts = {name: tuple(map(str, row[name])) for name in ("verdicts", "reasons")}
+    counts = {name: _natural(row[name]) for name in ("samples", "correct")}
+    return ProblemScore(**{**row, **texts, **counts, "task_id": str(row["task_id"])})
+
+
+def _pass_at_k(row: dict[str, Any]) -> PassAtK:
+    return PassAtK(_natural(row["k"]), *(float(row[name]) for name in ("value", "low", "high")))
+
+
+def _natural(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value

@@ -16,6 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modelcore.boundary.files import read_file
+from modelcore.boundary.json_text import parse_json
+from modelcore.errors import MindrailError
 from modelcore.store.durable import replace_contents
 
 __all__ = ["LOGS", "MANIFEST", "FileEntry", "Manifest", "content_digest", "describe_files", "file_sha256"]
@@ -23,6 +26,7 @@ __all__ = ["LOGS", "MANIFEST", "FileEntry", "Manifest", "content_digest", "descr
 MANIFEST = "manifest.json"
 LOGS = "logs"
 _BLOCK = 1 << 20
+_LARGEST = 64 << 20  # bytes; a file takes 200
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,26 @@ class Manifest:
     def read(cls, directory: Path) -> Manifest | None:
         """Return the manifest in `directory`, or None if there is none or its digest is wrong."""
         try:
-            raw = json.loads((directory / MANIFEST).read_bytes())
+            raw = parse_json(read_file(directory / MANIFEST, _LARGEST), surrogates=True)  # names of files
             files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
             manifest = cls(files=files, **raw)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (MindrailError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        return manifest if content_digest(files) == manifest.digest else None
+        return manifest if manifest._is_sound() else None
+
+    def _is_sound(self) -> bool:
+        """Whether every value is of its type and the digest is that of the files."""
+        listed = (text for entry in self.files for text in (entry.path, entry.sha256))
+        texts = (self.step, self.key, self.digest, self.created, self.host, *listed)
+        sizes = (self.version, *(number for entry in self.files for number in (entry.size, entry.modified)))
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(type(size) is int for size in sizes)
+            and isinstance(self.inputs, dict)
+            and isinstance(self.parameters, dict)
+            and type(self.seconds) in (int, float)
+            and content_digest(self.files) == self.digest
+        )
 
 
 def content_digest(files: tuple[FileEntry, ...]) -> str:

@@ -14,6 +14,7 @@ from flows.cli.main import command_line
 from modelcore.errors import MindrailError
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.history import HISTORY, check_history, read_history
+from modelcore.evaluation.report import read_report
 from modelcore.evaluation.samples import SampleFormat, summarize
 
 MBPP: dict[str, Any] = {
@@ -141,6 +142,15 @@ def test_a_line_of_the_history_with_a_wrong_type_is_counted_as_unreadable(tmp_pa
     (tmp_path / HISTORY).write_text("\n".join([json.dumps(RUN), *lines, "[" * 100_000]) + "\n")
     history = read_history(tmp_path / HISTORY)
     assert (len(history.runs), history.unreadable) == (1, len(lines) + 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, "{}", "[]", '{"form": 1, "pass_at_k": [{"k": 1e400}]}', "1" * 5000, '{"form": []}'],
+)
+def test_a_score_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "score.json").write_text(content)
+    assert "score.json" in refused(read_report, tmp_path / "score.json")
 
 
 @pytest.mark.parametrize(

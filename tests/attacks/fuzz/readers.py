@@ -39,6 +39,7 @@ from modelcore.sandbox.wire import ChannelClosed, receive
 from modelcore.store import download_http, paced
 from modelcore.store.checkpoint_index import index_shards, index_size, parse_sums
 from modelcore.store.download_file import read_block
+from modelcore.store.manifest import Manifest, content_digest
 from modelcore.weights.checkpoint import open_file
 from modelcore.weights.tensors import sha256
 from tests.attacks.weights.test_fuzzed_weights import sound_bin, sound_ckpt, sound_safetensors
@@ -94,6 +95,10 @@ def _set(data: bytes, directory: Path) -> object:
 def _index(path: Path) -> None:
     index_shards(path)
     index_size(path)
+
+
+def _manifest(path: Path) -> object:
+    return Manifest.read(path.parent)
 
 
 def _strategy() -> tuple[bytes, ...]:
@@ -217,6 +222,11 @@ _RUN = {
     **dict.fromkeys(("id", "name", "time", "checkpoint", "benchmark", "benchmark_digest", "report"), "x"),
     "pass_at_k": {"1": [0.5, 0.4, 0.6]},
 }
+_MANIFEST = {
+    **{"step": "x", "version": 1, "key": "k", "inputs": {}, "parameters": {}, "seconds": 1.0},
+    **{"created": "2025-01-01", "host": "h", "digest": content_digest(())},
+    "files": [],
+}
 _RECORD = {"instruction": "Add.", "input": "", "output": "x"}
 _DEVICE = {"device_id": "0", "device_ip": "192.168.1.1", "rank_id": "0"}
 _TABLE = {
@@ -294,6 +304,7 @@ READERS = (
     ),
     Reader("benchmark", _json(_HUMANEVAL, _MBPP), _file("b.jsonl", load_benchmark)),
     Reader("history", _json(_RUN), _file("history.jsonl", read_history)),
+    Reader("manifest.json", _json(_MANIFEST), _file("manifest.json", _manifest)),
     Reader("score.json", _json({"form": 1, "missing": [], "problems": []}), _file("score.json", read_report)),
     Reader("rank table", _json(_TABLE), _file("t.json", read_rank_table)),
     Reader(
