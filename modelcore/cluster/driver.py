@@ -3,7 +3,7 @@
 It starts one attempt after the other until one finishes the job, a limit is reached or another attempt would
 not help. A process of its own, because Ray ends the processes that are connected to a cluster when the
 cluster ends; `modelcore.cluster.launch` starts it and survives that. Exit codes: 0 done, 2 bad input, 75
-failed work; the last line on standard error says why.
+failed work (the last line on standard error says why), 70 a bug; with others Ray or somebody else ended it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +22,7 @@ from modelcore.cluster.agent import Share
 from modelcore.cluster.attempt import Attempt
 from modelcore.cluster.gang import AttemptFailed, HostAgent, check, end, enlist, scheduler_port, supervise
 from modelcore.cluster.hosts import Hosts, NoHosts
-from modelcore.cluster.job import FAILED_WORK, ClusterJob
+from modelcore.cluster.job import BUG, FAILED_WORK, ClusterJob
 from modelcore.cluster.records import (
     Ended,
     Event,
@@ -224,6 +225,9 @@ def main(arguments: list[str]) -> int:
     except MindrailError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except Exception:  # noqa: BLE001  reported as a bug, with its traceback
+        traceback.print_exc()
+        return BUG
     return 0
 
 

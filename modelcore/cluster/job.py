@@ -10,10 +10,13 @@ from modelcore.config.section import NonNegativeInt, PositiveFloat, PositiveInt,
 from modelcore.config.training import Cluster
 from modelcore.store.json_file import read_json_object
 
-__all__ = ["FAILED_WORK", "ClusterJob"]
+__all__ = ["BUG", "FAILED_WORK", "ClusterJob"]
+
+BUG = 70
+"""Exit code of the driver for a bug (EX_SOFTWARE); with Python's 1 Ray ends a process whose cluster is gone."""
 
 FAILED_WORK = 75
-"""Exit code of the driver for failed work (EX_TEMPFAIL of sysexits.h); 1 is that of a bug in Python."""
+"""Exit code of the driver for failed work (EX_TEMPFAIL of sysexits.h)."""
 
 
 class ClusterJob(Section):

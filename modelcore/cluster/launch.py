@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from modelcore.cluster.job import FAILED_WORK, ClusterJob
+from modelcore.cluster.job import BUG, FAILED_WORK, ClusterJob
 from modelcore.cluster.records import Ended, in_words, read_attempts
 from modelcore.config.training import Cluster
 from modelcore.errors import MindrailError, StepFailed
@@ -155,6 +155,6 @@ def _drive(job: Path, log_dir: Path, narrator: _Narrator) -> None:
     except ProcessFailed as error:
         if error.process.returncode == FAILED_WORK:
             raise StepFailed(last_line(error.process.log)) from None
-        if error.process.returncode == 1:
-            raise  # a bug
+        if error.process.returncode == BUG:
+            raise
         raise _ClusterLost(f"the cluster's driver ended ({error.process.exit_status()})") from error
