@@ -13,7 +13,7 @@ from modelcore.store.json_file import read_json_object
 __all__ = ["BUG", "FAILED_WORK", "ClusterJob"]
 
 BUG = 70
-"""Exit code of the driver for a bug (EX_SOFTWARE); with Python's 1 Ray ends a process whose cluster is gone."""
+"""Exit code of the driver for a bug (EX_SOFTWARE); with 1 Ray ends a process whose cluster is gone."""
 
 FAILED_WORK = 75
 """Exit code of the driver for failed work (EX_TEMPFAIL of sysexits.h)."""

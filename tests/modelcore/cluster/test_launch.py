@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from modelcore.cluster.launch import run_on_cluster
 from modelcore.cluster.records import Ended, Started, as_record, open_journal
 from modelcore.config.training import Cluster
 from modelcore.errors import MindrailError, StepFailed
+from modelcore.launching.gang import run_program
+from modelcore.launching.watch import ProcessFailed
 
 TWO = Cluster(hosts=2, ranks_per_host=1, host_retries=2)
 
@@ -75,3 +78,21 @@ def test_without_ray_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch, tm
         MindrailError, match=r"launch.cluster: Ray is not installed; pip install 'mindrail\[cluster\]'"
     ):
         run_on_cluster(["-c", ""], TWO, log_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "raised", "message"),
+    [
+        (2, MindrailError, "^why$"),
+        (75, StepFailed, "^why$"),
+        (70, ProcessFailed, r"the program died \(exit code 70\)"),
+        (1, launch._ClusterLost, r"the cluster's driver ended \(exit code 1\)"),
+    ],
+)
+def test_a_drivers_exit_code_says_who_ended_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, raised: type[MindrailError], message: str
+) -> None:
+    program = [sys.executable, "-c", f"import sys; print('why', file=sys.stderr); sys.exit({code})"]
+    monkeypatch.setattr(launch, "run_program", lambda command, **options: run_program(program, **options))
+    with pytest.raises(raised, match=message):
+        run_on_cluster(["-c", ""], TWO.model_copy(update={"host_retries": 0}), log_dir=tmp_path)
