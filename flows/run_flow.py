@@ -18,7 +18,12 @@ __all__ = ["run_flow"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_GENERATED_NAME = re.compile(r"[a-z]+-[a-z]+")  # as Prefect and its form suggest them: crimson-otter
+_GREEK = (
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon|"
+    "phi|chi|psi|omega"
+)
+_GENERATED_NAME = re.compile(rf"[a-z]+-[a-z]+|({_GREEK})\d+-[a-z]+")
+"""As Prefect's server makes them (crimson-otter), and as its form suggests them (zeta291-lazon)."""
 
 
 def run_flow(name: str, *, run_name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
