@@ -50,6 +50,8 @@ def _leave_out_null(shown: dict[str, Any]) -> None:
     if len(others) == 1 and "$ref" not in others[0]:
         del shown["anyOf"]
         shown.update({key: value for key, value in others[0].items() if key not in shown})
+        if "enum" in shown:  # of other types, Prefect takes null where there is no default
+            shown["enum"] = [*shown["enum"], None]
         if shown.get("default", ...) is None:
             del shown["default"]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from prefect.utilities.schema_tools.validation import validate
 
 from modelcore.config.runs import RUNS, Pipeline, Run
+from modelcore.config.section import Section
 from modelcore.demo.config import Demo
 
 SCHEMAS: dict[str, type[Run]] = {**RUNS, "demo": Demo}
@@ -33,6 +36,21 @@ def test_a_key_without_a_value_is_empty_and_not_a_choice_of_none(kind: str) -> N
                 continue  # a section that may be left out is a choice: with its required keys, or none
             assert {"type": "null"} not in shown.get("anyOf", []), f"{section['title']}.{name}"
             assert shown.get("default", "") is not None
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_null_is_accepted_for_a_key_without_a_value(kind: str) -> None:
+    """A configuration written out in full has null for it, and Prefect checks it against the form."""
+    schema = SCHEMAS[kind].model_json_schema()
+    plain = {"properties": schema["properties"], "definitions": schema["$defs"], "type": "object"}
+    text = json.dumps(plain).replace("#/$defs/", "#/definitions/")
+    optional = {
+        name: {key: None for key, info in section.model_fields.items() if info.default is None}
+        for name, section in ((name, info.annotation) for name, info in SCHEMAS[kind].model_fields.items())
+        if isinstance(section, type) and issubclass(section, Section)
+    }
+    errors = validate(optional, json.loads(text), ignore_required=True)
+    assert [error.message for error in errors] == []
 
 
 def test_lists_show_their_default_and_bounds_stay() -> None:
