@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,20 +88,33 @@ def run_on_cluster(
         hang_steps=hang_steps,
         program_retries=retries,
     ).write(job)
-    narrator = _Narrator(log_dir, progress, log)
-    for restart in range(cluster.host_retries + 1):
+    _drive_to_the_end(job, cluster, log_dir, _Narrator(log_dir, progress, log), log)
+
+
+def _drive_to_the_end(
+    job: Path, cluster: Cluster, log_dir: Path, narrator: _Narrator, log: Callable[[str], None]
+) -> None:
+    """Start drivers until one ends the job, as the cluster may end them.
+
+    One that could not even begin an attempt found no cluster: for that it is not counted, but timed.
+    """
+    lost, deadline = 0, time.monotonic() + cluster.spare_wait
+    while True:
+        known = narrator.events
         try:
             _drive(job, log_dir, narrator)
+            return
         except _ClusterLost as error:
             if narrator.is_finished:
                 return
-            if restart == cluster.host_retries:
+            if narrator.events > known:
+                lost, deadline = lost + 1, time.monotonic() + cluster.spare_wait
+                log(f"{error}; connecting to the cluster again")
+            if lost > cluster.host_retries or time.monotonic() > deadline:
                 raise
-            log(f"{error}; connecting to the cluster again")
-        else:
-            return
         finally:
             narrator.catch_up()
+        time.sleep(cluster.retry_delay)
 
 
 class _ClusterLost(StepFailed):
@@ -120,6 +134,11 @@ class _Narrator:
             self._progress(*state)
             self._last = state
         self.catch_up()
+
+    @property
+    def events(self) -> int:
+        """How many events the journal has."""
+        return len(read_attempts(self._logs))
 
     @property
     def is_finished(self) -> bool:

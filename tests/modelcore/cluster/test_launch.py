@@ -15,18 +15,20 @@ from modelcore.errors import MindrailError, StepFailed
 from modelcore.launching.gang import run_program
 from modelcore.launching.watch import ProcessFailed
 
-TWO = Cluster(hosts=2, ranks_per_host=1, host_retries=2)
+TWO = Cluster(hosts=2, ranks_per_host=1, host_retries=2, spare_wait=30, retry_delay=0)
 
 
 class Drivers:
-    """Takes the place of drivers: each one leaves records and is then killed."""
+    """Takes the place of drivers: each leaves records, none if it finds no cluster, and is then killed."""
 
-    def __init__(self, logs: Path, *finishing: bool) -> None:
+    def __init__(self, logs: Path, *finishing: bool | None) -> None:
         self._logs, self._finishing, self.started = logs, finishing, 0
 
     def __call__(self, *_: object) -> None:
         number, finishes = self.started + 1, self._finishing[self.started]
         self.started = number
+        if finishes is None:
+            raise launch._ClusterLost("the cluster's driver ended (exit code 1)")
         with open_journal(self._logs) as journal:
             journal.append(as_record(Started(number, ["10.0.0.1"], "now", 0.0)))
             if finishes:
@@ -48,6 +50,19 @@ def test_a_driver_that_is_killed_is_started_again_until_the_limit(
         run_on_cluster(["-c", ""], TWO, log_dir=tmp_path, log=lines.append)
     assert drivers.started == 3
     assert lines[0].endswith("connecting to the cluster again") and "attempt 3 starts on 10.0.0.1" in lines
+
+
+def test_drivers_that_find_no_cluster_are_not_counted_but_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers, lines = Drivers(tmp_path, False, *[None] * 9, True), list[str]()
+    monkeypatch.setattr(launch, "_drive", drivers)
+    run_on_cluster(["-c", ""], TWO, log_dir=tmp_path, log=lines.append)
+    assert drivers.started == 11 and sum("connecting" in line for line in lines) == 1
+    monkeypatch.setattr(launch, "_drive", Drivers(tmp_path, None, None))
+    impatient = TWO.model_copy(update={"spare_wait": 0.0})
+    with pytest.raises(StepFailed, match="the cluster's driver ended"):
+        run_on_cluster(["-c", ""], impatient, log_dir=tmp_path, log=lines.append)
 
 
 def test_a_driver_that_is_lost_after_the_job_was_finished_is_not_missed(
@@ -95,4 +110,4 @@ def test_a_drivers_exit_code_says_who_ended_it(
     program = [sys.executable, "-c", f"import sys; print('why', file=sys.stderr); sys.exit({code})"]
     monkeypatch.setattr(launch, "run_program", lambda command, **options: run_program(program, **options))
     with pytest.raises(raised, match=message):
-        run_on_cluster(["-c", ""], TWO.model_copy(update={"host_retries": 0}), log_dir=tmp_path)
+        run_on_cluster(["-c", ""], TWO.model_copy(update={"spare_wait": 0.0}), log_dir=tmp_path)
