@@ -1,4 +1,4 @@
-"""What Prefect's server does by itself for mindrail's runs: notice lost ones, and run crashed ones once more.
+"""What Prefect's server does for mindrail's runs: notice lost ones, and run crashed ones once more.
 
 Only runs of mindrail's deployments (their tag is `mindrail`) are concerned. An automation that a person has
 changed or paused stays as it is.

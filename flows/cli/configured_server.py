@@ -9,7 +9,7 @@ from modelcore.errors import MindrailError, StepFailed
 
 __all__ = ["check_configured_server", "one_line_outages"]
 
-_TIMEOUT = 10.0  # seconds
+_CONNECT, _ANSWER = 10.0, 60.0  # seconds; a busy server accepts at once and answers late
 _WAY_OUT = "start it, or unset PREFECT_API_URL to run without one"
 _PASSWORD = "set PREFECT_API_AUTH_STRING to the server's user:password"
 
@@ -29,7 +29,9 @@ def check_configured_server() -> None:
     address = PREFECT_API_URL.value() or ""
     try:
         with temporary_settings({RETRIES: 0}):
-            client = get_client(httpx_settings={"timeout": _TIMEOUT}, sync_client=True)
+            client = get_client(
+                httpx_settings={"timeout": httpx.Timeout(_ANSWER, connect=_CONNECT)}, sync_client=True
+            )
             client.request("GET", "/admin/version")
     except httpx.HTTPStatusError as error:
         status = error.response.status_code

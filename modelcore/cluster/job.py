@@ -1,4 +1,4 @@
-"""What the driver of a job on a cluster is told, as one JSON file."""
+"""What the driver of a job on a cluster reads, as one JSON file."""
 
 from __future__ import annotations
 

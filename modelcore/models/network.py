@@ -86,7 +86,7 @@ class Transformer(NamedCell):
 
     Args:
         config: the model's.
-        part: what of it to build.
+        part: the part of it to build.
         embedding: name of the embedding's table.
         head: name of the head's weight, where it is not tied to the embedding.
         block: makes the block of a layer, given its number.

@@ -53,7 +53,7 @@ class Reporter:
         validation: float | None = None,
         memory: list[int] | None = None,
     ) -> None:
-        """Tell a step.
+        """Report a step.
 
         Args:
             result: of the step.

@@ -77,7 +77,7 @@ class GPTBigCode(Transformer):
 
     Args:
         config: the model's.
-        part: what of it to build.
+        part: the part of it to build.
     """
 
     def __init__(self, config: GPTBigCodeConfig, part: NetworkPart = WHOLE_NETWORK) -> None:

@@ -70,7 +70,7 @@ class Llama(Transformer):
 
     Args:
         config: the model's.
-        part: what of it to build.
+        part: the part of it to build.
         qkv_bias: whether queries, keys and values have a bias.
     """
 
