@@ -21,7 +21,7 @@ DEVICE = 64 * 10**9
 # What the model cards say: data, model and pipeline parallel, micro-batches.
 CARDS = {
     "finetune_wizardcoder_15b_8p": (1, 4, 2, 8),
-    "pretrain_codellama_34b_16p": (1, 8, 2, 128),
+    "pretrain_codellama_34b": (1, 8, 2, 128),
     "finetune_codellama_34b_16p": (1, 8, 2, 128),
     "finetune_codellama_34b_32p": (4, 4, 2, 96),
     "finetune_deepseek_coder_7b_8p": (2, 4, 1, 1),
@@ -55,7 +55,7 @@ def model_of(run: Training | Predict, directory: Path) -> Model:
 
 
 def test_every_run_of_a_card_is_shipped() -> None:
-    shipped = {path.stem for path in CONFIGS.glob("*_*p.yaml")}
+    shipped = {path.stem for path in CONFIGS.glob("*_*.yaml")}
     assert shipped == set(CARDS)
 
 
@@ -69,7 +69,9 @@ def test_a_run_has_the_layout_of_its_card_and_its_name(name: str) -> None:
         layout.pipeline_stage,
         layout.micro_batch_num,
     ) == CARDS[name]
-    assert name == run.name == f"{name.rpartition('_')[0]}_{layout.world_size}p"
+    assert name == run.name
+    if name != "pretrain_codellama_34b":  # as the card names it, which has one layout for it
+        assert name.endswith(f"_{layout.world_size}p")
 
 
 @pytest.mark.parametrize("name", ["finetune_codellama_34b_16p", "finetune_codellama_34b_32p"])
