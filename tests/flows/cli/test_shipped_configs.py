@@ -25,6 +25,7 @@ ACCEPTS = {
     "shard": ("demo", "finetune", "pretrain", "predict"),
     "reshard": ("demo", "finetune", "pretrain", "predict"),
     "preprocess": ("demo", "finetune", "pretrain"),
+    "predict": ("demo", "evaluate", "finetune"),
     "config": ("demo", "evaluate", "finetune", "pretrain", "predict"),
 }
 """The shipped YAMLs that a command takes, by the first word of their names."""
@@ -56,6 +57,7 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
         ("nowhere", "--tokenizer", "t", "--output", "o", "--config", "CONFIG"),
         "nowhere: there is no such file",
     ),
+    "predict": (("nowhere", "--prompt", "x", "--config", "CONFIG"), "nowhere: there is no such file"),
     "config": (("CONFIG",), ""),
 }
 
