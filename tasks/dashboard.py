@@ -135,6 +135,8 @@ def headline_as_markdown(headline: Sequence[tuple[str, str]]) -> str:
 
 
 def _data_address(svg: str) -> str:
+    """Return a plot as an address; on white, because dashboards are dark and its labels, too."""
+    svg = svg.replace("<svg ", '<svg style="background: #fff" ', 1)
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 

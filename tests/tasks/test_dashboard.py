@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +12,15 @@ from uuid import uuid4
 
 import pytest
 
+from modelcore.report.score_section import Figure
 from tasks import dashboard
-from tasks.dashboard import DashboardProgress, LossCurve, headline_as_markdown, report_link
+from tasks.dashboard import (
+    DashboardProgress,
+    LossCurve,
+    figures_as_markdown,
+    headline_as_markdown,
+    report_link,
+)
 
 
 class Recorder:
@@ -76,6 +85,12 @@ def test_a_report_is_a_link_where_it_is_served(monkeypatch: pytest.MonkeyPatch) 
     assert report_link(page) == "Report: `/store/runs/one/report.html`"
     monkeypatch.setenv("MINDRAIL_REPORTS_URL", "http://localhost:4201/runs")
     assert report_link(page) == "[Report](http://localhost:4201/runs/one/report.html)"
+
+
+def test_a_plot_is_readable_on_a_dark_page() -> None:
+    text = figures_as_markdown([Figure("Loss", '<svg width="1"></svg>', "falls")])
+    (encoded,) = re.findall(r"base64,([^)]+)\)", text)
+    assert base64.b64decode(encoded) == b'<svg style="background: #fff" width="1"></svg>'
 
 
 def test_the_headline_is_a_table() -> None:
