@@ -195,7 +195,7 @@ def test_a_full_disk_fails_the_step_and_leaves_nothing(tmp_path: Path, options: 
 @pytest.mark.parametrize(
     ("added", "message"),
     [
-        ('{"[PAD]": 1000000000000}', r"'\[PAD\]' should be id 1000000000000, but is 257 in the vocabulary"),
+        ('{"[PAD]": 1000000000000}', r"id 1000000000000 of '\[PAD\]' is not a whole number below 4194304"),
         ('{"[PAD]": -1}', r"id -1 of '\[PAD\]' is not a whole number"),
         ('{"[PAD]": 257, "x": 257}', "'x' should be id 257, but is 88 in the vocabulary"),
         ('{"<|endoftext|>": 5}', "should be id 5, but is 0 in the vocabulary"),
