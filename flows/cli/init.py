@@ -8,7 +8,7 @@ from typing import get_args
 
 import click
 
-from flows.cli.command import command_line
+from flows.cli.command import as_json, command_line, emit
 from modelcore.config.data import InstructionFormat
 from modelcore.errors import MindrailError
 
@@ -26,6 +26,7 @@ __all__ = ["init"]
 @click.option("--device-memory", metavar="SIZE", help="Memory of each, e.g. 64GB; the layout then fits it.")
 @click.option("--benchmark", help="humaneval, mbpp or a file: score before and after training.")
 @click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Optimizer steps.")
+@as_json
 def init(
     file: Path,
     model: str | None,
@@ -35,6 +36,7 @@ def init(
     device_memory: str | None,
     benchmark: str | None,
     steps: int,
+    as_json: bool,
 ) -> None:
     """Write FILE (finetune.yaml if not given), a run that fine-tunes a model on your data.
 
@@ -56,7 +58,11 @@ def init(
     answers = Answers(model, data, row_format or format_of(model), devices, device_memory, benchmark, steps)
     text = new_config(answers)
     file.write_text(text, encoding="utf-8")
-    click.echo(f"written: {file}; see what it will do: mindrail plan {file}")
+    emit({"written": str(file)}, as_json, _show)
+
+
+def _show(result: dict[str, str]) -> None:
+    click.echo(f"written: {result['written']}; see what it will do: mindrail plan {result['written']}")
 
 
 def _ask(option: str, question: str, default: str | None = None) -> str:

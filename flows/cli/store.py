@@ -79,16 +79,19 @@ def lineage(artifact: str, store: Path | None, as_json: bool) -> None:
 @store.command()
 @click.argument("artifact")
 @store_option
-def path(artifact: str, store: Path | None) -> None:
+@as_json
+def path(artifact: str, store: Path | None, as_json: bool) -> None:
     """Print an artifact's directory, for other commands."""
-    click.echo(_artifact(Store(store or _STORE), artifact).path)
+    found = _artifact(Store(store or _STORE), artifact).path
+    emit({"path": str(found)}, as_json, lambda result: click.echo(result["path"]))
 
 
 @store.command()
 @click.argument("artifact")
 @click.argument("destination", type=click.Path(path_type=Path))
 @store_option
-def export(artifact: str, destination: Path, store: Path | None) -> None:
+@as_json
+def export(artifact: str, destination: Path, store: Path | None, as_json: bool) -> None:
     """Copy an artifact's files to DESTINATION, complete or not at all; logs and manifest stay behind."""
     found = _artifact(Store(store or _STORE), artifact)
 
@@ -99,7 +102,13 @@ def export(artifact: str, destination: Path, store: Path | None) -> None:
             shutil.copyfile(found.path / entry.path, target)
 
     atomic_directory(destination, copy, origin={"artifact": found.digest})
-    click.echo(f"{len(found.manifest.files)} files, {format_bytes(found.manifest.size)}: {destination}")
+    manifest = found.manifest
+    result = {"destination": str(destination), "files": len(manifest.files), "bytes": manifest.size}
+    emit(result, as_json, _show_export)
+
+
+def _show_export(result: dict[str, Any]) -> None:
+    click.echo(f"{result['files']} files, {format_bytes(result['bytes'])}: {result['destination']}")
 
 
 @store.command()

@@ -44,7 +44,7 @@ def test_every_command_that_gives_a_result_takes_json(path):
     command: Any = command_line
     for name in path:
         command = command.commands[name]
-    if not hasattr(command, "commands"):
+    if not hasattr(command, "commands") and path != ("completion",):  # which prints a program for a shell
         assert "--json" in CliRunner().invoke(command_line, [*path, "--help"]).output
 
 
@@ -120,4 +120,4 @@ def test_an_error_with_json_is_one_object_on_stdout():
 
 def test_an_empty_store_lists_nothing(tmp_path):
     result = mindrail("store", "list", "--store", str(tmp_path), "--json")
-    assert (result.returncode, json.loads(result.stdout)) == (0, {"artifacts": []})
+    assert (result.returncode, json.loads(result.stdout)) == (0, {"artifacts": [], "bytes": 0})
