@@ -26,7 +26,7 @@ __all__ = ["RESPONSES", "generate", "run_plan"]
 RESPONSES = "responses.jsonl"
 """The file of an artifact that holds what the model wrote."""
 
-_VERSION = 1
+_VERSION = 2
 _PROMPTS = "prompts.jsonl"
 _NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set"}
 _NEW_OPTIONS = {"top_k", "repetition_penalty", "min_new_tokens", "long_prompts"}  # in keys if changed

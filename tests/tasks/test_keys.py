@@ -164,10 +164,10 @@ CASES: dict[str, Callable[[], str]] = {
         ),
     ),
     "merge/bd0ee21fa08854d771ce": lambda: key(merge, step("launch")),
-    "generate/b38409f64c1e366e9452": lambda: key(
+    "generate/6be34bfa968cc778c451": lambda: key(
         generate, step("merge"), section(Generate, benchmark="benchmark.jsonl", template="wizardcoder"), 1
     ),
-    "generate/f0eb884443c600a6ea38": lambda: key(
+    "generate/e407e7a171ababedfae0": lambda: key(
         generate,
         step("merge"),
         section(
