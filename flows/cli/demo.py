@@ -25,8 +25,8 @@ DEMO = Path(__file__).parents[2] / "configs" / "demo.yaml"
 def demo(changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
     """Train a small random llama to write short programs, and score it before and after.
 
-    Every step of the pipeline on this machine's CPU, with two real ranks, in at most 8 minutes; a second
-    time in seconds, from the store. configs/demo.yaml is what runs.
+    Every step of the pipeline on this machine's CPU, with two real ranks: some ten minutes on two busy cores,
+    and seconds from the store the second time. configs/demo.yaml is what runs.
     """
     from tasks.demo_preflight import check_demo
 

@@ -15,7 +15,7 @@ import click
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.configured_server import check_configured_server, one_line_outages
 from flows.cli.temporary_server import QUIET
-from flows.deployments import POOL, SLUG, Deployment, deployments, prefect_yaml
+from flows.service.deployments import POOL, SLUG, Deployment, deployments, prefect_yaml
 from modelcore.errors import MindrailError, StepFailed
 
 __all__ = ["deploy", "deploy_all"]

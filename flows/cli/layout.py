@@ -11,6 +11,7 @@ import click
 from flows.cli import outlook
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.outlook import simulation_options
+from flows.cli.runs import overrides
 from flows.kinds import KINDS
 from modelcore.config.kinds import read_any
 from modelcore.config.runs import Predict, Training
@@ -34,13 +35,7 @@ _WIDTH = 160
     type=click.Path(path_type=Path),
     help="Directory of the model's config.json; otherwise it is fetched from the run's source.",
 )
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change one key, e.g. parallel.recompute=true.",
-)
+@overrides
 @click.option(
     "--device-memory",
     metavar="SIZE",

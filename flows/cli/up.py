@@ -46,7 +46,7 @@ def up(host: str, port: int, database: str, auth: str, limit: int, store: Path |
     What is there already stays as it is.
     """
     check_versions()
-    from flows.local_service import LocalService, Options
+    from flows.service.local_service import LocalService, Options
 
     if not auth and not _is_loopback(host):
         click.echo(
@@ -69,7 +69,7 @@ def up(host: str, port: int, database: str, auth: str, limit: int, store: Path |
 @as_json
 def down(store: Path | None, as_json: bool) -> None:
     """End what `mindrail up` started, and nothing else. Its runs end with it and resume when run again."""
-    from flows.local_service import LocalService
+    from flows.service.local_service import LocalService
 
     ended = LocalService(store or _STORE).stop()
     emit({"ended": ended}, as_json, lambda _: click.echo(f"ended: {', '.join(ended) or 'nothing ran'}"))
@@ -80,7 +80,7 @@ def down(store: Path | None, as_json: bool) -> None:
 @as_json
 def status(store: Path | None, as_json: bool) -> None:
     """Say what of `mindrail up` runs. The exit code is 1 if something does not."""
-    from flows.local_service import NAMES, LocalService
+    from flows.service.local_service import NAMES, LocalService
 
     processes = LocalService(store or _STORE).processes
     rows = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.local_processes import LocalProcesses
+from flows.service.local_processes import LocalProcesses
 
 FAMILY = "import subprocess, time; subprocess.Popen(['sleep', '61']); time.sleep(60)"
 

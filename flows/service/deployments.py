@@ -28,7 +28,7 @@ SLUG = "nightly"
 _ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 """Of every run, whichever worker does it: without heartbeats for 90 s, `mindrail up` takes it for crashed."""
 
-_CONFIGS = Path(__file__).parents[1] / "configs"
+_CONFIGS = Path(__file__).parents[2] / "configs"
 _PREFECT = "3.8.8"
 
 _RUNS = (

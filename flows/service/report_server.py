@@ -1,7 +1,7 @@
 """Serves a store's reports to browsers: read-only, nothing outside the store, nothing that begins with a dot.
 
-`python -m flows.report_server STORE --host HOST --port PORT`. With PREFECT_SERVER_API_AUTH_STRING set, it
-wants the same user and password as Prefect's server.
+`python -m flows.service.report_server STORE --host HOST --port PORT`. With
+PREFECT_SERVER_API_AUTH_STRING set, it wants the same user and password as Prefect's server.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from prefect.client.base import PrefectHttpxSyncClient
 
 from flows.cli.deploy import _create_schedules
 from flows.demo import DEMO
-from flows.deployments import deployments
+from flows.service.deployments import deployments
 from modelcore.config.reading import read_config
 from modelcore.demo.config import Demo as DemoConfig
 from modelcore.launching.leash import leash_command

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from flows.cli.deploy import deploy_all
 from flows.cli.temporary_server import QUIET
-from flows.deployments import POOL
-from flows.local_processes import LocalProcesses
+from flows.service.deployments import POOL
+from flows.service.local_processes import LocalProcesses
 from modelcore.errors import MindrailError, StepFailed
 from tasks.run_directory import REPORTS_URL
 
@@ -153,7 +153,7 @@ class LocalService:
         from prefect.client.orchestration import get_client
         from prefect.client.schemas.actions import WorkPoolUpdate
 
-        from flows.automations import create_automations
+        from flows.service.automations import create_automations
 
         schedules = deploy_all()
         with get_client(sync_client=True) as client:
@@ -178,7 +178,7 @@ class LocalService:
     def _start_reports(self, options: Options, environment: dict[str, str]) -> str:
         if self.processes.is_running("reports"):
             return ""
-        command = [sys.executable, "-m", "flows.report_server", str(self.directory.parent)]
+        command = [sys.executable, "-m", "flows.service.report_server", str(self.directory.parent)]
         command += ["--host", options.host, "--port", str(options.port + 1)]
         self.processes.start("reports", command, environment, Path.cwd(), options.summary)
         return f"reports are served: {options.reports}"

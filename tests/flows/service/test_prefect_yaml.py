@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
 from flows.cli.main import command_line
-from flows.deployments import Deployment, deployments, prefect_yaml
+from flows.service.deployments import Deployment, deployments, prefect_yaml
 from modelcore.config.reading import read_yaml
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.shipped import model_names

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.report_server import ReportHandler
+from flows.service.report_server import ReportHandler
 
 
 @pytest.fixture

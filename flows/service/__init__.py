@@ -1,0 +1,1 @@
+"""What keeps mindrail running on a machine: deployments, automations, local service, report server."""
