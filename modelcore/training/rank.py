@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 from modelcore.errors import MindrailError
+from modelcore.launching.rank_environment import PROGRESS_VARIABLE
+from modelcore.launching.rank_exit import exit_rank
 from modelcore.progress import FileProgress, Progress, silent
 from modelcore.training.plan import TrainPlan
 
@@ -58,9 +60,9 @@ def _train(plan: TrainPlan, until: int | None) -> None:
 
 
 def _progress() -> Progress:
-    path = os.environ.get("MINDRAIL_PROGRESS")
+    path = os.environ.get(PROGRESS_VARIABLE)
     return FileProgress(Path(path)) if path else silent
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_rank(main(sys.argv[1:]))
