@@ -1,7 +1,7 @@
 """How the program of a supervised rank ends.
 
-Not for programs that a person starts: without a supervisor, MindSpore's scheduler counts the ranks that sign off
-and would take a rank that leaves like this for a lost one.
+Without a supervisor the program ends as any other: MindSpore's own scheduler would take a rank that leaves
+without signing off for a lost one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["exit_rank"]
 def exit_rank(code: int) -> NoReturn:
     """End this process with `code`, at once if a supervisor of mindrail started it.
 
-    Taking down its threads and connections costs MindSpore 2.10 between 1 and 5 s in every rank, and now and then
-    ends a rank that has written everything with a segmentation fault. The supervisor waits for each process and
-    ends the scheduler itself, so that nothing depends on that. Whatever the program wrote to files must be closed.
+    Taking down its threads and connections costs MindSpore 2.10 between 1 and 5 s in every rank, and now and
+    then ends a rank that has written everything with a segmentation fault. The supervisor waits for each
+    process and ends the scheduler itself, so that nothing depends on that. Files must be closed by then.
     """
     if PROGRESS_VARIABLE not in os.environ:
         sys.exit(code)
