@@ -32,6 +32,7 @@ from tasks.dashboard import show_table
 from tasks.inputs import check_file, input_step
 from tasks.layout import dry_run_of, model_of_run
 from tasks.log import log
+from tasks.precision import log_precision, with_precision
 from tasks.preflight import preflight
 from tasks.step import Step
 from tasks.step_task import finished
@@ -86,7 +87,8 @@ def launch(shards: str, rows: str, config: Finetune) -> Step:
     start, data = input_step(artifacts, shards, key="shards"), input_step(artifacts, rows, key="rows")
     for note in preflight(config, model=Path(shards), leave_out=(Preprocess,)):
         log(f"note: {note}")
-    return finished(launch_with_retries(artifacts, start, data, config))
+    log_precision(config)
+    return finished(launch_with_retries(artifacts, start, data, with_precision(config)))
 
 
 @run_flow("export", run_name="export {checkpoint}")

@@ -14,6 +14,7 @@ from flows.train import train
 from modelcore.config.evaluation import Generate
 from modelcore.config.runs import Pipeline
 from modelcore.store.store import Store
+from tasks.precision import log_precision, with_precision
 from tasks.preflight import preflight
 from tasks.report import Scores, report, scores_of
 from tasks.scored import Scored, score_checkpoint
@@ -49,6 +50,8 @@ def run_pipeline(config: Pipeline, recorder: StepRecorder) -> Run:
     """Do the steps of the pipeline within a flow; `recorder` may hold steps that came before."""
     store = Store(Path(config.store))
     preflight(config)
+    log_precision(config)
+    config = with_precision(config)
     training = train(store, config, recorder)
 
     def score(checkpoint: Step, generation: Generate, suffix: str) -> Scored:

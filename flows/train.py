@@ -22,6 +22,7 @@ from tasks.join import join
 from tasks.launch import launch
 from tasks.log import log
 from tasks.merge import merge
+from tasks.precision import log_precision, with_precision
 from tasks.preflight import preflight
 from tasks.preprocess import preprocess, rows_file
 from tasks.shard import shard
@@ -77,6 +78,8 @@ def run_training(config: Training, *, random_weights: bool = False) -> TrainedRu
     """Do a run that only trains; as `train`."""
     recorder, store = StepRecorder(), Store(Path(config.store))
     preflight(config)
+    log_precision(config)
+    config = with_precision(config)
     steps = train(store, config, recorder, random_weights=random_weights)
     page = training_report(store, config, steps, recorder)
     return TrainedRun(

@@ -14,6 +14,7 @@ from typing import Literal
 import psutil
 
 from modelcore.errors import MindrailError
+from modelcore.launching.processor import has_bf16_products, processor_units
 from modelcore.sandbox.pool import Pool
 from modelcore.units import format_bytes
 from modelcore.versions import code_version, wrong_versions
@@ -101,19 +102,11 @@ def _machine() -> Iterator[Finding]:
 
 def _precision() -> Finding:
     """Say which precision the processor computes in; MindSpore on CPU emulates the others."""
-    flags = _cpu_flags()
-    units = [name for name in ("avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    if "amx_bf16" in flags or "avx512_bf16" in flags:
+    units = processor_units()
+    if has_bf16_products(units):
         return Finding("precision", "good", f"{', '.join(units)}: bf16 in hardware")
-    detail = f"{', '.join(units) or 'no AVX-512'}: bf16 is emulated, fp32 is fast"
-    return Finding("precision", "note", detail, "train.precision: fp32, for runs on this processor")
-
-
-def _cpu_flags() -> set[str]:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith(("flags", "Features")):
-            return set(line.partition(":")[2].split())
-    return set()
+    detail = f"{', '.join(units) or 'no AVX2'}: bf16 is emulated, fp32 is fast"
+    return Finding("precision", "note", detail, "train.precision: fp32 (or auto), for runs on this processor")
 
 
 def _mindspore() -> Finding:

@@ -25,6 +25,7 @@ from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.store.download import download_config
 from tasks.download_source import download_source
+from tasks.precision import with_precision
 
 __all__ = [
     "changes_that_fit",
@@ -58,13 +59,14 @@ def _job_of(config: Training | Predict) -> Job:
 
 def training_job(config: Training) -> TrainingJob:
     """Return what decides the memory of ranks that train; attention here is not one fused kernel."""
+    precision = with_precision(config).train.precision
     return TrainingJob(
         batch_size=config.train.batch_size,
         seq_length=config.preprocess.seq_length,
         micro_batches=config.micro_batches,
         recompute=config.parallel.recompute,
         shard_optimizer=config.parallel.shard_optimizer,
-        compute_bytes=_BYTES[config.train.precision],
+        compute_bytes=_BYTES[precision],
         flash_attention=False,
     )
 

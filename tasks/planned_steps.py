@@ -24,6 +24,7 @@ from modelcore.store.manifest import Manifest, file_sha256
 from modelcore.store.store import Store
 from tasks.download_source import download_source
 from tasks.inputs import joint_digest
+from tasks.precision import with_precision
 from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import disk_needs
 
@@ -74,6 +75,8 @@ def planned_steps(config: Run, described: Path | None) -> Iterator[PlannedStep]:
         config: the run.
         described: directory with the model's config.json, None if it is not known.
     """
+    if isinstance(config, Training):
+        config = with_precision(config)
     store = Path(config.store)
     manifests = [artifact.manifest for artifact in Store(store).artifacts()] if store.is_dir() else []
     needs = _needs(config, Directories(store, described))

@@ -91,6 +91,12 @@ def _write_plan(run: Training, shards: Path, rows: Path, output: Path) -> None:
     from tasks.preprocess import rows_file
     from tasks.train_plan import plan_of
 
+    if run.train.precision == "auto":
+        raise MindrailError(
+            "auto follows one machine's processor; the hosts may have others",
+            where="train.precision",
+            fix="name bf16, fp16 or fp32",
+        )
     data = rows_file(rows)
     for needed in (shards / "config.json", data):
         if not needed.exists():

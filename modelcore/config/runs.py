@@ -107,6 +107,15 @@ class Training(Run):
         return self
 
     @model_validator(mode="after")
+    def _looks_at_the_processor_it_uses(self) -> Training:
+        if self.launch.cluster is not None and self.train.precision == "auto":
+            raise ValueError(
+                "train.precision auto follows this machine's processor, launch.cluster's hosts may have "
+                "others: give bf16, fp16 or fp32"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _divides_a_step_one_way(self) -> Training:
         stages, accumulate = self.parallel.pipeline_stage, self.train.accumulate
         if stages > 1 and accumulate > 1:

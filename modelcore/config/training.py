@@ -20,9 +20,19 @@ from modelcore.config.section import (
 )
 from modelcore.units import parse_bytes
 
-__all__ = ["Cluster", "Launch", "Parallel", "Precision", "Sharding", "Train", "TrainOptions"]
+__all__ = [
+    "Cluster",
+    "Launch",
+    "Parallel",
+    "Precision",
+    "PrecisionChoice",
+    "Sharding",
+    "Train",
+    "TrainOptions",
+]
 
 Precision = Literal["fp32", "bf16", "fp16"]
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 def _ends_somewhere(steps: int) -> int:
@@ -194,9 +204,6 @@ class Updates(Section):
     beta2: ShareBelowOne = Field(0.95, description="AdamW's decay of the mean of squared gradients")
     epsilon: PositiveFloat = Field(1e-8, description="Added to the root of that mean (AdamW's epsilon)")
     clip_norm: PositiveFloat = Field(1.0, description="Gradients are scaled down to this global norm")
-    precision: Precision = Field(
-        "fp32", description="Arithmetic of the matrix products; fp16 with a dynamic loss scale"
-    )
     checkpoint_every: PositiveInt = Field(100, description="Steps between two checkpoints")
     keep: PositiveInt = Field(2, description="Checkpoints kept while training")
     validate_every: PositiveInt | None = Field(
@@ -225,6 +232,8 @@ class FixedLength(Section):
 
 class TrainOptions(Updates, FixedLength):
     """What every rank of a training job is given."""
+
+    precision: Precision = Field("fp32", description="Arithmetic of the matrix products")
 
     @property
     def schedule_steps(self) -> int:
@@ -283,6 +292,13 @@ class Length(Section):
 class Train(Updates, Length):
     """The training itself: steps, batches, AdamW, checkpoints."""
 
+    precision: PrecisionChoice = Field(
+        "fp32",
+        description=(
+            "Arithmetic of the matrix products; fp16 with a dynamic loss scale; auto: bf16 where this "
+            "machine's processor has its products in hardware (AMX, AVX-512) and on Ascend, else fp32"
+        ),
+    )
     resume_from: str | None = Field(
         None,
         description=(
@@ -291,9 +307,12 @@ class Train(Updates, Length):
     )
 
     def options(self, steps: int) -> TrainOptions:
-        """Return what the ranks of a training of so many steps are given; raise ValueError as `length`."""
+        """Return what the ranks of a training of so many steps are given; raise ValueError as `length`.
+
+        Which precision `auto` is must have been chosen before.
+        """
         updates: dict[str, Any] = {name: getattr(self, name) for name in Updates.model_fields}
-        return TrainOptions(**updates | self.length(steps))
+        return TrainOptions(**updates | self.length(steps) | {"precision": self.precision})
 
 
 def _check_warmup(warmup: int, end: int) -> None:

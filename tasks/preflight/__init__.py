@@ -20,6 +20,7 @@ from modelcore.config.section import Section
 from modelcore.config.training import Launch, Sharding
 from modelcore.errors import MindrailError
 from modelcore.versions import check_versions
+from tasks.precision import with_precision
 from tasks.preflight.cluster import check_cluster
 from tasks.preflight.data import check_data
 from tasks.preflight.device_memory import check_device_memory
@@ -82,6 +83,8 @@ def preflight(
         MindrailError: something cannot work; the line names the key, or the package of a wrong version.
     """
     check_versions()
+    if isinstance(config, Training):
+        config = with_precision(config)
     sections = [config, *(value for _, value in config if isinstance(value, Section))]
     directories = Directories(Path(config.store if isinstance(config, Run) else store), model)
     _check_store(directories.store)
@@ -125,6 +128,8 @@ def every_problem(
         leave_out: sections whose inputs are yet to be generated.
     """
     found, store = Problems(), Path(config.store)
+    if isinstance(config, Training):
+        config = with_precision(config)
     sections = [config, *(value for _, value in config if isinstance(value, Section))]
 
     def collect(into: list[str], check: Callable[[], Iterable[str] | None]) -> None:

@@ -54,5 +54,5 @@ def test_devices_without_cann_are_wrong(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_fast_precision_follows_from_the_processor(
     flags: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_cpu_flags", lambda: set(flags.split()))
+    monkeypatch.setattr(doctor, "processor_units", lambda: tuple(flags.split()))
     assert doctor._precision().state == state

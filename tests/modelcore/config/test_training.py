@@ -75,3 +75,9 @@ def test_the_number_of_ranks_follows_from_the_layout_and_is_checked_where_it_is_
     assert run(layout, {"world_size": 16}, steps=10).launch.world_size == 16
     with pytest.raises(MindrailError, match="launch.world_size is 8, but parallel gives"):
         run(layout, {"world_size": 8}, steps=10)
+
+
+def test_a_cluster_has_a_named_precision() -> None:
+    cluster = {"cluster": {"hosts": 2, "ranks_per_host": 1}}
+    with pytest.raises(MindrailError, match=r"precision auto follows this machine's processor.*give bf16"):
+        run({"data_parallel": 2}, cluster, steps=10, precision="auto")
