@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 FAST   := tests/test_layers.py tests/test_docs.py tests/tasks tests/flows/cli \
 	$(addprefix tests/modelcore/,config data/encoding data/quality data/sources demo evaluation parallel report store)
 
-.PHONY: run demo setup test test-fast test-long fuzz bench lint types lock docs clean help
+.PHONY: run demo setup test test-fast test-long fuzz bench lint types lock docs site clean help
 
 run: $(VENV)/.run        ## set up, then run the demo: from a random model to pass@1 (some ten minutes on two busy cores)
 	$(BIN)/mindrail demo
@@ -55,6 +55,9 @@ lock: | $(VENV)/.venv    ## choose exact versions anew for Python 3.10-3.12 from
 
 docs: $(VENV)/.run       ## write docs/configuration.md and prefect.yaml anew from schema and configs
 	.ci/docs $(BIN)
+
+site: $(VENV)/.test      ## build the site of docs/ in build/site; a dead link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:                   ## remove the virtual environment and every cache, not the store
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

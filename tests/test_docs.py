@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from pydantic import BaseModel
 
@@ -24,7 +25,15 @@ from tests.test_layers import PACKAGES
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+QUICKSTART = ROOT / "docs" / "quickstart.md"
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+PAGES = [
+    README,
+    README.with_suffix(".zh.md"),
+    CONTRIBUTING,
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 IMAGES = ROOT / "docs" / "images"
 
 SCHEMAS: dict[str, type[BaseModel]] = {
@@ -35,10 +44,16 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 
 
 def blocks(language: str) -> Iterator[tuple[Path, str]]:
-    """Yield the fenced blocks of one language with their page; a block inside a list is indented."""
+    """Yield the fenced blocks of one language with their page."""
     for page in PAGES:
-        for match in re.finditer(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(), re.S | re.M):
-            yield page, re.sub(rf"^{match[1]}", "", match[2], flags=re.M)
+        for block in blocks_of(page, language):
+            yield page, block
+
+
+def blocks_of(page: Path, language: str) -> Iterator[str]:
+    """Yield the fenced blocks of a page; a block inside a list is indented."""
+    for match in re.finditer(rf"^( *)```{language}\n(.*?)^ *```", page.read_text(), re.S | re.M):
+        yield re.sub(rf"^{match[1]}", "", match[2], flags=re.M)
 
 
 def console_lines(*programs: str) -> list[str]:
@@ -68,10 +83,27 @@ def test_every_mindrail_command_that_is_shown_exists_with_its_options(line: str)
     group.make_context(line, words)
 
 
+def table_of_commands(page: Path, heading: str) -> list[list[str]]:
+    table = page.read_text().partition(heading)[2].partition("\n\n")[0]
+    return [re.findall(r"`([\w-]+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+
+
 def test_every_command_is_in_the_readmes_table() -> None:
-    table = README.read_text().partition("| command | what it does |")[2].partition("\n\n")[0]
-    shown = {name for row in table.splitlines()[2:] for name in re.findall(r"`([\w-]+)`", row.split("|")[1])}
-    assert shown == set(command_line.commands)
+    rows = table_of_commands(README, "| command | what it does |")
+    assert {name for row in rows for name in row} == set(command_line.commands)
+
+
+@pytest.mark.parametrize("page", [README, QUICKSTART], ids=lambda page: page.name)
+def test_the_chinese_version_has_the_same_commands_and_values(page: Path) -> None:
+    chinese = page.with_suffix(".zh.md")
+    assert list(blocks_of(chinese, "console")) == list(blocks_of(page, "console"))
+    values = [[yaml.safe_load(block) for block in blocks_of(one, "yaml")] for one in (page, chinese)]
+    assert values[0] == values[1]
+
+
+def test_the_chinese_readme_lists_the_same_commands() -> None:
+    english = table_of_commands(README, "| command | what it does |")
+    assert table_of_commands(README.with_suffix(".zh.md"), "| 命令 | 作用 |") == english
 
 
 def takes_no_time(line: str) -> bool:
@@ -126,16 +158,16 @@ def test_every_image_is_shown_and_small() -> None:
         assert image.stat().st_size < 200_000, image.name
 
 
-def test_files_named_in_contributing_exist() -> None:
-    named = re.findall(r"`((?:modelcore|tasks|flows|tests|configs)/[\w/.]+)`", CONTRIBUTING.read_text())
+@pytest.mark.parametrize("page", [CONTRIBUTING, *HOW_TO], ids=lambda page: page.name)
+def test_files_named_by_guides_exist(page: Path) -> None:
+    named = re.findall(r"`((?:modelcore|tasks|flows|tests|configs)/[\w/.]+)`", page.read_text())
     real = {re.sub(r"[^/]*(?:NAME|FAMILY).*", "", path) for path in named}  # up to a placeholder
     assert [path for path in real if not (ROOT / path).exists()] == []
 
 
-def test_names_are_in_the_files_where_contributing_says() -> None:
-    places = re.findall(
-        r"`(\w+)`\s+in\s+`((?:modelcore|tasks|flows|tests)/[\w/]+\.py)`", CONTRIBUTING.read_text()
-    )
+def test_names_are_in_the_files_where_the_how_tos_say() -> None:
+    guides = "".join(page.read_text() for page in HOW_TO)
+    places = re.findall(r"`(\w+)`\s+in\s+`((?:modelcore|tasks|flows|tests)/[\w/]+\.py)`", guides)
     assert len(places) > 3
     assert [name for name, path in places if not re.search(rf"\b{name}\b", (ROOT / path).read_text())] == []
 
