@@ -19,6 +19,7 @@ from modelcore.launching.device_environment import trains_on_ascend
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
 from modelcore.store.store import Store
+from modelcore.training.finished import finish, is_finished
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
@@ -62,6 +63,9 @@ def _train(
     environment: Mapping[str, str],
     progress: Progress,
 ) -> None:
+    if is_finished(directory):  # and only its files were not counted yet
+        finish(directory)
+        return
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     plan = plan_of(
@@ -83,6 +87,7 @@ def _train(
         curve(done, total, unit, note)
 
     _run_ranks(["-m", "modelcore.training.rank", str(logs / _PLAN)], logs, config, environment, report)
+    finish(directory)
 
 
 def _run_ranks(

@@ -11,7 +11,6 @@ A rank of an attempt that is over saves nothing. Knows one layout only; that of 
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -114,11 +113,6 @@ class Checkpoints:
         """Return the file of this rank's tensors of a checkpoint."""
         return rank_file(self._at(step), self._rank)
 
-    def remove_all(self) -> None:
-        """Remove this rank's parts and, with the last of them, the directory."""
-        self._remove_after(0)
-        _remove_empty(self._directory)
-
     def _of_attempt(self) -> dict[str, int]:
         """Return what a part's state says of the attempt: nothing where there is no cluster."""
         return {"attempt": self._attempt.number} if self._attempt.number else {}
@@ -162,12 +156,3 @@ class Checkpoints:
         with suppress(FileNotFoundError):  # another rank was the last and has removed the directory
             if not any(directory.glob("rank_*")):  # the last one removes the description, too
                 shutil.rmtree(directory, ignore_errors=True)
-
-
-def _remove_empty(directory: Path) -> None:
-    """Remove a directory unless another rank still has something in it, or has removed it already."""
-    try:
-        directory.rmdir()
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-            raise

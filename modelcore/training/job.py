@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -167,7 +166,7 @@ class Job:
         }
 
     def _finish(self) -> None:
-        """Write the weights; once every rank has, the checkpoints are not needed any more."""
+        """Write the weights; the checkpoints stay until every rank has ended well (see `finished`)."""
         self.progress(self.plan.steps, self.plan.steps, "steps", "saving")
         tensors = self._tensors(self.plan.steps)
         weights = {p.name: tensors[p.name] for p in self.step.parameters}
@@ -176,10 +175,6 @@ class Job:
         if self.rank == 0:
             copy_description(Path(self.plan.model), self.output)
         self.agreement.barrier()
-        self.checkpoints.remove_all()
-        self.agreement.barrier()
-        if self.rank == 0 and self.saved.is_dir():
-            shutil.rmtree(self.saved)
 
     def _tell_what_is_whole(self) -> None:
         if self.step.kept_whole:

@@ -229,3 +229,16 @@ def test_a_spare_host_takes_the_place_of_a_lost_one(
     second_attempt = [event for event in job.events if isinstance(event, Started)][1]
     assert spare.address in second_attempt.hosts and lost.address not in second_attempt.hosts
     assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+@pytest.mark.long
+def test_a_host_that_is_lost_when_the_weights_are_written_costs_no_more_than_the_last_steps(
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
+) -> None:
+    plan = two_ranks("lost_at_the_end")
+    job = cluster.train(plan)
+    wait_until((job.output / "rank_1" / "checkpoint_1.ckpt").exists, within_s=200)
+    assert cluster.second.kill("modelcore.training.rank")
+    assert job.wait() == 0, job.said
+    assert [resumed.resumed_from for resumed in job.resumed] in ([35], [])  # or it had ended already
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)

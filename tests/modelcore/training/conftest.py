@@ -197,13 +197,13 @@ class Helpers:
 
     @staticmethod
     def result_bytes(plan: TrainPlan) -> dict[str, bytes]:
-        """Return every file of a finished job but its logs, by name."""
+        """Return every file of a finished job but its logs and its checkpoints, by name."""
         root = Path(plan.output)
         files = (file for file in root.rglob("*") if file.is_file())
         return {
             str(file.relative_to(root)): file.read_bytes()
             for file in files
-            if root / "logs" not in file.parents
+            if not {root / "logs", root / "checkpoints"} & {*file.parents}
         }
 
 

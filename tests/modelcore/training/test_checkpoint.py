@@ -122,6 +122,7 @@ def test_another_rank_may_remove_the_directory_first(
     ranks: TwoRanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     ranks.save(10)
+    ranks.save(20)
     scandir = os.scandir
 
     def after_the_other_rank(path: Any) -> Any:
@@ -130,8 +131,8 @@ def test_another_rank_may_remove_the_directory_first(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", after_the_other_rank)
-    ranks.ranks[0].remove_all()
-    assert not (tmp_path / "checkpoints").exists()
+    ranks.save(30)
+    assert not (tmp_path / "checkpoints" / "step_00000010").exists()
 
 
 def test_different_damage_on_both_ranks_leaves_none(ranks: TwoRanks, tmp_path: Path):
@@ -140,12 +141,6 @@ def test_different_damage_on_both_ranks_leaves_none(ranks: TwoRanks, tmp_path: P
     file(tmp_path, 20, 0).unlink()
     file(tmp_path, 10, 1).unlink()
     assert ranks.newest() is None
-
-
-def test_removing_all_leaves_nothing(ranks: TwoRanks, tmp_path: Path):
-    ranks.save(10)
-    ranks.each(lambda one, rank: one.remove_all())
-    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_rank_of_an_attempt_that_is_over_saves_nothing(tmp_path: Path):

@@ -48,7 +48,7 @@ def exploded(make_plan: Callable) -> tuple[TrainPlan, str]:
     return plan, str(error.value)
 
 
-def test_a_job_learns_and_leaves_weights_metrics_and_nothing_else(undisturbed: TrainPlan, helpers):
+def test_a_job_learns_and_leaves_weights_and_metrics(undisturbed: TrainPlan, helpers):
     losses = [row["loss"] for row in helpers.metrics(undisturbed)]
     assert len(losses) == 40 and losses[-1] < 0.6 * losses[0]
     assert sorted(helpers.result_bytes(undisturbed)) == [
@@ -68,6 +68,15 @@ def test_a_killed_job_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one(undi
     plan = undisturbed.model_copy(update={"output": undisturbed.output + "_killed"})
     kill_at_step(helpers.start_alone(plan), plan, 13)
     assert "resumed from the checkpoint of step" in run_alone(plan, helpers)
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
+def test_a_job_that_is_lost_after_its_weights_were_written_loses_no_checkpoint(
+    undisturbed: TrainPlan, helpers
+):
+    plan = undisturbed.model_copy(update={"output": undisturbed.output + "_lost_at_the_end"})
+    shutil.copytree(undisturbed.output, plan.output)
+    assert "resumed from the checkpoint of step 35" in run_alone(plan, helpers)
     assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
 
 
