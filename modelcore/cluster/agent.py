@@ -12,7 +12,8 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ STOPPED = "stopped"
 
 _TAIL_LINES = 40
 _BIT_OF_LOG = 64 * 1024
+_FENCE_POLL_S = 0.2
+_FENCE_GRACE_S = 2.0
 _NO_MEMORY = ("MemoryError", "out of memory", "Out of memory", "Memory not enough", "bad_alloc")
 
 COMPILING = "compiling"
@@ -123,18 +126,19 @@ class Agent:
         self._lease = Lease(self._lease_seconds)
         killed_for_memory = _killed_for_memory()
         try:
-            run_part(
-                [sys.executable, *share.arguments],
-                ranks=share.ranks,
-                rendezvous=share.rendezvous,
-                log_dir=Path(share.log_dir),
-                environment=share.environment,
-                start_timeout=share.start_timeout,
-                hang_timeout=share.hang_timeout,
-                hang_steps=share.hang_steps,
-                progress=self._take,
-                guard=self._check,
-            )
+            with _fenced(self._lease):
+                run_part(
+                    [sys.executable, *share.arguments],
+                    ranks=share.ranks,
+                    rendezvous=share.rendezvous,
+                    log_dir=Path(share.log_dir),
+                    environment=share.environment,
+                    start_timeout=share.start_timeout,
+                    hang_timeout=share.hang_timeout,
+                    hang_steps=share.hang_steps,
+                    progress=self._take,
+                    guard=self._check,
+                )
         except InputRefused as error:
             return _failure(share.address, "bad input", error)
         except ProcessFailed as error:
@@ -161,6 +165,27 @@ class Agent:
         if note == COMPILING:
             self._resumed_from = done
         self._status = (done, total, unit, note)
+
+
+@contextmanager
+def _fenced(lease: Lease) -> Iterator[None]:
+    """End this process, and with it its ranks, if the block still runs two seconds after a lease expired.
+
+    The supervisor follows files on the disk that all hosts share, and may wait there for ever once the link
+    is cut. This reads none.
+    """
+    ended = threading.Event()
+
+    def fence() -> None:
+        while not ended.wait(_FENCE_POLL_S):
+            if lease.expired and not ended.wait(_FENCE_GRACE_S):
+                os._exit(1)
+
+    threading.Thread(target=fence, name="fence", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _failure(host: str, kind: Kind, error: InputRefused | ProcessFailed) -> Failure:
