@@ -20,12 +20,12 @@ from modelcore.config.reading import read_yaml
 from modelcore.config.runs import Evaluate, Pipeline, Predict, Pretrain, Run
 from modelcore.demo.config import Demo
 
-__all__ = ["POOL", "SLUG", "Deployment", "deployments", "prefect_yaml"]
+__all__ = ["ENVIRONMENT", "POOL", "SLUG", "Deployment", "deployments", "prefect_yaml"]
 
 POOL = "mindrail"
 SLUG = "nightly"
 
-_ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 """Of every run, whichever worker does it: without heartbeats for 90 s, `mindrail up` takes it for crashed."""
 
 _CONFIGS = Path(__file__).parents[2] / "configs"
@@ -177,7 +177,7 @@ def _plain(deployment: Deployment) -> dict[str, Any]:
         "entrypoint": deployment.entrypoint,
         "description": deployment.description,
         "tags": list(deployment.tags),
-        "work_pool": {"name": POOL, "job_variables": {"env": dict(_ENVIRONMENT)}},
+        "work_pool": {"name": POOL, "job_variables": {"env": dict(ENVIRONMENT)}},
     }
     return plain | ({"parameters": dict(deployment.parameters)} if deployment.parameters else {})
 

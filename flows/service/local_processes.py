@@ -92,7 +92,8 @@ class LocalProcesses:
                 time.sleep(0.1)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        self._write({key: one for key, one in self._read().items() if key != name})
+        if name in (started := self._read()):
+            self._write({key: one for key, one in started.items() if key != name})
         return process is not None
 
     def _process(self, name: str) -> psutil.Process | None:

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from prefect.client.base import PrefectHttpxSyncClient
 
-from flows.cli.deploy import _create_schedules
 from flows.demo import DEMO
+from flows.service.deploying import deploy_all
 from flows.service.deployments import deployments
 from modelcore.config.reading import read_config
 from modelcore.demo.config import Demo as DemoConfig
@@ -77,9 +77,7 @@ def test_schedules_are_there_and_off_and_one_that_a_person_switches_stays_on(api
     switched = deployment(api, names[0])
     address = f"/deployments/{switched['id']}/schedules/{switched['schedules'][0]['id']}"
     api.patch(address, json={"active": True}).raise_for_status()
-    environment = os.environ | {"MINDRAIL_HOME": str(ROOT)}
-    deploy(environment, "prefect", "--no-prompt", "deploy", "--name", switched["name"])
-    assert _create_schedules(deployments()) == []  # what `mindrail deploy` does after `prefect deploy`
+    assert deploy_all() == []  # no schedule is created
     (schedule,) = deployment(api, names[0])["schedules"]
     assert schedule["active"] and schedule["id"] == switched["schedules"][0]["id"]
     api.patch(address, json={"active": False}).raise_for_status()

@@ -58,7 +58,12 @@ class Service:
 
     def command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "flows.cli.main", name, "--store", str(self.directory / "store")]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_SERVER_API_AUTH_STRING": AUTH}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PREFECT_SERVER_API_AUTH_STRING": AUTH,
+            "PREFECT_API_AUTH_STRING": AUTH,
+        }
         return subprocess.run(
             [*command, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600
         )
@@ -156,7 +161,9 @@ def test_a_second_up_changes_nothing(service: Service) -> None:
     before = {name: service.process(name) for name in ("server", "worker", "reports")}
     assert service.up()["done"] == []
     assert {name: service.process(name) for name in before} == before
-    assert service.command("status").returncode == 0
+    status = service.command("status", "--json")
+    health = {name: one["healthy"] for name, one in json.loads(status.stdout).items()}
+    assert (status.returncode, health) == (0, {"server": True, "worker": True, "reports": True})
 
 
 def test_other_options_are_refused_while_it_runs(service: Service) -> None:
@@ -213,7 +220,10 @@ def test_a_run_that_lost_its_worker_lives_on(service: Service, tmp_path: Path) -
     assert lives(engines(place)[0]) and service.state(run) == "RUNNING"
     (place / "go").touch()
     wait_until(lambda: service.state(run) == "COMPLETED", 60)
+    status = service.command("status", "--json")
+    assert status.returncode == 1 and not json.loads(status.stdout)["worker"]["healthy"]
     assert any("worker" in line for line in service.up()["done"])
+    assert service.command("status").returncode == 0
 
 
 def test_a_run_whose_worker_was_stopped_is_noticed_and_run_again(service: Service, tmp_path: Path) -> None:
