@@ -18,6 +18,7 @@ from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
 from tasks.environment import exported, key_of_environment
+from tasks.host_share import share_of_devices
 from tasks.step import Step
 from tasks.step_task import Outcome, build_step, step_task
 
@@ -104,10 +105,11 @@ def run_plan(
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     (logs / "plan.json").write_text(plan.model_dump_json(indent=1))
-    run_program(
-        [sys.executable, "-m", "modelcore.generation.program", str(logs / "plan.json")],
-        log_dir=logs,
-        environment=environment,
-        hang_timeout=_HANG_TIMEOUT,
-        progress=progress,
-    )
+    with share_of_devices("generate", 1) as devices:
+        run_program(
+            [sys.executable, "-m", "modelcore.generation.program", str(logs / "plan.json")],
+            log_dir=logs,
+            environment={**devices, **environment},
+            hang_timeout=_HANG_TIMEOUT,
+            progress=progress,
+        )

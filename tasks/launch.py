@@ -25,6 +25,7 @@ from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
 from tasks.dashboard import LossCurve
 from tasks.environment import exported, key_of_environment
+from tasks.host_share import share_of_devices
 from tasks.log import log
 from tasks.preprocess import rows_file
 from tasks.step import Step
@@ -96,16 +97,18 @@ def _run_ranks(
     """Run Python with `arguments` as the job's ranks, on this host or on those of a cluster."""
     options = config.launch
     if options.cluster is None:
-        run_gang(
-            [sys.executable, *arguments],
-            world_size=config.parallel.world_size,
-            log_dir=logs,
-            environment=environment,
-            start_timeout=options.start_timeout,
-            hang_timeout=options.hang_timeout,
-            hang_steps=options.hang_steps,
-            progress=progress,
-        )
+        ranks = config.parallel.world_size
+        with share_of_devices("launch", ranks) as devices:
+            run_gang(
+                [sys.executable, *arguments],
+                world_size=ranks,
+                log_dir=logs,
+                environment={**devices, **environment},
+                start_timeout=options.start_timeout,
+                hang_timeout=options.hang_timeout,
+                hang_steps=options.hang_steps,
+                progress=progress,
+            )
     else:
         run_on_cluster(
             arguments,

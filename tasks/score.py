@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from modelcore.config.evaluation import Generate, Score
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.score import SCORER_VERSION, limits_of
 from modelcore.evaluation.score import score as execute
 from modelcore.evaluation.templates import template
+from modelcore.progress import Progress
 from modelcore.store.store import Store
 from tasks.extract import SAMPLES
+from tasks.host_share import share_of_cores
 from tasks.step import Step
 from tasks.step_task import Outcome, build_step, step_task
 
@@ -28,20 +33,25 @@ def score(store: Store, samples: Step, generation: Generate, config: Score, labe
     """
     benchmark = load_benchmark(generation.benchmark)
     form = template(generation.template_name)
+
+    def build(directory: Path, progress: Progress) -> None:
+        with share_of_cores(label, config.workers or len(os.sched_getaffinity(0))):
+            execute(
+                samples.path / SAMPLES,
+                benchmark,
+                directory,
+                template=form.name,
+                k=tuple(config.k),
+                workers=config.workers,
+                limits=limits_of(config),
+                require_isolation=config.require_isolation,
+                progress=progress,
+            )
+
     return build_step(
         store,
         "score",
-        lambda directory, progress: execute(
-            samples.path / SAMPLES,
-            benchmark,
-            directory,
-            template=form.name,
-            k=tuple(config.k),
-            workers=config.workers,
-            limits=limits_of(config),
-            require_isolation=config.require_isolation,
-            progress=progress,
-        ),
+        build,
         version=SCORER_VERSION,
         inputs={"samples": samples.digest, "benchmark": benchmark.digest},
         parameters={"template": [form.name, form.version], **config.model_dump(exclude={"workers"})},

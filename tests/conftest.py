@@ -16,6 +16,7 @@ settings.register_profile("mindrail", deadline=None)
 settings.load_profile("mindrail")
 
 os.environ["MINDRAIL_CACHE"] = "off"  # tests compile what they test, and leave nothing in a home
+os.environ["MINDRAIL_LOCKS"] = "off"  # jobs of tests that run side by side do not wait for each other
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers and the ranks they start already take every core; MindSpore reads this when it is imported.
