@@ -11,6 +11,7 @@ from flows.pipeline import Run, run_pipeline
 from flows.run_flow import run_flow
 from modelcore.config.reading import read_config
 from modelcore.demo.config import Demo
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.demo_preflight import check_demo
 from tasks.first_programs import first_programs
@@ -68,6 +69,6 @@ def demo_from_config(config: Demo) -> Run:
 def run_demo(config: Demo) -> Run:
     """Generate the inputs and do the steps of the pipeline on them, within a flow."""
     check_demo(config)
-    recorder, store = StepRecorder(), Store(Path(config.store))
+    recorder, store = StepRecorder(), Store(store_directory(config.store))
     generated = recorder.record(first_programs(store, config.first_programs))
     return run_pipeline(config.pipeline(generated.path), recorder)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flows.run_flow import run_flow
 from modelcore.config.runs import Evaluate
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
 from tasks.evaluation_report import evaluation_report
@@ -41,7 +42,7 @@ def evaluate(config: Evaluate) -> Evaluation:
     Args:
         config: which checkpoints, on which benchmark, and how to score them.
     """
-    recorder, store = StepRecorder(), Store(Path(config.store))
+    recorder, store = StepRecorder(), Store(store_directory(config.store))
     preflight(config)
     checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
     several = len(checkpoints) > 1

@@ -26,6 +26,7 @@ from modelcore.demo.config import Demo, FirstPrograms
 from modelcore.demo.described_model import described_model
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.models.model import Model
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from modelcore.units import format_bytes, parse_bytes
 from tasks.dashboard import show_table
@@ -58,7 +59,7 @@ def first_programs(config: FirstPrograms, store: str = "store") -> Step:
         config: how many, and the model's sizes.
         store: directory that holds every step's output.
     """
-    return finished(tasks.first_programs.first_programs(Store(Path(store)), config))
+    return finished(tasks.first_programs.first_programs(Store(store_directory(store)), config))
 
 
 @run_flow("initialize", run_name="initialize {model}")
@@ -70,7 +71,7 @@ def initialize(model: str, seed: int = 1, store: str = "store") -> Step:
         seed: of the weights.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     return finished(tasks.initialize.initialize(artifacts, input_step(artifacts, model, key="model"), seed))
 
 
@@ -83,7 +84,7 @@ def launch(shards: str, rows: str, config: Finetune) -> Step:
         rows: an artifact of `preprocess`.
         config: the run that they are of; nothing is downloaded or preprocessed.
     """
-    artifacts = Store(Path(config.store))
+    artifacts = Store(store_directory(config.store))
     start, data = input_step(artifacts, shards, key="shards"), input_step(artifacts, rows, key="rows")
     for note in preflight(config, model=Path(shards), leave_out=(Preprocess,)):
         log(f"note: {note}")
@@ -100,7 +101,7 @@ def export(checkpoint: str, config: Convert | None = None, store: str = "store")
         config: format and dtype to write.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     source = input_step(artifacts, checkpoint, key="checkpoint")
     return finished(tasks.export.export(artifacts, source, config or Convert(format="safetensors")))
 
@@ -115,7 +116,7 @@ def generate(checkpoint: str, config: Generate, seed: int = 1, store: str = "sto
         seed: of sampled answers.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     source = input_step(artifacts, checkpoint, key="checkpoint")
     preflight(config, store=store, model=source.path)
     return finished(tasks.generate.generate(artifacts, source, config, seed))
@@ -130,7 +131,7 @@ def extract(responses: str, config: Generate, store: str = "store") -> Step:
         config: benchmark and template of these answers.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     source = input_step(artifacts, responses, key="responses")
     check_file(str(source.path / tasks.generate.RESPONSES), key="responses")
     preflight(config, store=store)
@@ -154,7 +155,7 @@ def score(
         config: limits, isolation and k.
         store: directory that holds every step's output.
     """
-    artifacts, config = Store(Path(store)), config or Score()
+    artifacts, config = Store(store_directory(store)), config or Score()
     source = input_step(artifacts, samples, key="samples")
     check_file(str(source.path / tasks.extract.SAMPLES), key="samples")
     generation = Generate(benchmark=benchmark, template=template)
@@ -199,7 +200,7 @@ def verify(store: str = "store") -> dict[str, int]:
     Args:
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     found = artifacts.artifacts()
     damages = [line for artifact in found for line in artifacts.damages(artifact)]
     for line in damages:

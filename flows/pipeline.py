@@ -13,6 +13,7 @@ from flows.run_flow import run_flow
 from flows.train import train
 from modelcore.config.evaluation import Generate
 from modelcore.config.runs import Pipeline
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.precision import log_precision, with_precision
 from tasks.preflight import preflight
@@ -48,7 +49,7 @@ def pipeline(config: Pipeline) -> Run:
 
 def run_pipeline(config: Pipeline, recorder: StepRecorder) -> Run:
     """Do the steps of the pipeline within a flow; `recorder` may hold steps that came before."""
-    store = Store(Path(config.store))
+    store = Store(store_directory(config.store))
     preflight(config)
     log_precision(config)
     config = with_precision(config)

@@ -6,11 +6,10 @@ checkpoint on one device.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flows.run_flow import run_flow
 from flows.train import whole_checkpoint
 from modelcore.config.runs import Predict
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.download import download
 from tasks.log import log
@@ -29,7 +28,7 @@ def predict(config: Predict) -> Step:
     Args:
         config: the model, its format and its layout.
     """
-    store = Store(Path(config.store))
+    store = Store(store_directory(config.store))
     preflight(config)
     source = finished(download(store, config.download))
     for note in preflight(config, model=source.path):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import tasks.predict
 from flows.run_flow import run_flow
 from modelcore.config.checkpoint import Convert
 from modelcore.config.evaluation import Prediction
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, whole_mindspore
 from tasks.preflight import preflight
@@ -28,7 +27,7 @@ def predict_prompts(checkpoint: str, config: Prediction, store: str = "store") -
         store: directory that holds every step's output.
     """
     preflight(config, store=store)
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     check_prediction(config, artifacts, checkpoint)
     source = whole_mindspore(artifacts, find_checkpoint(artifacts, checkpoint), Convert())
     return finished(tasks.predict.predict(artifacts, source, config))

@@ -27,6 +27,7 @@ from modelcore.config.section import Section
 from modelcore.config.training import Parallel
 from modelcore.data.mindrecord.decode import Span
 from modelcore.data.report import PreprocessReport
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.inputs import input_step
 from tasks.log import log
@@ -58,7 +59,7 @@ def download(config: Download, store: str = "store") -> Step:
         store: directory that holds every step's output.
     """
     preflight(config, store=store)
-    return finished(tasks.download.download(Store(Path(store)), config))
+    return finished(tasks.download.download(Store(store_directory(store)), config))
 
 
 @run_flow("convert", run_name="convert {checkpoint}")
@@ -76,7 +77,7 @@ def convert(
         config: format and dtype to write, and whether to read everything back and compare.
         store: directory that holds every step's output.
     """
-    artifacts, config = Store(Path(store)), config or Convert()
+    artifacts, config = Store(store_directory(store)), config or Convert()
     _check(config, store, checkpoint)
     source = input_step(artifacts, checkpoint, key="checkpoint")
     task = tasks.convert.convert if to == "mindspore" else tasks.export.export
@@ -113,7 +114,7 @@ def preprocess(tokenizer: str, config: Preprocess, store: str = "store") -> Step
         config: input, row format and length.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     _check(config, store, tokenizer)
     source = input_step(artifacts, tokenizer, key="tokenizer")
     return finished(tasks.preprocess.preprocess(artifacts, source, config))
@@ -128,7 +129,7 @@ def conversations(source: str, skip_bad: bool = False, store: str = "store") -> 
         skip_bad: leave out records that cannot be read.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     records = input_step(artifacts, source, key="source")
     return finished(tasks.conversations.conversations(artifacts, records, skip_bad=skip_bad))
 
@@ -165,7 +166,7 @@ def shard(checkpoint: str, config: Parallel, format: FileFormat = "ckpt", store:
         format: of the files written.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     _check(config, store, checkpoint)
     source = input_step(artifacts, checkpoint, key="checkpoint")
     return finished(tasks.shard.shard(artifacts, source, config, format))
@@ -184,7 +185,7 @@ def reshard(
         newest: where a rank has several checkpoints, take the last by epoch and step.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     _check(config, store, shards)
     source = input_step(artifacts, shards, key="shards")
     return finished(tasks.reshard.reshard(artifacts, source, config, format, newest=newest))
@@ -209,7 +210,7 @@ def merge(
         newest: where a rank has several checkpoints, take the last by epoch and step.
         store: directory that holds every step's output.
     """
-    artifacts = Store(Path(store))
+    artifacts = Store(store_directory(store))
     source = input_step(artifacts, shards, key="shards")
     merged = tasks.merge.merge(
         artifacts, source, format, dtype=dtype, weights_only=weights_only, newest=newest

@@ -12,6 +12,7 @@ from pathlib import Path
 from modelcore.config.checkpoint import Convert
 from modelcore.config.runs import Predict, Training
 from modelcore.data.mindrecord.file import MindRecordReader
+from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.convert import convert
 from tasks.download import download
@@ -76,7 +77,7 @@ def train(
 
 def run_training(config: Training, *, random_weights: bool = False) -> TrainedRun:
     """Do a run that only trains; as `train`."""
-    recorder, store = StepRecorder(), Store(Path(config.store))
+    recorder, store = StepRecorder(), Store(store_directory(config.store))
     preflight(config)
     log_precision(config)
     config = with_precision(config)

@@ -62,6 +62,8 @@ def contamination_of(store: Store, checkpoint: Step, benchmark: str) -> Contamin
     manifest = Manifest.read(checkpoint.path)
     earlier = [] if manifest is None else ancestors(store, manifest)
     rows = next((artifact for artifact in earlier if artifact.manifest.step == "preprocess"), None)
+    if rows is not None:
+        rows = store.fetch(rows)
     if rows is None or not _report_of(rows).is_file():  # or written elsewhere, by an earlier version
         return None
     return _read(rows, file_sha256(benchmark_file(benchmark)))

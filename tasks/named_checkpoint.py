@@ -60,7 +60,7 @@ def _newest_trained(store: Store) -> Path:
     if not trained:
         fix = "train one (mindrail run), or name a checkpoint"
         raise MindrailError("no trained checkpoint in the store", where=store.root, fix=fix)
-    return trained[-1].path
+    return store.fetch(trained[-1]).path
 
 
 def _newest_in(directory: Path) -> Path:

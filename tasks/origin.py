@@ -34,7 +34,7 @@ class Origin:
 def origin_of(store: Store, checkpoint: Step) -> Origin:
     """Return where a checkpoint comes from, as far as the manifests in the store say."""
     line = line_of(store, checkpoint.path)
-    return Origin(_named(source_of(line)), _data(line))
+    return Origin(_named(source_of(line)), _data(store, line))
 
 
 def _named(source: str) -> str:
@@ -45,13 +45,13 @@ def _named(source: str) -> str:
     return source
 
 
-def _data(line: Sequence[Artifact]) -> str:
+def _data(store: Store, line: Sequence[Artifact]) -> str:
     rows = rows_of(line)
     if rows is None:
         return ""
     files = str(rows.manifest.recorded.get("input", "data"))
     name = ", ".join(Path(file).name for file in files.split(", "))
-    path = report_path(rows_file(rows.path))
+    path = report_path(rows_file(store.fetch(rows).path))
     if not path.is_file():  # of an earlier version
         return name
     report = PreprocessReport.read(path)

@@ -20,6 +20,7 @@ from modelcore.data.given_rows import given_files
 from modelcore.data.sources.files import named_files
 from modelcore.demo.config import Demo
 from modelcore.errors import MindrailError
+from modelcore.store.location import store_directory
 from modelcore.store.manifest import Manifest, file_sha256
 from modelcore.store.store import Store
 from tasks.download_source import download_source
@@ -77,7 +78,7 @@ def planned_steps(config: Run, described: Path | None) -> Iterator[PlannedStep]:
     """
     if isinstance(config, Training):
         config = with_precision(config)
-    store = Path(config.store)
+    store = store_directory(config.store)
     manifests = [artifact.manifest for artifact in Store(store).artifacts()] if store.is_dir() else []
     needs = _needs(config, Directories(store, described))
     found: dict[str, list[Manifest]] = {}

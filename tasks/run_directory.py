@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from modelcore.store.shared_records import RUNS, share_run
 from modelcore.store.store import Store
 
 __all__ = ["REPORTS_URL", "write_run"]
@@ -24,7 +25,7 @@ REPORTS_URL = "MINDRAIL_REPORTS_URL"
 def write_run(store: Store, name: str, now: datetime, page: str, record: Mapping[str, Any]) -> Path:
     """Write report.html and run.json of a finished run and return the page's path."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
-    runs = store.root / "runs"
+    runs = store.root / RUNS
     runs.mkdir(parents=True, exist_ok=True)
     # A run that finds every step in the store takes less than a second: the time alone is not unique.
     directory = Path(tempfile.mkdtemp(dir=runs, prefix=f"{now:%Y%m%dT%H%M%S}-", suffix=f"-{plain}"))
@@ -32,4 +33,5 @@ def write_run(store: Store, name: str, now: datetime, page: str, record: Mapping
     path = directory / "report.html"
     path.write_text(page, encoding="utf-8")
     (directory / "run.json").write_text(json.dumps(record, indent=1, default=str))
+    share_run(store.root, directory)
     return path

@@ -13,6 +13,7 @@ from modelcore.cluster.launch import check_ray
 from modelcore.config.kinds import read_any
 from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
+from modelcore.store.location import store_directory
 from modelcore.units import format_bytes
 
 __all__ = ["cluster"]
@@ -40,7 +41,7 @@ def check(config: Path, changes: tuple[str, ...], as_json: bool) -> None:
     check_ray()
     from modelcore.cluster.checks import check_cluster
 
-    hosts, problems = check_cluster(run.launch.cluster, Path(run.store).absolute())
+    hosts, problems = check_cluster(run.launch.cluster, store_directory(run.store).absolute())
     rows = [
         {
             "address": host.address,

@@ -21,6 +21,8 @@ import click
 
 from flows.cli.bug_report import write_bug_report
 from modelcore.errors import MindrailError, one_line
+from modelcore.store.location import store_directory
+from modelcore.store.remote import is_remote
 
 __all__ = ["command_line", "main"]
 
@@ -39,11 +41,23 @@ _PATH_ERRORS = {
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else."
 )
+
+
+class _StorePath(click.Path):
+    """A directory, or a bucket's address, of which it makes the directory on this machine."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the directory."""
+        if isinstance(value, str) and is_remote(value):
+            return store_directory(value)
+        return super().convert(value, param, ctx)
+
+
 store_option = click.option(
     "--store",
     envvar="MINDRAIL_STORE",
-    type=click.Path(path_type=Path),
-    help="Directory of the artifacts; MINDRAIL_STORE and the config's `store` otherwise.",
+    type=_StorePath(path_type=Path),
+    help="Directory of the artifacts, or s3://…; MINDRAIL_STORE and the config's `store` otherwise.",
 )
 
 

@@ -10,6 +10,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit, store_option
 from modelcore.errors import escaped_lines
+from modelcore.store.store import Store
 
 if TYPE_CHECKING:
     from modelcore.evaluation.report import ScoreReport
@@ -46,8 +47,17 @@ def _report(name: str, store: Path) -> ScoreReport:
 
     path = Path(name)
     if not path.is_dir() and path.suffix != ".json":
-        path = Path(find_run(store / HISTORY, name).report)
+        path = _on_this_machine(Path(find_run(store / HISTORY, name).report), store)
     return read_report(path / "score.json" if path.is_dir() else path)
+
+
+def _on_this_machine(report: Path, store: Path) -> Path:
+    """Return a report of the history here, where another host has written it: copied from the bucket."""
+    if report.exists():
+        return report
+    key, artifacts = report.parent.name, Store(store)
+    found = [artifact for artifact in artifacts.artifacts() if artifact.manifest.key == key]
+    return artifacts.fetch(found[0]).path / report.name if found else report
 
 
 def _show_comparison(result: dict[str, Any]) -> None:

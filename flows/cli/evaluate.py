@@ -13,6 +13,7 @@ from flows.cli.runs import read_run
 from flows.cli.section_options import option_of
 from modelcore.config.evaluation import Generate
 from modelcore.config.runs import Evaluate
+from modelcore.store.location import store_directory
 from modelcore.versions import check_versions
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def evaluate(
     from tasks.preflight import preflight
 
     preflight(run)
-    with prefect_server(Path(run.store).absolute() / ".prefect") as wait_until_up:
+    with prefect_server(store_directory(run.store).absolute() / ".prefect") as wait_until_up:
         from flows.evaluate import evaluate as evaluate_flow
 
         wait_until_up()

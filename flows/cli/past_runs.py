@@ -12,6 +12,7 @@ import click
 from flows.cli.command import as_json, command_line, emit, store_option
 from modelcore.errors import MindrailError
 from modelcore.store.garbage import PIN
+from modelcore.store.shared_records import RUNS, fetch_runs
 from modelcore.units import format_seconds
 
 __all__ = ["runs"]
@@ -30,6 +31,7 @@ def runs(pin: str | None, unpin: str | None, store: Path | None, as_json: bool) 
     A running step is among the interrupted ones, too.
     """
     root = (store or _STORE).absolute()
+    fetch_runs(root)
     for run, is_pinned in ((pin, True), (unpin, False)):
         if run is not None:
             _set_pin(root, run, pinned=is_pinned)
@@ -38,7 +40,7 @@ def runs(pin: str | None, unpin: str | None, store: Path | None, as_json: bool) 
 
 
 def _set_pin(root: Path, name: str, *, pinned: bool) -> None:
-    found = [path for path in (root / "runs").glob(f"{name}*") if path.is_dir()]
+    found = [path for path in (root / RUNS).glob(f"{name}*") if path.is_dir()]
     if len(found) != 1:
         what = "no such run" if not found else f"{len(found)} runs begin with it"
         raise MindrailError(what, where=name, fix="see mindrail runs")
@@ -49,7 +51,7 @@ def _set_pin(root: Path, name: str, *, pinned: bool) -> None:
 
 
 def _finished(root: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted((root / "runs").glob("*/run.json")):
+    for path in sorted((root / RUNS).glob("*/run.json")):
         try:
             record = json.loads(path.read_text())
             yield {

@@ -11,6 +11,7 @@ import click
 from flows.kinds import KINDS
 from modelcore.config import kinds
 from modelcore.config.runs import Run
+from modelcore.store.location import store_directory
 from modelcore.units import format_bytes
 from modelcore.versions import check_versions
 
@@ -51,7 +52,7 @@ def run_on_server(config: Config, work: Callable[[Config], Result]) -> Result:
     check_versions()
     from flows.cli.temporary_server import prefect_server, without_heartbeats
 
-    with prefect_server(Path(config.store).absolute() / ".prefect") as wait_until_up:
+    with prefect_server(store_directory(config.store).absolute() / ".prefect") as wait_until_up:
         wait_until_up()
         with without_heartbeats():
             return work(config)

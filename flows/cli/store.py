@@ -82,7 +82,8 @@ def lineage(artifact: str, store: Path | None, as_json: bool) -> None:
 @as_json
 def path(artifact: str, store: Path | None, as_json: bool) -> None:
     """Print an artifact's directory, for other commands."""
-    found = _artifact(Store(store or _STORE), artifact).path
+    place = Store(store or _STORE)
+    found = place.fetch(_artifact(place, artifact)).path
     emit({"path": str(found)}, as_json, lambda result: click.echo(result["path"]))
 
 
@@ -93,7 +94,8 @@ def path(artifact: str, store: Path | None, as_json: bool) -> None:
 @as_json
 def export(artifact: str, destination: Path, store: Path | None, as_json: bool) -> None:
     """Copy an artifact's files to DESTINATION, complete or not at all; logs and manifest stay behind."""
-    found = _artifact(Store(store or _STORE), artifact)
+    place = Store(store or _STORE)
+    found = place.fetch(_artifact(place, artifact))
 
     def copy(directory: Path) -> None:
         for entry in found.manifest.files:

@@ -26,7 +26,9 @@ class Run(Section):
     """What every run says."""
 
     name: Name = Field("run", description="Shown on the report and as the run's name")
-    store: Name = Field("store", description="Directory that holds every step's output and the history")
+    store: Name = Field(
+        "store", description="Directory or s3://bucket/prefix that holds every step's output and the history"
+    )
 
 
 class Predict(Run):

@@ -18,6 +18,7 @@ from modelcore.evaluation.report import ScoreReport
 from modelcore.store.disk import make_directory
 from modelcore.store.journal import append_once, read_lines
 from modelcore.store.manifest import as_plain
+from modelcore.store.shared_records import fetch_lines, share_line
 
 __all__ = ["HISTORY", "History", "Run", "append_run", "check_history", "find_run", "read_history", "run_of"]
 
@@ -116,9 +117,16 @@ def run_of(
 
 
 def append_run(history: Path, run: Run) -> bool:
-    """Add a run to the history file, which is created if necessary; return whether it was new."""
+    """Add a run to the history file, which is created if necessary; return whether it was new.
+
+    With a store in a bucket the line is copied there, and `read_history` knows those of all hosts.
+    """
     check_history(history)
-    return append_once(history, as_plain(asdict(run)), is_same=lambda row: _id_of(row) == run.id)
+    record = as_plain(asdict(run))
+    is_new = append_once(history, record, is_same=lambda row: _id_of(row) == run.id)
+    if is_new:
+        share_line(history, record)
+    return is_new
 
 
 def check_history(history: Path) -> None:
@@ -147,6 +155,7 @@ def read_history(history: Path) -> History:
     Raises:
         MindrailError: it is a directory, or too large.
     """
+    fetch_lines(history)
     _check_file(history)
     rows, unreadable = read_lines(history)
     runs = tuple(run for run in map(_run, rows) if run is not None)

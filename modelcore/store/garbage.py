@@ -2,7 +2,7 @@
 
 Kept are the artifacts of each pinned run and of the newest run of each name, the newest trained checkpoints,
 everything that these were built from, and whatever was used lately. Directories of interrupted steps go when
-they are old and nobody works in them.
+they are old and nobody works in them. Of a store in a bucket only this machine's copies are looked at.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def find_garbage(store: Store, *, unused_days: float) -> list[Garbage]:
         store: the artifacts and the runs.
         unused_days: what was built or found more recently stays.
     """
-    artifacts = store.artifacts()
+    artifacts = store.local_artifacts()
     kept = _kept(store, artifacts)
     found = [
         Garbage(one.path, one.manifest.size, _days(one.path)) for one in artifacts if one.path not in kept

@@ -67,14 +67,25 @@ class Manifest:
 
     def write(self, directory: Path) -> None:
         """Write the manifest into `directory`, complete or not at all."""
-        text = json.dumps(asdict(self), indent=1, sort_keys=True)
-        replace_contents(directory / MANIFEST, text.encode("ascii"))
+        replace_contents(directory / MANIFEST, self.as_json())
+
+    def as_json(self) -> bytes:
+        """Return the contents of its file."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True).encode("ascii")
 
     @classmethod
     def read(cls, directory: Path) -> Manifest | None:
         """Return the manifest in `directory`, or None if there is none or its digest is wrong."""
         try:
-            raw = parse_json(read_file(directory / MANIFEST, _LARGEST), surrogates=True)  # names of files
+            return cls.parse(read_file(directory / MANIFEST, _LARGEST))
+        except MindrailError:
+            return None
+
+    @classmethod
+    def parse(cls, text: bytes) -> Manifest | None:
+        """Return the manifest in the contents of its file, or None if it is none or its digest is wrong."""
+        try:
+            raw = parse_json(text, surrogates=True)  # names of files
             files = tuple(FileEntry(**entry) for entry in raw.pop("files"))
             manifest = cls(files=files, **raw)
         except (MindrailError, ValueError, TypeError, KeyError, AttributeError):

@@ -4,6 +4,10 @@
 missing or damaged, it lets the step build it in `<key>.partial`, where a step that died finds what it
 had done, and commits the directory by one rename. One builder at a time per key, across processes. The
 store knows nothing of what steps do, and deletes only what is damaged.
+
+A store in a bucket keeps what is in use in its directory on this machine: an artifact that another host
+built is fetched and validated, one that is built here is copied to the bucket, and over all hosts one builder
+at a time works on a key.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from modelcore.errors import StepFailed
 from modelcore.store.atomic_output import build_directory
 from modelcore.store.digest_cache import DIGESTS, DigestCache
 from modelcore.store.disk import make_directory
+from modelcore.store.location import remote_of
 from modelcore.store.lock import locked
 from modelcore.store.manifest import (
     FileEntry,
@@ -35,6 +40,7 @@ from modelcore.store.manifest import (
     file_sha256,
     stat_of,
 )
+from modelcore.store.remote_store import RemoteStore
 from modelcore.versions import recorded_versions
 
 __all__ = ["Artifact", "Built", "Store"]
@@ -65,11 +71,17 @@ class Built:
 
 
 class Store:
-    """Artifacts under `root/<step>/<key>/`."""
+    """Artifacts under `root/<step>/<key>/`, and in a bucket where the root is that of one.
+
+    Args:
+        root: the directory; see `store_directory`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.digests = DigestCache(self.root / DIGESTS)
+        remote = remote_of(self.root)
+        self.remote = None if remote is None else RemoteStore(remote)
 
     def build(
         self,
@@ -103,13 +115,8 @@ class Store:
         key = _key_of(step, version, inputs, plain)
         final = self.root / step / key
         make_directory(final.parent, fix="choose another place with --store")
-        with locked(final.with_name(f"{key}.lock"), on_busy=on_wait, remove=True):
-            present = self.find(step, key)
-            if present is not None:
-                with suppress(OSError):  # of another user: readable is enough
-                    os.utime(present.path)  # the time of its last use
-                return Built(present, True, time.monotonic() - started)
 
+        def build_here() -> Artifact:
             def build_and_describe(partial: Path) -> Manifest:
                 build(partial)
                 seconds = time.monotonic() - started
@@ -120,8 +127,70 @@ class Store:
                     shutil.rmtree(final)
                 return manifest
 
-            manifest = build_directory(final, final.with_name(f"{key}.partial"), build_and_describe)
-            return Built(Artifact(final, manifest), False, manifest.seconds)
+            partial = final.with_name(f"{key}.partial")
+            return Artifact(final, build_directory(final, partial, build_and_describe))
+
+        with locked(final.with_name(f"{key}.lock"), on_busy=on_wait, remove=True):
+            present = self.find(step, key)
+            if self.remote is None:
+                artifact, cached = (build_here(), False) if present is None else (present, True)
+            else:
+                artifact, cached = self._shared(self.remote, step, key, present, build_here, on_wait)
+            if cached:
+                with suppress(OSError):  # of another user: readable is enough
+                    os.utime(artifact.path)  # the time of its last use
+                return Built(artifact, True, time.monotonic() - started)
+            return Built(artifact, False, artifact.manifest.seconds)
+
+    def _shared(
+        self,
+        remote: RemoteStore,
+        step: str,
+        key: str,
+        present: Artifact | None,
+        build: Callable[[], Artifact],
+        on_wait: Callable[[], None],
+    ) -> tuple[Artifact, bool]:
+        """Return an artifact that is here and in the bucket, and whether it was in one of both."""
+        theirs = remote.manifest(step, key)
+        if present is not None and theirs is not None and theirs.digest == present.digest:
+            return present, True
+        with remote.locked(step, key, on_wait):
+            fetched = self._fetched(remote, step, key)
+            if fetched is not None:
+                return fetched, True
+            artifact = present if present is not None and present.path.exists() else build()
+            remote.push(artifact.path, artifact.manifest, anew=theirs is not None)
+            return artifact, artifact is present
+
+    def _fetched(self, remote: RemoteStore, step: str, key: str) -> Artifact | None:
+        """Return the bucket's artifact, copied to this machine; None if it is not there, or damaged."""
+        manifest = remote.manifest(step, key)
+        if manifest is None or manifest.key != key or _key_of_manifest(manifest) != key:
+            return None
+        here = self.find(step, key)
+        if here is not None and here.digest == manifest.digest:
+            return here
+        final = self.root / step / key
+        if not remote.fetch(manifest, final):
+            return None
+        return Artifact(final, manifest)
+
+    def fetch(self, artifact: Artifact) -> Artifact:
+        """Return an artifact of `artifacts` whose files are on this machine.
+
+        Raises:
+            StepFailed: they are not in the bucket any more, or damaged there.
+        """
+        if self.remote is None or artifact.path.exists():
+            return artifact
+        manifest = artifact.manifest
+        artifact.path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(artifact.path.with_name(f"{manifest.key}.lock"), remove=True):
+            fetched = self._fetched(self.remote, manifest.step, manifest.key)
+        if fetched is None:
+            raise StepFailed("is damaged in the bucket", where=artifact.path, fix="run the flow again")
+        return fetched
 
     def find(self, step: str, key: str) -> Artifact | None:
         """Return the artifact if every file is as it was built, or None if it has to be built.
@@ -139,14 +208,28 @@ class Store:
 
     def damages(self, artifact: Artifact) -> list[str]:
         """Read every file of `artifact` and return what is wrong, one line per damaged file."""
-        found = (_damage(artifact.path, entry, thorough=True) for entry in artifact.manifest.files)
+        here = artifact.path.exists() or self.remote is None
+        files = artifact.manifest.files if here else ()
+        found = [_damage(artifact.path, entry, thorough=True) for entry in files]
+        if self.remote is not None:
+            found += self.remote.damages(artifact.manifest)
         return [line for line in found if line]
 
     def artifacts(self) -> list[Artifact]:
-        """Return every committed artifact with a readable manifest, oldest first; files unchecked."""
+        """Return every committed artifact with a readable manifest, oldest first; files unchecked.
+
+        Of a store in a bucket those that are only there count, too; `fetch` copies their files to `path`.
+        """
+        known = {artifact.path: artifact for artifact in self.local_artifacts()}
+        for manifest in self.remote.manifests() if self.remote is not None else ():
+            path = self.root / manifest.step / manifest.key
+            known.setdefault(path, Artifact(path, manifest))
+        return sorted(known.values(), key=lambda artifact: artifact.manifest.created)
+
+    def local_artifacts(self) -> list[Artifact]:
+        """Return those whose files are in the store's directory on this machine."""
         found = ((path, Manifest.read(path)) for path in self.root.glob("*/*") if "." not in path.name)
-        known = [Artifact(path, manifest) for path, manifest in found if manifest is not None]
-        return sorted(known, key=lambda artifact: artifact.manifest.created)
+        return [Artifact(path, manifest) for path, manifest in found if manifest is not None]
 
 
 def _key_of(step: str, version: int, inputs: Mapping[str, str], parameters: Mapping[str, Any]) -> str:

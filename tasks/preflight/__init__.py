@@ -19,6 +19,7 @@ from modelcore.config.runs import Evaluate, Pipeline, Pretrain, Run, Training
 from modelcore.config.section import Section
 from modelcore.config.training import Launch, Sharding
 from modelcore.errors import MindrailError
+from modelcore.store.location import store_directory
 from modelcore.versions import check_versions
 from tasks.precision import with_precision
 from tasks.preflight.cluster import check_cluster
@@ -86,7 +87,7 @@ def preflight(
     if isinstance(config, Training):
         config = with_precision(config)
     sections = [config, *(value for _, value in config if isinstance(value, Section))]
-    directories = Directories(Path(config.store if isinstance(config, Run) else store), model)
+    directories = Directories(store_directory(config.store if isinstance(config, Run) else store), model)
     _check_store(directories.store)
     for section in sections:
         if isinstance(section, Download) and model is None:
@@ -127,7 +128,7 @@ def every_problem(
         described: directory with config.json, perhaps without a tokenizer; None if it is not known.
         leave_out: sections whose inputs are yet to be generated.
     """
-    found, store = Problems(), Path(config.store)
+    found, store = Problems(), store_directory(config.store)
     if isinstance(config, Training):
         config = with_precision(config)
     sections = [config, *(value for _, value in config if isinstance(value, Section))]

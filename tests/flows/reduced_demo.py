@@ -51,12 +51,12 @@ class Demo:
         return Demo(store, json.loads(json.dumps(self.result).replace(str(self.store), str(store))))
 
 
-def demo_arguments(store: Path, *changes: str) -> list[str]:
+def demo_arguments(store: Path | str, *changes: str) -> list[str]:
     sets = [part for change in (*REDUCED, *changes) for part in ("--set", change)]
     return ["demo", "--store", str(store), *sets]
 
 
-def demo_command(store: Path, *changes: str) -> list[str]:
+def demo_command(store: Path | str, *changes: str) -> list[str]:
     return [sys.executable, "-m", "flows.cli.main", *demo_arguments(store, *changes), "--json"]
 
 
