@@ -122,6 +122,7 @@ def append_run(history: Path, run: Run) -> bool:
     With a store in a bucket the line is copied there, and `read_history` knows those of all hosts.
     """
     check_history(history)
+    fetch_lines(history)
     record = as_plain(asdict(run))
     is_new = append_once(history, record, is_same=lambda row: _id_of(row) == run.id)
     if is_new:

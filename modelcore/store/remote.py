@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -50,12 +52,7 @@ class Remote:
             raise MindrailError(
                 "s3fs is not installed", where=f"store {address}", fix="pip install 'mindrail[s3]'"
             )
-        import s3fs
-
-        # No listing is remembered: other hosts write there, too.
-        self._files: Any = s3fs.S3FileSystem(
-            use_listings_cache=False, skip_instance_cache=True, default_fill_cache=False
-        )
+        self._files = _file_system(os.getpid(), os.environ.get("AWS_ENDPOINT_URL"))
 
     def read(self, name: str) -> bytes | None:
         """Return the contents of an object, None if there is none."""
@@ -193,6 +190,20 @@ class Remote:
             raise
         except (BotoCoreError, ConnectionError, TimeoutError) as error:
             raise StepFailed(f"no answer ({error})", where=where, fix="run again: it resumes") from error
+
+
+@lru_cache(maxsize=4)
+def _file_system(process: int, endpoint: str | None) -> Any:
+    """Return the connection of this process to a service; a new one takes half a second."""
+    import s3fs
+
+    # No listing is remembered: other hosts write there, too.
+    return s3fs.S3FileSystem(
+        endpoint_url=endpoint,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+        default_fill_cache=False,
+    )
 
 
 def _is_of_condition(error: OSError) -> bool:

@@ -26,6 +26,7 @@ LEASE_S = 60.0
 """Seconds without a renewal after which a lock is free."""
 
 _RENEWALS_PER_LEASE = 6
+_POLL_INTERVAL_S = 1.0
 _FREE = b"free\n"
 
 
@@ -70,7 +71,7 @@ def _acquire(remote: Remote, name: str, on_busy: Callable[[], None], lease: floa
             notified = True
             on_busy()
         if not is_free:
-            time.sleep(lease / _RENEWALS_PER_LEASE / 2)
+            time.sleep(min(_POLL_INTERVAL_S, lease / _RENEWALS_PER_LEASE))
         now = remote.version(name)
         if now != seen:
             seen, since = now, time.monotonic()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from modelcore.errors import MindrailError
+from modelcore.evaluation.history import HISTORY, Run, append_run, read_history
 from modelcore.store.garbage import find_garbage, remove
 from modelcore.store.journal import read_lines
 from modelcore.store.location import CACHE, store_directory
@@ -121,8 +122,6 @@ def test_only_one_of_two_hosts_builds_and_the_other_waits(address, tmp_path, mon
     for name in ("a", "b"):
         monkeypatch.setenv(CACHE, str(tmp_path / name))
         stores.append(Store(store_directory(address)))
-        assert stores[-1].remote is not None
-        stores[-1].remote._lease = 3.0
     begun, waited, count = threading.Event(), threading.Event(), []
 
     def fill(directory: Path) -> None:
@@ -170,6 +169,17 @@ def test_runs_and_scores_of_other_hosts_are_found(host):
         fetch_lines(second / "history.jsonl")
     assert (second / "runs" / run.name / "report.html").read_text() == "page"
     assert [row["id"] for row in read_lines(second / "history.jsonl").records] == ["2", "1"]
+
+
+def test_a_score_that_another_host_has_in_the_history_is_not_added_again(host):
+    first, second = host("a").root / HISTORY, host("b").root / HISTORY
+    runs = [
+        Run("26eeade798", "demo", "2026", "merge/1", "b", "c", {"1": (1.0, 0.5, 1.0)}, str(path))
+        for path in (first, second)
+    ]
+    assert append_run(first, runs[0])
+    assert not append_run(second, runs[1])
+    assert read_history(second).runs == (runs[0],)
 
 
 def test_removed_copies_on_this_machine_are_fetched_again(host):
