@@ -27,7 +27,7 @@ from tests.modelcore.data.conftest import (
     train_sentencepiece,
 )
 
-__all__ = ["PUBLISHED", "Published", "write_published"]
+__all__ = ["PUBLISHED", "Published", "as_torch", "write_published"]
 
 POSITIONS = 512
 HEADS = 16  # 8 of keys and values: the largest model_parallel of the cards
@@ -136,12 +136,12 @@ def write_published(repository: str, directory: Path) -> Path:
     directory.mkdir()
     convert_checkpoint(weights, directory, to="hf")
     if published.torch:
-        _as_torch(directory)
+        as_torch(directory)
     (directory / "conversion.json").unlink(missing_ok=True)
     return directory
 
 
-def _as_torch(directory: Path) -> None:
+def as_torch(directory: Path) -> None:
     """Put a pytorch_model.bin in the place of the safetensors files."""
     import torch
 

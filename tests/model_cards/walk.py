@@ -25,7 +25,17 @@ from click.testing import CliRunner
 from flows.cli.main import command_line
 from tests.paths import ROOT
 
-__all__ = ["PAGES", "SLOW", "SUBSTITUTIONS", "Card", "Walk", "commands_of"]
+__all__ = [
+    "FROM_OTHERS",
+    "FUNCTION",
+    "PAGES",
+    "PROBLEM",
+    "SLOW",
+    "SUBSTITUTIONS",
+    "Card",
+    "Walk",
+    "commands_of",
+]
 
 PAGES = ROOT / "docs" / "model_cards"
 SLOW = ("finetune", "pretrain", "run", "evaluate", "predict", "bench")
