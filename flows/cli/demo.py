@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,11 @@ def demo(changes: tuple[str, ...], store: Path | None, as_json: bool) -> None:
     """
     from tasks.demo_preflight import check_demo
 
-    def work(config: Demo) -> Run:
+    def load() -> Callable[[Demo], Run]:
         from flows.demo import demo_from_config
 
-        return demo_from_config(config)
+        return demo_from_config
 
     config = read_run(DEMO, Demo, changes, store, command="demo")
     check_demo(config)
-    emit_run(run_on_server(config, work), as_json=as_json)
+    emit_run(run_on_server(config, load), as_json=as_json)

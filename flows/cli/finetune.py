@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,11 @@ def finetune(config: Path, changes: tuple[str, ...], store: Path | None, as_json
 
     from tasks.preflight import preflight
 
-    def work(run: Finetune) -> TrainedRun:
+    def load() -> Callable[[Finetune], TrainedRun]:
         from flows.finetune import finetune
 
-        return finetune(run)
+        return finetune
 
     run = read_run(config, Finetune, changes, store, command="finetune")
     preflight(run)
-    emit(as_plain(run_on_server(run, work)), as_json, show)
+    emit(as_plain(run_on_server(run, load)), as_json, show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,11 @@ def pretrain(config: Path, changes: tuple[str, ...], store: Path | None, as_json
 
     from tasks.preflight import preflight
 
-    def work(run: Pretrain) -> TrainedRun:
+    def load() -> Callable[[Pretrain], TrainedRun]:
         from flows.pretrain import pretrain
 
-        return pretrain(run)
+        return pretrain
 
     run = read_run(config, Pretrain, changes, store, command="pretrain")
     preflight(run)
-    emit(as_plain(run_on_server(run, work)), as_json, show)
+    emit(as_plain(run_on_server(run, load)), as_json, show)

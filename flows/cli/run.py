@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,14 @@ def run(config: Path, changes: tuple[str, ...], store: Path | None, as_json: boo
     """
     from tasks.preflight import preflight
 
-    def work(run: Pipeline) -> Run:
+    def load() -> Callable[[Pipeline], Run]:
         from flows.pipeline import pipeline
 
-        return pipeline(run)
+        return pipeline
 
     pipeline_run = read_run(config, Pipeline, changes, store, command="run")
     preflight(pipeline_run)
-    emit_run(run_on_server(pipeline_run, work), as_json=as_json)
+    emit_run(run_on_server(pipeline_run, load), as_json=as_json)
 
 
 def emit_run(run: Run, *, as_json: bool) -> None:

@@ -47,15 +47,21 @@ def read_run(
     return reading.run
 
 
-def run_on_server(config: Config, work: Callable[[Config], Result]) -> Result:
-    """Do the work of a checked configuration beside a Prefect server."""
+def run_on_server(config: Config, load: Callable[[], Callable[[Config], Result]]) -> Result:
+    """Run a flow of a checked configuration beside a Prefect server.
+
+    Args:
+        config: the run.
+        load: imports the flow; called while the server starts.
+    """
     check_versions()
     from flows.cli.temporary_server import prefect_server, without_heartbeats
 
     with prefect_server(store_directory(config.store).absolute() / ".prefect") as wait_until_up:
+        flow = load()
         wait_until_up()
         with without_heartbeats():
-            return work(config)
+            return flow(config)
 
 
 def plain_steps(steps: Iterable[Step]) -> list[dict[str, Any]]:

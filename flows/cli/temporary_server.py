@@ -9,6 +9,7 @@ settings travel by environment, so this module must run before Prefect is import
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import subprocess
@@ -21,12 +22,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from flows.cli.configured_server import check_configured_server, one_line_outages
+from flows.cli.server_database import copy_prepared_database, keep_prepared_database
 from modelcore.errors import StepFailed
 from modelcore.launching.leash import leash_command
 
 __all__ = ["prefect_server", "without_heartbeats"]
 
-_START_TIMEOUT = 120.0  # seconds; a new database takes 10 to 20
+_SLOW = 30.0  # seconds after which the person who waits learns for what
 _STOP_TIMEOUT = 5.0
 
 QUIET = {
@@ -45,11 +47,11 @@ def prefect_server(home: Path) -> Iterator[Callable[[], None]]:
         home: where the temporary server keeps its database.
 
     Yields:
-        What to call before the first flow run: it waits until the server answers. Starting takes
-        seconds that the caller may use for its imports.
+        What to call before the first flow run: it waits until the server answers, however long that takes a
+        busy machine. Starting takes seconds that the caller may use for its imports.
 
     Raises:
-        StepFailed: the server did not come up; its log is named. Or the configured one is away.
+        StepFailed: the server ended before it answered; its log is named. Or the configured one is away.
         MindrailError: the configured server refuses the password.
     """
     os.environ.update(QUIET)
@@ -58,14 +60,21 @@ def prefect_server(home: Path) -> Iterator[Callable[[], None]]:
             yield check_configured_server
         return
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    new, port = not (home / "prefect.db").exists(), _free_port()
+    new = new and not copy_prepared_database(home)
     os.environ.update(_settings(home, port))
+
+    def wait() -> None:
+        _wait_until_up(server, port, home / "server.log")
+        if new:
+            keep_prepared_database(home)
+
     with (home / "server.log").open("ab") as log:
         server = subprocess.Popen(
             leash_command(_command(port)), stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
         try:
-            yield lambda: _wait_until_up(server, port, home / "server.log")
+            yield wait
         finally:
             _stop(server)
 
@@ -110,15 +119,17 @@ def _command(port: int) -> list[str]:
 
 
 def _wait_until_up(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise StepFailed(f"Prefect's server ended with exit code {server.returncode}", where=log)
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+    """Wait until the server answers; as long as it lives, it is on its way."""
+    slow = time.monotonic() + _SLOW
+    while server.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5).close()
             return
+        if time.monotonic() > slow:
+            print(f"waiting for Prefect's server to start; its log is {log}", file=sys.stderr)
+            slow = math.inf
         time.sleep(0.05)
-    raise StepFailed(f"Prefect's server did not answer within {_START_TIMEOUT:.0f} s", where=log)
+    raise StepFailed(f"Prefect's server ended with exit code {server.returncode}", where=log)
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
