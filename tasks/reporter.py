@@ -23,6 +23,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.events.schemas.events import Event, RelatedResource, Resource
 from prefect.logging.handlers import set_api_log_sink
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Running
@@ -41,6 +42,7 @@ _INTERVAL = 2.0  # seconds between two rounds
 _POLL_EVERY = 5.0  # seconds between two looks at the run's state
 _REQUEST_TIMEOUT = 10.0
 _KEPT_LINES = 20_000  # log lines kept while the server is away
+_KEPT_EVENTS = 1000
 _LINES_PER_REQUEST = 200
 _WAIT_AT_END = 600.0  # seconds that a finished run waits for a server that is away
 _WAIT_AT_INTERRUPT = 5.0
@@ -109,6 +111,7 @@ class Reporter:
     def __init__(self, flow_run: UUID) -> None:
         self.flow_run = flow_run
         self._lines: deque[dict[str, Any]] = deque(maxlen=_KEPT_LINES)
+        self._events: deque[dict[str, Any]] = deque(maxlen=_KEPT_EVENTS)
         self._changed: dict[ShownArtifact, None] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -123,6 +126,20 @@ class Reporter:
     def add_line(self, line: dict[str, Any]) -> None:
         """Queue a line of the run's log, as Prefect's handler prepares it."""
         self._lines.append({key: value for key, value in line.items() if not key.startswith("__")})
+
+    def add_event(self, name: str, resource: str, payload: dict[str, Any]) -> None:
+        """Queue an event of this run, which automations of the server can react to."""
+        run = {
+            "prefect.resource.id": f"prefect.flow-run.{self.flow_run}",
+            "prefect.resource.role": "flow-run",
+        }
+        event = Event(
+            event=name,
+            resource=Resource.model_validate({"prefect.resource.id": resource}),
+            related=[RelatedResource.model_validate(run)],
+            payload=payload,
+        )
+        self._events.append(event.model_dump(mode="json"))
 
     def change(self, artifact: ShownArtifact) -> None:
         """Queue the newest content of an artifact."""
@@ -158,6 +175,7 @@ class Reporter:
         try:
             self._send_lines(client)
             self._send_artifacts(client)
+            self._send_events(client)
             if last or time.monotonic() - self._polled >= _POLL_EVERY:
                 self._polled = time.monotonic()
                 self._follow(client, client.read_flow_run(self.flow_run).state, last=last)
@@ -184,6 +202,12 @@ class Reporter:
             except httpx.HTTPError:
                 self.change(artifact)
                 raise
+
+    def _send_events(self, client: SyncPrefectClient) -> None:
+        while self._events:
+            with _unless_refused():
+                client.request("POST", "/events", json=[self._events[0]])
+            self._events.popleft()
 
     def _follow(self, client: SyncPrefectClient, state: State[Any] | None, *, last: bool) -> None:
         """Do what the run's state on the server asks for; a worker that cancels has some seconds for it."""

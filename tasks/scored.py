@@ -7,11 +7,12 @@ from pathlib import Path
 
 from modelcore.config.evaluation import Generate, Score
 from modelcore.data.tokenizers.bos import begins_with_bos
-from modelcore.evaluation.history import HISTORY, Run, append_run, run_of
+from modelcore.evaluation.history import HISTORY, Run, append_run, read_history, run_of
 from modelcore.evaluation.report import ScoreReport, read_report
 from modelcore.store.manifest import Manifest
 from modelcore.store.store import Store
 from tasks.ancestry import line_of, row_format_of
+from tasks.best_score import report_best_score
 from tasks.contamination import Contamination, contamination_of
 from tasks.extract import extract
 from tasks.generate import generate
@@ -104,7 +105,9 @@ def score_checkpoint(
         model=origin.model,
         data=origin.data,
     )
-    append_run(store.root / HISTORY, run)
+    earlier = read_history(store.root / HISTORY).of(run.benchmark, run.benchmark_digest)
+    if append_run(store.root / HISTORY, run):
+        report_best_score(run, earlier)
     rows = row_format_of(line_of(store, checkpoint.path))
     warning = None if rows is None else prompt_mismatch(generation.template_name, rows)
     if warning is not None:

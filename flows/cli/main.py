@@ -22,6 +22,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     layout,
     merge,
     models,
+    notify,
     past_runs,
     plan,
     predict,
