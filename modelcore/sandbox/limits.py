@@ -37,7 +37,7 @@ class Limits:
     file_bytes: int = 64 * MIB
     disk: int = 128 * MIB
     answer: int = 16 * MIB
-    source: int = 1_000_000
+    source: int = 250_000
     packages: tuple[str, ...] = ("numpy",)
 
 

@@ -185,13 +185,13 @@ CASES: dict[str, Callable[[], str]] = {
     "extract/3fdfe1a05b65c22f7c01": lambda: key(
         extract, step("generate"), section(Generate, benchmark="benchmark.jsonl", template="wizardcoder")
     ),
-    "score/1b76cab06c56f98fd48f": lambda: key(
+    "score/cdf548e387b45f27a30c": lambda: key(
         score,
         step("extract"),
         section(Generate, benchmark="benchmark.jsonl", template="wizardcoder"),
         Score(),
     ),
-    "score/b1efbe045e43ded385fb": lambda: key(
+    "score/a54f1e8cbb9852dbe7e9": lambda: key(
         score,
         step("extract"),
         section(Generate, benchmark="benchmark.jsonl", template="wizardcoder"),

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from modelcore.boundary.json_text import BadJson, parse_at, parse_json
 from modelcore.errors import MindrailError
 
 __all__ = ["BadRecord", "RawRecord", "open_source", "raise_bad", "read_records", "read_text"]
@@ -151,10 +152,10 @@ def _lines(file: io.BufferedReader, path: Path, on_bad: BadRecord) -> Iterator[t
                 path, number, f"longer than {LARGEST_RECORD >> 20} MiB", fix="write one JSON object per line"
             )
         try:
-            yield number, json.loads(line.decode("utf-8"))
+            yield number, parse_json(line.decode("utf-8"), surrogates=True)
         except UnicodeDecodeError as error:
             on_bad(bad_record(path, number, f"not UTF-8 ({error.reason} at byte {error.start} of the line)"))
-        except (ValueError, RecursionError) as error:
+        except BadJson as error:
             on_bad(bad_record(path, number, f"invalid JSON ({error})"))
 
 
@@ -178,7 +179,6 @@ class ListScanner:
         self._file = text
         self._path = path
         self._on_bad = on_bad
-        self._decoder = json.JSONDecoder()
         self._text = text.read(BLOCK)
         self._position = 1  # after the bracket
         self._ended = False
@@ -201,7 +201,7 @@ class ListScanner:
                     raise ValueError(
                         f"{separator!r}, expected ',' or ']'" if separator else "the list does not end"
                     )
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 self._on_bad(bad_record(self._path, number, f"invalid JSON ({error})"))
                 if not self._skip_item():
                     return None
@@ -242,7 +242,7 @@ class ListScanner:
     def _item(self) -> Any:
         while True:
             try:
-                value, end = self._decoder.raw_decode(self._text, self._position)
+                value, end = parse_at(self._text, self._position)
             except json.JSONDecodeError as error:
                 if not self._is_incomplete(error) or not self._more():
                     raise

@@ -43,13 +43,27 @@ def run_limited(program: str, *arguments: object) -> subprocess.CompletedProcess
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ('{"instruction": ' + "[" * 100_000, "invalid JSON (maximum recursion"),
-        ('{"instruction": ' + "9" * 5000 + "}", "Exceeds the limit"),
+        ('{"instruction": ' + "[" * 100_000, "invalid JSON (nested deeper than 50)"),
+        ('{"instruction": ' + "[" * 60 + "]" * 60 + "}", "invalid JSON (nested deeper than 50)"),
+        ('{"instruction": ' + "9" * 5000 + "}", "a number of 5000 digits"),
+        ('{"instruction": NaN}', "NaN is not JSON"),
+        ('{"instruction": -1e400}', "-1e400 is beyond the range"),
+        ('{"instruction": [' + "[]," * 4_000_000 + "[]]}", "too many values"),
         ('{"instruction": "' + "x" * (17 << 20) + '"}', "longer than 16 MiB"),
         ('{"instruction": "\\ud83d", "output": ""}', "lone surrogate U+D83D at character 0"),
         ('{"instruction": "a", "output": {"a": 1}}', "field 'output': a dict, expected text"),
     ],
-    ids=["nesting", "digits", "long line", "surrogate", "type"],
+    ids=[
+        "endless nesting",
+        "nesting",
+        "digits",
+        "NaN",
+        "beyond a float",
+        "empty lists",
+        "long line",
+        "surrogate",
+        "type",
+    ],
 )
 def test_a_hostile_record_is_named_and_can_be_skipped(
     tmp_path: Path, options: dict[str, Any], record: str, message: str

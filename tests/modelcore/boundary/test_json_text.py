@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelcore.boundary.json_text import BadJson, parse_json
+from modelcore.boundary.json_text import BadJson, outside_strings, parse_at, parse_json
 
 REFUSED = {
     "half a text": (b'{"a"', "Expecting"),
@@ -43,6 +43,24 @@ def test_what_published_files_have_is_read() -> None:
 def test_commas_and_brackets_inside_texts_are_no_values() -> None:
     text = ",{[" * 700_000
     assert parse_json(json.dumps([text, 'quoted " and \\'])) == [text, 'quoted " and \\']
+
+
+def test_marks_are_counted_outside_texts_wherever_blocks_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps([',"[', "\\", {'"{': "é\\\\"}, ["x" * 9, ",,"], "😀\""], ensure_ascii=False)
+    marks = dict.fromkeys(",[{", 1)
+    for block in range(1, 40):
+        monkeypatch.setattr("modelcore.boundary.json_text._BLOCK", block)
+        assert outside_strings(text, marks, 0) > 0
+        assert outside_strings(text, marks, 8) == 8  # exact when it is close: 5 commas, 2 lists, an object
+
+
+def test_a_value_is_read_out_of_a_longer_text() -> None:
+    assert parse_at('[{"a": 1.5}, 2]', 1) == ({"a": 1.5}, 11)
+    with pytest.raises(json.JSONDecodeError):
+        parse_at('[{"a', 1)
+    for text in ("NaN", "1e999", "[" * 51 + "]" * 51, "[" * 2000, "[" + "{}," * 2_000_000 + "1]"):
+        with pytest.raises(BadJson):
+            parse_at(text, 0)
 
 
 def test_surrogates_are_kept_on_request() -> None:
