@@ -15,6 +15,7 @@ import psutil
 
 from modelcore.errors import MindrailError
 from modelcore.launching.processor import has_bf16_products, processor_units
+from modelcore.sandbox.isolation import NOT_HIDDEN
 from modelcore.sandbox.pool import Pool
 from modelcore.units import format_bytes
 from modelcore.versions import code_version, wrong_versions
@@ -128,9 +129,15 @@ def _isolation() -> Finding:
             level = pool.level
     except MindrailError as error:
         return Finding("isolation", "wrong", str(error), "see docs/evaluation.md, Isolation")
+    return _isolated(level)
+
+
+def _isolated(level: str) -> Finding:
+    """Say which level of isolation programs are executed with, and what it does not hide from them."""
     state: State = "good" if level == "namespaces" else "note"
     fix = "" if state == "good" else "see docs/evaluation.md, Isolation, for a stronger one"
-    return Finding("isolation", state, f"programs are executed with level {level}", fix)
+    seen = "; ".join(NOT_HIDDEN[level])
+    return Finding("isolation", state, f"programs are executed with level {level}; they can see {seen}", fix)
 
 
 def _server(check_server: Callable[[], None]) -> Finding:

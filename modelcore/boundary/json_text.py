@@ -67,7 +67,7 @@ def parse_json(
 def parse_at(text: str, begin: int) -> tuple[Any, int]:
     """Return the value that begins at `begin` of a longer text, and the position of its end.
 
-    Lone surrogates are returned. What follows the value counts, too, towards the memory that objects may take.
+    Lone surrogates are returned. What follows the value counts towards its memory, too.
 
     Raises:
         BadJson: it is beyond a limit.

@@ -27,7 +27,7 @@ EXPENSIVE = {
     "empty lists": ("[" + "[]," * (FIFTEEN // 3) + "[]]", "too many values"),
     "empty objects beside an emoji": ('["😀"' + ",{}" * (FIFTEEN // 3) + "]", "too many values"),
     "commas in a text": (f'"{"," * FIFTEEN}"', "1 records"),
-    "escapes": ('"' + "[\\\\\\\"" * (FIFTEEN // 5) + '"', "1 records"),
+    "escapes": ('"' + '[\\\\\\"' * (FIFTEEN // 5) + '"', "1 records"),
     "short texts": ("[" + '"",' * (FIFTEEN // 3) + '""]', "too many values"),
     "texts without end": (',"' * (FIFTEEN // 2), "invalid JSON"),
 }

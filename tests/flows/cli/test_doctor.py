@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from flows.cli.main import command_line
 from modelcore.errors import StepFailed
+from modelcore.sandbox.isolation import LEVELS, NOT_HIDDEN
 from tasks import doctor
 
 
@@ -22,6 +23,13 @@ def test_this_machine_can_do_the_work(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {"versions", "disk", "cores", "memory", "precision", "MindSpore", "isolation"} <= set(states)
     assert done.exit_code == (0 if result["healthy"] else 1)
     assert states["MindSpore"] == states["Prefect server"] == "good"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_it_says_what_a_level_of_isolation_does_not_hide(level: str) -> None:
+    found = doctor._isolated(level)
+    assert level in found.detail and all(seen in found.detail for seen in NOT_HIDDEN[level])
+    assert found.state == ("good" if level == "namespaces" else "note")
 
 
 def test_a_server_that_is_away_is_wrong_and_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

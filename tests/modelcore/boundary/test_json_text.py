@@ -46,7 +46,7 @@ def test_commas_and_brackets_inside_texts_are_no_values() -> None:
 
 
 def test_marks_are_counted_outside_texts_wherever_blocks_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = json.dumps([',"[', "\\", {'"{': "é\\\\"}, ["x" * 9, ",,"], "😀\""], ensure_ascii=False)
+    text = json.dumps([',"[', "\\", {'"{': "é\\\\"}, ["x" * 9, ",,"], '😀"'], ensure_ascii=False)
     marks = dict.fromkeys(",[{", 1)
     for block in range(1, 40):
         monkeypatch.setattr("modelcore.boundary.json_text._BLOCK", block)
