@@ -19,8 +19,8 @@ from modelcore.store.remote import Remote, is_remote
 
 __all__ = ["CACHE", "remote_of", "store_directory"]
 
-CACHE = "MINDRAIL_CACHE"
-"""Environment variable: the directory below which those of buckets are; ~/.cache/mindrail otherwise."""
+CACHE = "MINDRAIL_STORE_CACHE"
+"""Environment variable: the directory with those of buckets; ~/.cache/mindrail/stores otherwise."""
 
 _REMOTE = "remote.json"
 _ADDRESS = "address"
@@ -65,4 +65,4 @@ def _cache() -> Path:
     named = os.environ.get(CACHE)
     if named:
         return Path(named).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindrail"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindrail" / "stores"
