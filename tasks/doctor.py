@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +36,8 @@ import mindspore as ms
 a = ms.Tensor(np.full((64, 64), 2, np.float32))
 assert float(ms.ops.matmul(a, a).asnumpy()[0, 0]) == 256, "a matrix product is wrong"
 """
+_CONNECT_TIMEOUT = 5.0
+_RAY = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray"
 _DEVICES = Path("/dev")
 _ASCEND_HOMES = ("/usr/local/Ascend/ascend-toolkit/latest", "/usr/local/Ascend/cann")
 
@@ -69,6 +73,7 @@ def examine(store: Path, check_server: Callable[[], None]) -> Iterator[Finding]:
     yield _mindspore()
     yield _isolation()
     yield _server(check_server)
+    yield _ray()
     yield _ascend()
 
 
@@ -149,6 +154,31 @@ def _server(check_server: Callable[[], None]) -> Finding:
     except MindrailError as error:
         return Finding("Prefect server", "wrong", str(error), "mindrail up, or unset PREFECT_API_URL")
     return Finding("Prefect server", "good", f"{address} answers")
+
+
+def _ray() -> Finding:
+    """Look for the Ray cluster that a run on several hosts would join from this machine."""
+    if find_spec("ray") is None:
+        fix = "pip install 'mindrail[cluster]', for runs on several hosts"
+        return Finding("Ray", "good", "not installed: runs stay on this host", fix)
+    address = os.environ.get("RAY_ADDRESS") or _started_here()
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return Finding("Ray", "good", "no cluster: runs stay on this host")
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
+    except OSError as error:
+        detail = f"{address} does not answer ({error.strerror or error})"
+        return Finding("Ray", "wrong", detail, "ray start --head on that host, or unset RAY_ADDRESS")
+    return Finding("Ray", "good", f"{address} answers; see mindrail cluster check for its hosts")
+
+
+def _started_here() -> str:
+    """Return the address of the cluster that Ray last started or joined on this machine; "" without one."""
+    try:
+        return (_RAY / "ray_current_cluster").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _ascend() -> Finding:

@@ -17,7 +17,7 @@ __all__ = ["doctor"]
 @store_option
 @as_json
 def doctor(store: Path | None, as_json: bool) -> None:
-    """Look at versions, disk, processor, MindSpore, isolation, Prefect server and devices; say how to mend.
+    """Look at versions, disk, processor, MindSpore, isolation, Prefect, Ray and devices; say how to mend.
 
     The exit code is 1 if something is wrong.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,27 @@ def test_a_server_that_is_away_is_wrong_and_has_a_remedy(monkeypatch: pytest.Mon
 
     found = doctor._server(refuse)
     assert found.state == "wrong" and "mindrail up" in found.fix
+
+
+def test_a_cluster_that_is_away_is_wrong_and_one_that_answers_is_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_RAY", tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert doctor._ray().detail == "no cluster: runs stay on this host"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        (tmp_path / "ray_current_cluster").write_text(f"127.0.0.1:{port}")
+        assert doctor._ray().state == "good" and "answers" in doctor._ray().detail
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+    found = doctor._ray()
+    assert found.state == "wrong" and "ray start --head" in found.fix
+
+
+def test_without_ray_runs_stay_on_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    found = doctor._ray()
+    assert found.state == "good" and "mindrail[cluster]" in found.fix
 
 
 def test_devices_without_cann_are_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
