@@ -34,6 +34,7 @@ from flows.cli import (  # noqa: F401  importing a module adds its commands
     results,
     run,
     score,
+    serve,
     shard,
     store,
     tokenize,

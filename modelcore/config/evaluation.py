@@ -24,12 +24,14 @@ __all__ = [
     "Decoding",
     "Generate",
     "Isolation",
+    "Precision",
     "Prediction",
     "Score",
     "TemplateName",
 ]
 
 BenchmarkName = Annotated[str, suggest(("humaneval", "mbpp"), "benchmark", "file")]
+Precision = Literal["auto", "keep", "fp16", "bf16", "fp32"]
 Isolation = Literal["landlock", "user_namespaces", "namespaces"]
 TemplateName = Literal[
     "base",
@@ -66,7 +68,7 @@ class Decoding(Section):
 
     max_new_tokens: PositiveInt = Field(512, description="Tokens after which an answer is cut")
     batch_size: PositiveInt = Field(16, description="Answers generated side by side")
-    precision: Literal["auto", "keep", "fp16", "bf16", "fp32"] = Field(
+    precision: Precision = Field(
         "auto",
         description=(
             "Type of the weights in memory; all products are float32. keep: the checkpoint's; fp32: of twice "

@@ -90,12 +90,14 @@ class Addition:
         ids: the new tokens, at least one unless the response is finished.
         text: new text that no later token can change or cut; "" unless the request streams.
         finished: the whole response with its last addition, None before.
+        logprobs: of each of `ids`; empty if not requested.
     """
 
     request: Request
     ids: tuple[int, ...]
     text: str
     finished: Finished | None
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
 
 class Engine:
@@ -239,11 +241,14 @@ class Engine:
     def _addition(self, slot: int, ids: Sequence[int]) -> Addition:
         sequence = self._running[slot]
         request = sequence.request
+        scores = tuple(sequence.logprobs[-len(ids) :]) if ids else ()
         if not sequence.finish:
-            return Addition(request, tuple(ids), sequence.settled_text() if request.stream else "", None)
+            text = sequence.settled_text() if request.stream else ""
+            return Addition(request, tuple(ids), text, None, scores)
         del self._running[slot]
         text = sequence.ending.text(sequence.new)
         finished = Finished(
             request, text, sequence.finish, len(sequence.new), tuple(sequence.new), tuple(sequence.logprobs)
         )
-        return Addition(request, tuple(ids), text[sequence.sent :] if request.stream else "", finished)
+        added = text[sequence.sent :] if request.stream else ""
+        return Addition(request, tuple(ids), added, finished, scores)

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -63,6 +64,7 @@ def graph_directory(root: Path, facts: Mapping[str, object]) -> Path:
     for package in ("mindspore", "numpy"):
         sha.update(f"{package} {version(package)};".encode())
     sha.update(f"{platform.python_version()} {platform.machine()};".encode())
+    sha.update(f"{Path(sys.argv[0]).name};".encode())  # MindSpore refuses another program's graphs
     modelcore = Path(__file__).parents[1]
     for name in _SOURCES:
         for source in sorted((modelcore / name).rglob("*.py")):
@@ -71,11 +73,14 @@ def graph_directory(root: Path, facts: Mapping[str, object]) -> Path:
 
 
 def _root() -> Path | None:
-    """Return where to keep graphs, None if nowhere: it is off, cannot be written, or the device is no CPU."""
+    """Return where to keep graphs, None if nowhere: it is off, cannot be written, or the device is no CPU.
+
+    MindSpore reads the program's file to see whether graphs are still good, so there must be one.
+    """
     import mindspore
 
     chosen = os.environ.get("MINDRAIL_CACHE", "")
-    if chosen == "off" or mindspore.get_context("device_target") != "CPU":
+    if not Path(sys.argv[0]).is_file() or chosen == "off" or mindspore.get_context("device_target") != "CPU":
         return None
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     root = Path(chosen) if chosen else base / "mindrail"

@@ -35,7 +35,7 @@ from modelcore.weights.checkpoint import open_checkpoint
 if TYPE_CHECKING:
     from modelcore.generation.decoder import Decoder
 
-__all__ = ["generate", "load_decoder"]
+__all__ = ["end_ids", "generate", "load_decoder"]
 
 _REPORT_EVERY = 0.5  # seconds between two reports of progress
 _DRAFTED = 8  # tokens that one step reads in all, guesses among them; so few take hardly longer than one
@@ -63,8 +63,10 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
         longest = max(len(request.ids) for request in requests) + plan.max_new_tokens
         length = min(longest, model.config.max_positions)
         progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
-        decoder = load_decoder(model, plan, min(plan.batch_size, len(requests)), length)
-        engine = Engine(decoder, tokenizer, _end_ids(tokenizer, model))
+        decoder = load_decoder(
+            model, checkpoint, plan.precision, slots=min(plan.batch_size, len(requests)), length=length
+        )
+        engine = Engine(decoder, tokenizer, end_ids(tokenizer, model))
         with Journal(journal_path, map(asdict, finished.values()), subject=subject) as journal:
             finished |= _by_request(_answer(engine, missing, cut, journal, progress))
     responses = [finished[request.task_id, request.sample] for request in requests]
@@ -119,18 +121,25 @@ def _infill_ends(tokenizer: Tokenizer) -> frozenset[int]:
     return frozenset() if end is None else frozenset({end})
 
 
-def _end_ids(tokenizer: Tokenizer, model: Model) -> frozenset[int]:
+def end_ids(tokenizer: Tokenizer, model: Model) -> frozenset[int]:
+    """Return the tokens that end every answer of a model."""
     return frozenset(end for end in (model.config.eos_id, tokenizer.eos_id) if end is not None)
 
 
-def load_decoder(model: Model, plan: GenerationPlan, slots: int, length: int) -> Decoder:
+def load_decoder(model: Model, checkpoint: Path, precision: str, *, slots: int, length: int) -> Decoder:
     """Return the model with its weights, for `slots` sequences of up to `length` tokens.
+
+    Args:
+        model: of the checkpoint's config.json.
+        checkpoint: a whole MindSpore directory.
+        precision: as of `Decoding`.
+        slots: sequences side by side.
+        length: tokens of a sequence.
 
     Raises:
         MindrailError: it does not fit into memory, or the checkpoint is not the model's.
     """
-    tensors = open_checkpoint(Path(plan.checkpoint)).tensors
-    matrices = weight_type(plan.precision, tensors)
+    matrices = weight_type(precision, open_checkpoint(checkpoint).tensors)
     width = max(1, _DRAFTED // slots)
     check_memory(model, matrices, slots=slots, length=length, width=width)
     # Imported here: input is checked before the seconds that MindSpore takes to start.
@@ -142,7 +151,7 @@ def load_decoder(model: Model, plan: GenerationPlan, slots: int, length: int) ->
     shape = {"slots": slots, "length": length, "prompts": -(-slots // 4), "width": width}
     facts = {"family": model.family.name, "config": asdict(model.config), "matrices": matrices.name, **shape}
     with compiled_graphs(facts):
-        return Decoder(model, Path(plan.checkpoint), **shape, matrices=matrices)
+        return Decoder(model, checkpoint, **shape, matrices=matrices)
 
 
 def _answer(
