@@ -1,4 +1,4 @@
-"""`mindrail serve` as a user starts it: clients get transformers' greedy answers, SIGTERM lets the last end."""
+"""`mindrail serve` as a user starts it: clients get transformers' greedy answers; SIGTERM lets the last end."""
 
 from __future__ import annotations
 
