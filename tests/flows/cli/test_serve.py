@@ -1,4 +1,4 @@
-"""`mindrail serve` as a user starts it: clients get transformers' greedy answers; SIGTERM lets the last end."""
+"""`mindrail serve` as a user starts it: transformers' greedy answers, and an end that loses none."""
 
 from __future__ import annotations
 
