@@ -15,6 +15,7 @@ from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.demo_preflight import check_demo
 from tasks.first_programs import first_programs
+from tasks.planned_steps import step_names
 from tasks.step_recorder import StepRecorder
 
 __all__ = ["DEMO", "demo", "demo_from_config"]
@@ -69,6 +70,6 @@ def demo_from_config(config: Demo) -> Run:
 def run_demo(config: Demo) -> Run:
     """Generate the inputs and do the steps of the pipeline on them, within a flow."""
     check_demo(config)
-    recorder, store = StepRecorder(), Store(store_directory(config.store))
+    recorder, store = StepRecorder(step_names(config)), Store(store_directory(config.store))
     generated = recorder.record(first_programs(store, config.first_programs))
     return run_pipeline(config.pipeline(generated.path), recorder)

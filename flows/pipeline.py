@@ -15,6 +15,7 @@ from modelcore.config.evaluation import Generate
 from modelcore.config.runs import Pipeline
 from modelcore.store.location import store_directory
 from modelcore.store.store import Store
+from tasks.planned_steps import step_names
 from tasks.precision import log_precision, with_precision
 from tasks.preflight import preflight
 from tasks.report import Scores, report, scores_of
@@ -44,7 +45,7 @@ def pipeline(config: Pipeline) -> Run:
     Args:
         config: what to download, how to train it and how to score it; one section per step.
     """
-    return run_pipeline(config, StepRecorder())
+    return run_pipeline(config, StepRecorder(step_names(config)))
 
 
 def run_pipeline(config: Pipeline, recorder: StepRecorder) -> Run:

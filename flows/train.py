@@ -23,6 +23,7 @@ from tasks.join import join
 from tasks.launch import launch
 from tasks.log import log
 from tasks.merge import merge
+from tasks.planned_steps import step_names
 from tasks.precision import log_precision, with_precision
 from tasks.preflight import preflight
 from tasks.preprocess import preprocess, rows_file
@@ -77,7 +78,7 @@ def train(
 
 def run_training(config: Training, *, random_weights: bool = False) -> TrainedRun:
     """Do a run that only trains; as `train`."""
-    recorder, store = StepRecorder(), Store(store_directory(config.store))
+    recorder, store = StepRecorder(step_names(config)), Store(store_directory(config.store))
     preflight(config)
     log_precision(config)
     config = with_precision(config)

@@ -16,17 +16,26 @@ from typing import Any
 
 from modelcore.report.score_section import Figure
 from modelcore.report.training_section import training_section
+from modelcore.store.lineage import ancestors
+from modelcore.store.manifest import Manifest
+from modelcore.store.store import Store
+from modelcore.units import format_bytes
+from tasks.log import log_run
 from tasks.progress import Speed, in_words
 from tasks.reporter import ShownArtifact, current_reporter
 from tasks.run_directory import REPORTS_URL
+from tasks.step import Step
 
 __all__ = [
     "DashboardProgress",
     "LossCurve",
+    "RunProgress",
     "figures_as_markdown",
     "headline_as_markdown",
     "report_link",
+    "show_lineage",
     "show_markdown",
+    "show_steps",
     "show_table",
 ]
 
@@ -65,6 +74,37 @@ class DashboardProgress:
             self._shown.show(round(share, 1), f"{self._title}: {words}")
 
 
+class RunProgress:
+    """Which step of how many a run is at: a line in its log, and a progress artifact on its page.
+
+    Args:
+        names: the steps in order; nothing is shown without.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._done = 0
+        reporter = current_reporter()
+        self._shown = None if reporter is None or not names else ShownArtifact(reporter, "progress")
+        self._show()
+
+    def advance(self) -> None:
+        """Record that a step has ended."""
+        self._done += 1
+        self._show()
+
+    def _show(self) -> None:
+        count = len(self._names)
+        if self._done > count or not count:
+            return
+        words = f"all {count} steps done"
+        if self._done < count:
+            words = f"step {self._done + 1} of {count}: {self._names[self._done]}"
+            log_run(words)
+        if self._shown is not None:
+            self._shown.show(round(100.0 * self._done / count, 1), words)
+
+
 class LossCurve:
     """The losses so far as a plot on the run's page, renewed while a training runs.
 
@@ -100,6 +140,41 @@ def _complete_lines(journal: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def show_steps(steps: Sequence[Step]) -> None:
+    """Put the table of a run's steps on its page."""
+    rows = [
+        {"step": step.name, "seconds": round(step.seconds, 1), "cached": step.cached, "digest": step.digest}
+        for step in steps
+    ]
+    show_table("steps", rows, "The steps, in order")
+
+
+def show_lineage(store: Store, steps: Sequence[Step]) -> None:
+    """Put on the run's page from what its last step was built, back to the first files.
+
+    Args:
+        store: holds the artifacts.
+        steps: of the run; the last one is a score, or what a training exports.
+    """
+    if current_reporter() is None:
+        return
+    manifest = Manifest.read(steps[-1].path)
+    if manifest is not None:
+        every = [manifest, *(artifact.manifest for artifact in ancestors(store, manifest))]
+        show_table("lineage", [_lineage_row(one) for one in every], "From the result back to the first files")
+
+
+def _lineage_row(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "artifact": f"{manifest.step}/{manifest.key}",
+        "digest": manifest.digest[:12],
+        "built from": ", ".join(f"{name} {digest[:12]}" for name, digest in manifest.inputs.items()),
+        "source": str(manifest.recorded.get("source", manifest.parameters.get("source", ""))),
+        "size": format_bytes(manifest.size),
+        "built": manifest.created[:19],
+    }
 
 
 def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:

@@ -18,7 +18,9 @@ from tasks.dashboard import (
     figures_as_markdown,
     headline_as_markdown,
     report_link,
+    show_lineage,
     show_markdown,
+    show_steps,
     show_table,
 )
 from tasks.run_directory import write_run
@@ -43,6 +45,8 @@ def evaluation_report(
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_evaluation(page), record)
+    show_steps(recorder.steps)
+    show_lineage(store, recorder.steps)
     _show_on_dashboard(scores, page, path)
     return path
 

@@ -29,7 +29,7 @@ from tasks.precision import with_precision
 from tasks.preflight.directories import Directories
 from tasks.preflight.disk_space import disk_needs
 
-__all__ = ["PlannedStep", "planned_steps"]
+__all__ = ["PlannedStep", "planned_steps", "step_names"]
 
 _MOST_HASHED = 200_000_000  # bytes of data that are read to know whether its rows are there
 
@@ -97,6 +97,13 @@ def planned_steps(config: Run, described: Path | None) -> Iterator[PlannedStep]:
             size = needs.get(expected.step)
             seconds = _seconds(expected, size, manifests)
             yield PlannedStep(expected.name, "to do", expected.inputs, expected.output, size, seconds)
+
+
+def step_names(config: Run) -> list[str]:
+    """Return the names of a run's steps in order, without looking at any file."""
+    if isinstance(config, Training):
+        config = with_precision(config)
+    return [expected.name for expected in _expected(config)]
 
 
 def _needs(config: Run, directories: Directories) -> dict[str, int]:

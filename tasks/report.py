@@ -18,8 +18,9 @@ from tasks.dashboard import (
     figures_as_markdown,
     headline_as_markdown,
     report_link,
+    show_lineage,
     show_markdown,
-    show_table,
+    show_steps,
 )
 from tasks.run_directory import write_run
 from tasks.score_parts import comparison_section, history_figure, own_score, published_beside, score_section
@@ -81,7 +82,7 @@ def report(
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_run(page), record)
-    _show_on_dashboard(recorder.steps, page, scores, path)
+    _show_on_dashboard(store, recorder.steps, page, scores, path)
     return path
 
 
@@ -122,12 +123,11 @@ def _section(config: Pipeline, after: Scored, before: Scored | None) -> ScoreSec
     return replace(section, headline=[*section.headline, earlier])
 
 
-def _show_on_dashboard(steps: Sequence[Step], page: RunPage, scores: Scores, path: Path) -> None:
-    rows = [
-        {"step": step.name, "seconds": round(step.seconds, 1), "cached": step.cached, "digest": step.digest}
-        for step in steps
-    ]
-    show_table("steps", rows, "The steps, in order")
+def _show_on_dashboard(
+    store: Store, steps: Sequence[Step], page: RunPage, scores: Scores, path: Path
+) -> None:
+    show_steps(steps)
+    show_lineage(store, steps)
     lines = [f"pass@1 **{scores.after:.3f}** (template {scores.template})"]
     if scores.before is not None:
         lines.append(f"before training {scores.before:.3f} (template {scores.template_before})")

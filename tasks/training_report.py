@@ -24,7 +24,14 @@ from modelcore.store.manifest import LOGS
 from modelcore.store.store import Store
 from modelcore.units import format_bytes, format_seconds
 from modelcore.versions import code_version
-from tasks.dashboard import figures_as_markdown, headline_as_markdown, report_link, show_markdown
+from tasks.dashboard import (
+    figures_as_markdown,
+    headline_as_markdown,
+    report_link,
+    show_lineage,
+    show_markdown,
+    show_steps,
+)
 from tasks.preprocess import rows_file
 from tasks.run_directory import write_run
 from tasks.step import Step, TrainingSteps
@@ -61,6 +68,8 @@ def training_report(store: Store, config: Training, steps: TrainingSteps, record
         "config": config.model_dump(),
     }
     path = write_run(store, config.name, now, render_training(page), record)
+    show_steps(recorder.steps)
+    show_lineage(store, recorder.steps)
     headline = ", ".join(f"{name} {value}" for name, value in training.headline)
     figures = figures_as_markdown(training.figures[:1])
     text = f"{headline_as_markdown(training.headline)}\n\n{report_link(path)}\n\n{figures}"

@@ -11,9 +11,13 @@ import mindspore
 import numpy as np
 import pytest
 
+from flows.demo import DEMO
+from modelcore.config.reading import read_config
+from modelcore.demo.config import Demo as DemoConfig
 from modelcore.evaluation.history import HISTORY, read_history
 from modelcore.generation.decoder import Decoder
 from modelcore.models.families import read_model
+from tasks.planned_steps import step_names
 from tests.flows.reduced_demo import Demo, rerun_demo
 
 pytestmark = [pytest.mark.ranks, pytest.mark.server]
@@ -43,6 +47,10 @@ def test_every_step_of_the_pipeline_was_built_and_pass_at_1_is_reported(demo: De
     after = json.loads((artifact(demo, "score") / "score.json").read_text())
     passed = sum(problem["correct"] for problem in after["problems"])
     assert demo.result["pass_at_1"]["after"] == passed / len(after["problems"])
+
+
+def test_the_dashboard_counts_the_steps_that_the_pipeline_has() -> None:
+    assert step_names(read_config(DEMO, DemoConfig)) == PIPELINE
 
 
 def test_two_ranks_trained_and_the_loss_fell(demo: Demo):

@@ -13,14 +13,18 @@ from uuid import uuid4
 import pytest
 
 from modelcore.report.score_section import Figure
+from modelcore.store.store import Store
 from tasks import dashboard
 from tasks.dashboard import (
     DashboardProgress,
     LossCurve,
+    RunProgress,
     figures_as_markdown,
     headline_as_markdown,
     report_link,
+    show_lineage,
 )
+from tasks.step import Step
 
 
 class Recorder:
@@ -55,6 +59,47 @@ def test_progress_is_rounded_and_ends_at_done(recorder: Recorder, monkeypatch: p
     progress.finish()
     assert [share for share, _ in recorder.shown] == [55.6, 100.0]
     assert recorder.shown[-1][1] == "score: done in 21 s"
+
+
+def test_a_run_says_which_step_of_how_many_it_is_at(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(dashboard, "log_run", lines.append)
+    progress = RunProgress(["download", "convert", "shard"])
+    for _ in range(3):
+        progress.advance()
+    assert recorder.shown == [
+        (0.0, "step 1 of 3: download"),
+        (33.3, "step 2 of 3: convert"),
+        (66.7, "step 3 of 3: shard"),
+        (100.0, "all 3 steps done"),
+    ]
+    assert lines == [words for _, words in recorder.shown[:3]]
+
+
+def test_lineage_leads_from_the_result_to_the_first_files(recorder: Recorder, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def build(name: str, inputs: dict[str, str]) -> Step:
+        built = store.build(
+            name,
+            lambda directory: (directory / "file").write_text(name),
+            version=1,
+            inputs=inputs,
+            parameters={"source": "hf://owner/name"} if name == "download" else {},
+        )
+        artifact = built.artifact
+        return Step(name, artifact.path, artifact.digest, False, 0.0, artifact.manifest.size, 0.0)
+
+    download = build("download", {})
+    score = build("score", {"checkpoint": build("convert", {"source": download.digest}).digest})
+    show_lineage(store, [download, score])
+    ((text, _),) = recorder.shown
+    rows = json.loads(text)
+    assert [row["artifact"].partition("/")[0] for row in rows] == ["score", "convert", "download"]
+    assert rows[1]["built from"] == f"source {download.digest[:12]}"
+    assert rows[2]["source"] == "hf://owner/name"
 
 
 def test_a_short_step_shows_no_progress(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,18 @@ def test_a_run_started_from_the_api_is_done_by_the_worker_and_shows_its_cached_s
     tasks = api.post("/task_runs/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
     assert {"download", "convert", "launch", "score"} <= {task["name"] for task in tasks}
     assert {task["state"]["name"] for task in tasks if task["name"] in ("convert", "launch")} == {"Cached"}
+    shown = api.post("/artifacts/filter", json={"flow_runs": {"id": {"any_": [run["id"]]}}}).json()
+    tables = {one["key"]: json.loads(one["data"]) for one in shown if one["type"] == "table"}
+    assert [row["step"] for row in tables["steps"]][-1] == "score"
+    assert {"score", "launch", "preprocess", "download"} <= {
+        row["artifact"].partition("/")[0] for row in tables["lineage"]
+    }
+    assert "all 13 steps done" in [one["description"] for one in shown if one["type"] == "progress"]
+    (score,) = (one for one in shown if one["key"] == "score")
+    assert "data:image/svg+xml" in score["data"] and "95 %" in score["data"]
+    filter = {"logs": {"flow_run_id": {"any_": [run["id"]]}}}
+    lines = [line["message"] for line in api.post("/logs/filter", json=filter).json()]
+    assert "step 6 of 13: launch" not in lines and "step 5 of 13: launch" in lines
 
 
 def test_an_evaluation_of_the_newest_checkpoint_is_done_by_the_worker(api: httpx.Client, demo: Demo):
