@@ -12,6 +12,7 @@ from pathlib import Path
 
 from modelcore.cluster.launch import run_on_cluster
 from modelcore.config.runs import Training
+from modelcore.config.training import Cluster, Launch
 from modelcore.data.mindrecord.output import report_path, validation_path
 from modelcore.data.report import PreprocessReport
 from modelcore.errors import MindrailError
@@ -23,6 +24,7 @@ from modelcore.training.finished import finish, is_finished
 from modelcore.training.plan import TrainPlan
 from modelcore.training.resume_from import adopt
 from modelcore.training.same_job import check_same_job
+from tasks.cluster_status import ClusterStatus
 from tasks.dashboard import LossCurve
 from tasks.environment import exported, key_of_environment
 from tasks.host_share import share_of_devices
@@ -110,18 +112,38 @@ def _run_ranks(
                 progress=progress,
             )
     else:
+        _run_on_cluster(arguments, options.cluster, logs, options, environment, progress)
+
+
+def _run_on_cluster(
+    arguments: list[str],
+    cluster: Cluster,
+    logs: Path,
+    options: Launch,
+    environment: Mapping[str, str],
+    progress: Progress,
+) -> None:
+    status = ClusterStatus(logs, cluster.ranks_per_host)
+
+    def report(done: float, total: float | None, unit: str, note: str = "") -> None:
+        progress(done, total, unit, note)
+        status(done, total, unit, note)
+
+    try:
         run_on_cluster(
             arguments,
-            options.cluster,
+            cluster,
             log_dir=logs,
             environment=environment,
             start_timeout=options.start_timeout,
             hang_timeout=options.hang_timeout,
             hang_steps=options.hang_steps,
             retries=options.retries,
-            progress=progress,
+            progress=report,
             log=lambda line: log(f"launch: {line}"),
         )
+    finally:
+        status.finish()
 
 
 def _validation_rows(rows: Step, config: Training) -> str:
