@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelcore.config.mindformers import MINDFORMERS
+from modelcore.config.mindformers import MINDFORMERS, Counterpart
 from modelcore.config.reading import parse, read_yaml
 from modelcore.config.runs import Finetune
 from modelcore.errors import MindrailError
@@ -92,7 +92,7 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _carry(key: str, value: Any, raw: Mapping[str, Any], carried: dict[str, _Carried]) -> str:
     """Put a value where it belongs; return why it is not carried over, "" if it is or is not set."""
-    meaning = MINDFORMERS.get(key)
+    meaning = _meaning(key)
     if value in _UNSET or key.startswith(("train_dataset_task.", "eval_dataset")):
         return ""
     if meaning is None:
@@ -114,6 +114,17 @@ def _carry(key: str, value: Any, raw: Mapping[str, Any], carried: dict[str, _Car
         return f"{meaning.key} is {known.value!r} by {known.origin} already"
     carried.setdefault(meaning.key, _Carried(converted, key))
     return ""
+
+
+def _meaning(key: str) -> Counterpart | None:
+    """Return what a key means, or else the section that it lies in, if that has no counterpart here."""
+    found = MINDFORMERS.get(key)
+    section = key
+    while found is None and "." in section:
+        section = section.rpartition(".")[0]
+        around = MINDFORMERS.get(section)
+        found = around if around is not None and not around.key else None
+    return found
 
 
 def _converted(key: str, target: str, value: Any, raw: Mapping[str, Any]) -> Any:

@@ -23,6 +23,9 @@ __all__ = ["Answers", "new_config", "row_format"]
 
 _LONGEST_ROWS = 2048
 _BATCH = 4
+_ROWS = "wizardcoder"
+_ROWS_OF_CARDS = {"codellama": "llama", "deepseek": "deepseek", "qwen": "chatml"}
+"""The rows that the model cards tune base models on, by how the models' names begin."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class Answers:
 
 
 def row_format(model: str) -> str:
-    """Return the row format that suits a model: that of its prompts, if there is one of the name."""
+    """Return the row format that suits a model: that of its prompts, or that of its model card's rows."""
     name = shipped_name(model)
     template = "" if name is None else shipped_models()[name].template
     near = {"deepseek-instruct": "deepseek", "qwen-instruct": "chatml"}.get(template, template)
-    return near if near in get_args(InstructionFormat) else "wizardcoder"
+    if near in get_args(InstructionFormat):
+        return near
+    return next((rows for family, rows in _ROWS_OF_CARDS.items() if (name or "").startswith(family)), _ROWS)
 
 
 def new_config(answers: Answers) -> str:

@@ -13,6 +13,7 @@ from flows.cli.main import command_line
 from modelcore.config.reading import read_config, read_yaml
 from modelcore.config.runs import Finetune
 from modelcore.errors import MindrailError
+from modelcore.models.shipped import shipped_models
 
 
 @pytest.fixture
@@ -26,14 +27,30 @@ def init(file: Path, *arguments: str) -> Result:
     return CliRunner().invoke(command_line, ["init", str(file), *arguments], catch_exceptions=False)
 
 
-def test_plan_finds_no_mistake_in_it(tmp_path: Path, data: Path) -> None:
+MODELS = {
+    "qwen2.5-coder-0.5b-instruct": "chatml",
+    "wizardcoder-15b": "wizardcoder",
+    "codellama-7b": "llama",
+    "deepseek-coder-1.3b-instruct": "deepseek",
+}
+"""A model of each family, and of each kind of vocabulary: its rows."""
+
+
+def test_every_family_has_a_model_in_this_test() -> None:
+    families = {model.family for name, model in shipped_models().items() if name in MODELS}
+    assert families == {model.family for model in shipped_models().values()}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_plan_finds_no_mistake_in_it(model: str, tmp_path: Path, data: Path) -> None:
     file = tmp_path / "new.yaml"
-    init(file, "--model", "qwen2.5-coder-0.5b-instruct", "--data", str(data), "--benchmark", "humaneval")
+    memory = ("--devices", "8", "--device-memory", "64GB")
+    init(file, "--model", model, "--data", str(data), "--benchmark", "humaneval", *memory)
     store = str(tmp_path / "store")
     done = CliRunner().invoke(command_line, ["plan", str(file), "--store", store, "--json"])
     planned: dict[str, Any] = json.loads(done.stdout)
     assert planned["problems"] == [] and planned["parameters"] > 4e8
-    assert read_yaml(file)["preprocess"]["format"] == "chatml"
+    assert read_yaml(file)["preprocess"]["format"] == MODELS[model]
     assert all(" # " in line for line in file.read_text().splitlines()[1:] if not line.endswith(":"))
 
 
