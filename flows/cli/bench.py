@@ -12,6 +12,7 @@ import click
 
 from flows.cli.command import as_json, command_line, emit
 from flows.cli.section_options import option_of
+from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.config.evaluation import Decoding
 from modelcore.errors import MindrailError
 from modelcore.units import format_bytes
@@ -63,8 +64,8 @@ def generate(
 
 def _lengths(pairs: str) -> list[tuple[int, int]]:
     try:
-        parsed = json.loads(pairs)
-    except ValueError as error:
+        parsed = parse_json(pairs)
+    except BadJson as error:
         raise click.BadParameter(f"not JSON ({error})", param_hint="--pairs") from error
     good = isinstance(parsed, list) and all(
         isinstance(pair, list) and len(pair) == 2 and all(type(length) is int for length in pair)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,12 +10,15 @@ from typing import Any
 
 import click
 
+from modelcore.boundary.files import read_file
+from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.cluster.goodput import Durations, outlook
 from modelcore.errors import MindrailError
 
 __all__ = ["show", "simulate", "simulation_options"]
 
 _HOSTS = tuple(2**power for power in range(1, 11))
+_LARGEST_TIMINGS = 64 << 20  # bytes; a step has 60
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
@@ -92,4 +94,8 @@ def _median_step(artifact: Path) -> float:
     path = artifact / "logs" / "timings.jsonl"
     if not path.is_file():
         raise MindrailError("no such file", where=path, fix="name an artifact of launch: store/launch/KEY")
-    return float(statistics.median(json.loads(line)["seconds"] for line in path.read_text().splitlines()))
+    try:
+        seconds = [parse_json(line)["seconds"] for line in read_file(path, _LARGEST_TIMINGS).splitlines()]
+        return float(statistics.median(seconds))
+    except (BadJson, KeyError, TypeError, statistics.StatisticsError) as error:
+        raise MindrailError("not the seconds of steps", where=path, fix="name another artifact") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 from flows.cli.command import as_json, command_line, emit, store_option
 from modelcore.errors import MindrailError
 from modelcore.store.garbage import PIN
+from modelcore.store.json_file import read_json_object
 from modelcore.store.shared_records import RUNS, fetch_runs
 from modelcore.units import format_seconds
 
@@ -53,7 +53,7 @@ def _set_pin(root: Path, name: str, *, pinned: bool) -> None:
 def _finished(root: Path) -> Iterator[dict[str, Any]]:
     for path in sorted((root / RUNS).glob("*/run.json")):
         try:
-            record = json.loads(path.read_text())
+            record = read_json_object(path)
             yield {
                 "run": path.parent.name,
                 "name": record["config"]["name"],
@@ -63,7 +63,7 @@ def _finished(root: Path) -> Iterator[dict[str, Any]]:
                 "pinned": (path.parent / PIN).exists(),
                 "report": str(path.parent / "report.html"),
             }
-        except (OSError, ValueError, KeyError, TypeError):
+        except (MindrailError, ValueError, LookupError, TypeError, AttributeError):
             yield {"run": path.parent.name, "error": f"{path} cannot be read"}
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from modelcore.boundary.files import read_file
+from modelcore.boundary.json_text import BadJson, parse_json
 from modelcore.config.evaluation import Decoding
 from modelcore.config.reading import parse
 from modelcore.config.section import NonNegativeInt
 from modelcore.errors import MindrailError
 
 __all__ = ["GenerationPlan", "Prompt", "read_plan", "read_prompts"]
+
+_LARGEST_PLAN = 4 << 20
+_LARGEST_PROMPTS = 64 << 20
+"""Bytes; HumanEval's prompts have 80,000."""
 
 
 class GenerationPlan(Decoding):
@@ -73,9 +80,9 @@ def read_plan(path: Path) -> GenerationPlan:
         MindrailError: it cannot be read, or a key is unknown, missing or wrong.
     """
     try:
-        raw = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise MindrailError(f"cannot be read: {error}", where=path) from error
+        raw = parse_json(read_file(path, _LARGEST_PLAN))
+    except BadJson as error:
+        raise MindrailError(f"not JSON ({error})", where=path) from error
     return parse(raw, GenerationPlan, where=path)
 
 
@@ -89,12 +96,9 @@ def read_prompts(path: Path, *, named: bool = True) -> list[Prompt]:
     Raises:
         MindrailError: a line is not one, or a task_id comes twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MindrailError(f"cannot be read: {error}", where=path) from error
+    lines = read_file(path, _LARGEST_PROMPTS).rstrip(b"\n")
     prompts: dict[str, Prompt] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(BytesIO(lines), 1):
         prompt = _prompt(line, f"{path}:{number}", None if named else str(number))
         if prompt.task_id in prompts:
             raise MindrailError(f"task_id {prompt.task_id!r} comes twice", where=f"{path}:{number}")
@@ -104,10 +108,10 @@ def read_prompts(path: Path, *, named: bool = True) -> list[Prompt]:
     return list(prompts.values())
 
 
-def _prompt(line: str, where: str, name: str | None) -> Prompt:
+def _prompt(line: bytes, where: str, name: str | None) -> Prompt:
     try:
-        row: Any = json.loads(line)
-    except ValueError as error:
+        row: Any = parse_json(line)
+    except BadJson as error:
         raise MindrailError(f"not JSON ({error})", where=where) from error
     if isinstance(row, dict) and name is not None:
         row = {"task_id": name} | row

@@ -7,7 +7,6 @@ they are old and nobody works in them. Of a store in a bucket only this machine'
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelcore.errors import MindrailError
+from modelcore.store.json_file import read_json_object
 from modelcore.store.lineage import ancestors
 from modelcore.store.lock import locked
 from modelcore.store.store import Artifact, Store
@@ -94,8 +95,8 @@ def _runs_that_count(root: Path) -> Iterator[Path]:
 
 
 def _artifacts_of(run: Path) -> Iterator[Path]:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        for step in json.loads((run / "run.json").read_text())["steps"]:
+    with suppress(MindrailError, KeyError, TypeError):
+        for step in read_json_object(run / "run.json")["steps"]:
             yield Path(step["path"])
 
 

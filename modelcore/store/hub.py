@@ -1,7 +1,7 @@
 """A model repository on the Hugging Face hub, or a mirror of it, through `huggingface_hub`.
 
-The library lists a revision's files with their sizes, sha256 and addresses; the bytes are fetched by
-`download_http`, as from any server. Offline, the library's own cache is the source.
+The hub's API lists a revision's files with their sizes and sha256. All is fetched by `download_http`, within
+its limits; addresses and tokens are the library's. Offline, the library's own cache is the source.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
-from modelcore.errors import MindrailError, StepFailed
-from modelcore.store.download_file import Opened
+from modelcore.boundary.json_text import parse_json
+from modelcore.errors import MindrailError
+from modelcore.store.download_file import Opened, read_block
 from modelcore.store.download_http import HttpSource, answer_error
 
-__all__ = ["HubSource", "cached_snapshot", "hub_repository"]
+__all__ = ["HubSource", "cached_snapshot", "described_files", "hub_repository"]
 
 _COMMIT = re.compile("[0-9a-f]{40}")
+_LARGEST_LISTING = 16 << 20
+"""Bytes; a file of a repository takes 200."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +67,46 @@ def hub_repository(
 
     token = token or huggingface_hub.get_token()
     where = f"hf://{name}" + (f"@{revision}" if revision else "")
-    try:
-        info = _model_info(name, revision, token, endpoint, where)
-        if not _COMMIT.fullmatch(info.sha):
-            raise ValueError("no commit")
-        siblings = {file.rfilename: file for file in info.siblings or ()}
-        sha256 = {name: str(file.lfs.sha256) for name, file in siblings.items() if file.lfs is not None}
-        sizes = {name: int(file.size or 0) for name, file in siblings.items()}
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise MindrailError(
-            f"the hub's answer is not the description of a model ({type(error).__name__}: {error})",
-            where=where,
-            fix="check the endpoint",
-        ) from error
-    url = huggingface_hub.hf_hub_url(name, "x", revision=info.sha, endpoint=endpoint)
+    commit, sizes, sha256 = described_files(_description(name, revision, token, endpoint, where), where)
+    url = huggingface_hub.hf_hub_url(name, "x", revision=commit, endpoint=endpoint)
     return HubSource(base=url.removesuffix("x"), token=token, sha256=sha256, sizes=sizes)
+
+
+def described_files(description: bytes, where: str) -> tuple[str, dict[str, int], dict[str, str]]:
+    """Return a revision's commit, the sizes of its files, and the sha256 of those of which the hub has it.
+
+    Raises:
+        MindrailError: these bytes are not the description of a model.
+    """
+    try:
+        model = parse_json(description)
+        commit = model["sha"]
+        if not _COMMIT.fullmatch(commit):
+            raise ValueError("no commit")
+        files = {_text(file["rfilename"]): file for file in model["siblings"]}
+        sizes = {name: _size(file.get("size")) for name, file in files.items()}
+        sha256 = {name: _text(file["lfs"]["sha256"]) for name, file in files.items() if file.get("lfs")}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _no_description(where, f"{type(error).__name__}: {error}") from error
+    return commit, sizes, sha256
+
+
+def _no_description(where: str, problem: str) -> MindrailError:
+    what = f"the hub's answer is not the description of a model ({problem})"
+    return MindrailError(what, where=where, fix="check the endpoint")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _size(value: object) -> int:
+    """Return a file's size; 0 if the hub does not say it."""
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{value!r} is no size")
+    return value or 0
 
 
 def cached_snapshot(name: str, *, revision: str | None = None) -> Path:
@@ -103,24 +131,30 @@ def cached_snapshot(name: str, *, revision: str | None = None) -> Path:
         raise MindrailError("not owner/name", where=where) from error
 
 
-def _model_info(name: str, revision: str | None, token: str | None, endpoint: str | None, where: str) -> Any:
-    import httpx
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+def _description(
+    name: str, revision: str | None, token: str | None, endpoint: str | None, where: str
+) -> bytes:
+    """Return the hub's description of a revision."""
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.errors import HFValidationError
 
-    api = huggingface_hub.HfApi(endpoint=endpoint, token=token or False)
     try:
-        return api.model_info(name, revision=revision, files_metadata=True, timeout=30)
+        hf_hub_url(name, "x")
     except HFValidationError as error:
         raise MindrailError("not owner/name", where=where) from error
-    except OfflineModeIsEnabled as error:
-        raise MindrailError(
-            "HF_HUB_OFFLINE is set", where=where, fix="unset it or set offline: true"
-        ) from error
-    except HfHubHTTPError as error:
-        response = error.response
-        raise answer_error(response.status_code, response.headers, where) from error
-    except (httpx.HTTPError, OSError) as error:
-        raise StepFailed(
-            f"the hub does not answer ({error})", where=where, fix="check the network"
-        ) from error
+    if constants.HF_HUB_OFFLINE:
+        raise MindrailError("HF_HUB_OFFLINE is set", where=where, fix="unset it or set offline: true")
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    url = f"{endpoint or constants.ENDPOINT}/api/models/{name}{at}?blobs=true"
+    opened = HttpSource(url, token).open("")
+    if opened is None:
+        raise answer_error(404, {}, where)
+    content = bytearray()
+    try:
+        while block := read_block(opened.stream, url):
+            content += block
+            if len(content) > _LARGEST_LISTING:
+                raise _no_description(where, f"more than {_LARGEST_LISTING >> 20} MiB")
+    finally:
+        opened.stream.close()
+    return bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,19 +17,20 @@ from modelcore.store import download_file, paced
 from modelcore.store.download import download
 from modelcore.store.download_http import ServerBusy
 
+_ASKED = re.compile(b"config.json |/api/models/")
 NOT_FOUND = b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
 def answering(answer: Callable[[bytes], Iterator[bytes]]) -> Iterator[str]:
-    """Answer each request for config.json with what `answer` yields for it; 404 to all others."""
+    """Answer requests for config.json or a hub's description with what `answer` yields; 404 to others."""
     listener = socket.create_server(("127.0.0.1", 0))
     connections: list[socket.socket] = []
 
     def respond(connection: socket.socket) -> None:
         request = connection.recv(65536)
         with connection:
-            for part in answer(request) if b"config.json " in request else [NOT_FOUND]:
+            for part in answer(request) if _ASKED.search(request) else [NOT_FOUND]:
                 try:
                     connection.sendall(part)
                 except OSError:
@@ -219,6 +221,33 @@ def test_a_hub_that_answers_something_else_is_refused(tmp_path: Path, body: byte
     with one_answer(head + body) as url, pytest.raises(MindrailError, match="hf://owner/model") as caught:
         download("hf://owner/model", tmp_path, endpoint=url.rstrip("/"))
     assert "not the description of a model" in str(caught.value)
+
+
+LISTING_HEAD = b"HTTP/1.1 200 x\r\nContent-Type: application/json\r\n\r\n"
+
+
+def test_a_hubs_description_without_end_is_cut_off(tmp_path: Path) -> None:
+    with (
+        answering(lambda request: itertools.chain([LISTING_HEAD], itertools.repeat(b" " * (1 << 20)))) as url,
+        pytest.raises(MindrailError, match="hf://owner/model: .*more than 16 MiB"),
+    ):
+        download("hf://owner/model", tmp_path, endpoint=url.rstrip("/"))
+
+
+def test_a_hubs_description_that_comes_too_slowly_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paced, "WINDOW_SECONDS", 0.3)
+    pause = threading.Event()
+
+    def drip(request: bytes) -> Iterator[bytes]:
+        yield LISTING_HEAD
+        while not pause.wait(0.05):
+            yield b" "
+
+    with answering(drip) as url, pytest.raises(StepFailed, match="too slow to ever end"):
+        download("hf://owner/model", tmp_path, endpoint=url.rstrip("/"))
+    pause.set()
 
 
 @contextmanager

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from flows.kinds import KINDS
 from modelcore.boundary.yaml_text import parse_yaml
 from modelcore.checkpoints.inspect import inspect_path
-from modelcore.config.reading import read_changed
+from modelcore.config.reading import read_changed, read_config
 from modelcore.data.mindrecord.file import HEADER, MindRecordReader, inspect_mindrecord, read_mindrecord
 from modelcore.data.mindrecord.row import column_bytes, row_bytes
 from modelcore.data.sources.json_records import read_records
@@ -31,6 +32,7 @@ from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.history import read_history
 from modelcore.evaluation.report import read_report
 from modelcore.evaluation.samples import read_rows
+from modelcore.generation.plan import read_prompts
 from modelcore.launching.hccn import read_hccn_conf
 from modelcore.launching.rank_table_file import read_rank_table
 from modelcore.parallel.strategy import Strategy, TensorLayout, encode_strategy, read_strategy
@@ -39,12 +41,15 @@ from modelcore.sandbox.wire import ChannelClosed, receive
 from modelcore.store import download_http, paced
 from modelcore.store.checkpoint_index import index_shards, index_size, parse_sums
 from modelcore.store.download_file import read_block
+from modelcore.store.hub import described_files
 from modelcore.store.manifest import Manifest, content_digest
 from modelcore.weights.checkpoint import open_file
 from modelcore.weights.tensors import sha256
+from tasks.import_config import import_config
 from tests.attacks.weights.test_fuzzed_weights import sound_bin, sound_ckpt, sound_safetensors
 from tests.byte_vocabulary import write_byte_vocabulary
 from tests.families import SMALL
+from tests.paths import ROOT
 
 __all__ = ["READERS", "Reader"]
 
@@ -198,6 +203,28 @@ def _answer(data: bytes, directory: Path) -> None:
         opened.stream.close()
 
 
+def _hub(data: bytes, directory: Path) -> object:
+    """Read bytes as a hub's description of a model."""
+    return described_files(data, "hf://owner/model")
+
+
+def _runs() -> tuple[bytes, ...]:
+    return tuple(path.read_bytes() for path in sorted((ROOT / "configs").glob("*.yaml")))
+
+
+def _read_run(data: bytes, directory: Path) -> object:
+    """Read a YAML as the first kind of run that takes it."""
+    path = directory / "run.yaml"
+    path.write_bytes(data)
+    refusals = []
+    for kind in KINDS:
+        try:
+            return read_config(path, kind.schema)
+        except MindrailError as error:
+            refusals.append(error)
+    raise refusals[-1]
+
+
 def _completion(data: bytes, directory: Path) -> object:
     """Read bytes as a completion's answer to its tests."""
     readable, writable = os.pipe()
@@ -210,6 +237,22 @@ def _completion(data: bytes, directory: Path) -> object:
         os.close(readable)
 
 
+_LISTING = {
+    "sha": "0" * 40,
+    "siblings": [{"rfilename": "x", "size": 1, "lfs": {"sha256": "0" * 64}}, {"rfilename": "y"}],
+}
+_MINDFORMERS = b"""
+seed: 0
+trainer: {type: CausalLanguageModelingTrainer, model_name: wizardcoder}
+runner_config: {epochs: 2, batch_size: 1, sink_mode: True}
+optimizer: {beta1: 0.9, beta2: 0.95, eps: 1.e-8}
+lr_schedule: {type: CosineWithWarmUpLR, learning_rate: 1.e-5, lr_end: 0, warmup_ratio: 0.03}
+train_dataset: &rows {data_loader: {dataset_dir: rows.mindrecord}, tokenizer: {max_length: 2048}}
+train_dataset_task: {dataset_config: *rows}
+parallel_config: {data_parallel: 1, model_parallel: 8, pipeline_stage: 1, micro_batch_num: 1}
+callbacks: [{type: CheckpointMointor, save_checkpoint_steps: 100}]
+model: {model_config: {seq_length: 2048, compute_dtype: float16, pad_token_id: 49152}}
+"""
 _SAMPLE = {"task_id": "HumanEval/0", "completion": "    return 1\n", "response": "```python\nx\n```"}
 _HUMANEVAL = {
     "task_id": "X/0",
@@ -250,6 +293,8 @@ READERS = (
         (ValueError,),
     ),
     Reader("--set", lambda: (b"a.b=[1, {c: 2}]", b"x=1e-4"), _set),
+    Reader("a run's YAML", _runs, lambda d, at: _read_run(d, at)),
+    Reader("MindFormers' YAML", lambda: (_MINDFORMERS,), _file("run.yaml", import_config)),
     Reader("config.json", _json(*SMALL.values()), _file("config.json", inspect_path)),
     Reader(
         "index.json", _json({"metadata": {"total_size": 8}, "weight_map": {"a": "x.bin"}}), _file("i", _index)
@@ -296,6 +341,11 @@ READERS = (
     Reader(
         "records", _json([_RECORD, _RECORD], _RECORD), _file("r.json", lambda path: list(read_records(path)))
     ),
+    Reader(
+        "prompts",
+        _json({"prompt": "def f():\n"}, {"task_id": "1", "prefix": "a", "suffix": "b"}),
+        _file("p.jsonl", lambda path: read_prompts(path, named=False)),
+    ),
     Reader("samples", _json(_SAMPLE), _file("s.jsonl", lambda path: list(read_rows(path)))),
     Reader(
         "samples, gzipped",
@@ -312,6 +362,7 @@ READERS = (
         lambda: (b"address_0=192.168.100.101\nnetmask_0=255.255.255.0\n",),
         _file("h", read_hccn_conf),
     ),
+    Reader("hub's answer", _json(_LISTING), _hub),
     Reader("web server's answer", lambda: _RESPONSES, _answer),
     Reader(
         "completion's answer",

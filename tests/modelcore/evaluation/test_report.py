@@ -52,7 +52,7 @@ FORM_1 = """{
   ],
   "processes": 128,
   "seconds": 3.0,
-  "source": 1000000
+  "source": 250000
  },
  "missing": [
   "Tiny/1"
