@@ -14,7 +14,7 @@ from typing import Any
 from modelcore.config.mindformers import MINDFORMERS, Counterpart
 from modelcore.config.reading import parse, read_yaml
 from modelcore.config.runs import Finetune
-from modelcore.errors import MindrailError
+from modelcore.errors import MindrailError, one_line
 from modelcore.models.shipped import model_names
 from tasks.new_config import row_format
 
@@ -105,7 +105,7 @@ def _carry(key: str, value: Any, raw: Mapping[str, Any], carried: dict[str, _Car
         return _FOLLOWS[meaning.key]
     try:
         converted = _converted(key, meaning.key, value, raw)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, ArithmeticError, OSError):
         return f"{value!r} has no counterpart; here it is {meaning.key}"
     if converted is None:
         return meaning.note or f"here it is {meaning.key}"
@@ -150,7 +150,8 @@ def _complete(
     carried: dict[str, _Carried], raw: Mapping[str, Any], *, model: str, data: str, format: str, path: Path
 ) -> None:
     """Add the model and the data, which MindFormers' YAML often leaves to the command line."""
-    named = str(raw.get("trainer", {}).get("model_name", "")).replace("_", "-")
+    trainer = raw.get("trainer")
+    named = str(trainer.get("model_name", "") if isinstance(trainer, Mapping) else "").replace("_", "-")
     source = model or (named if named in model_names() else "")
     if source:
         carried["download.source"] = _Carried(source, "--model" if model else "trainer.model_name")
@@ -191,7 +192,7 @@ def _nested(carried: Mapping[str, _Carried]) -> dict[str, Any]:
 
 
 def _text(path: Path, carried: Mapping[str, _Carried]) -> str:
-    lines = [f"# From {path.name} of MindFormers; behind each value, the key that it was there."]
+    lines = [f"# From {one_line(path.name)} of MindFormers; behind each value, the key that it was there."]
     lines.append(f"name: {json.dumps(path.stem)}")
     sections = dict.fromkeys(key.rpartition(".")[0] for key in sorted(carried))
     for section in sections:

@@ -243,7 +243,7 @@ _LISTING = {
 }
 _MINDFORMERS = b"""
 seed: 0
-trainer: {type: CausalLanguageModelingTrainer, model_name: wizardcoder}
+trainer: {type: CausalLanguageModelingTrainer, model_name: codellama_34b}
 runner_config: {epochs: 2, batch_size: 1, sink_mode: True}
 optimizer: {beta1: 0.9, beta2: 0.95, eps: 1.e-8}
 lr_schedule: {type: CosineWithWarmUpLR, learning_rate: 1.e-5, lr_end: 0, warmup_ratio: 0.03}

@@ -154,3 +154,23 @@ def test_it_is_written_with_the_origin_of_each_value(tmp_path: Path) -> None:
     assert "not carried over: something_else: 7" in done.stderr
     with pytest.raises(MindrailError, match="is there already"):
         run(tmp_path, CODELLAMA, "--output", str(output))
+
+
+@pytest.mark.parametrize(
+    ("good", "odd"),
+    [
+        ("trainer: {type: CausalLanguageModelingTrainer, model_name: 'wizardcoder'}", "trainer: [1]"),
+        ("learning_rate: 0.000002", "learning_rate: 0"),
+        ("learning_rate: 0.000002", "learning_rate: []"),
+        ("lr_end: 0.0000005", "lr_end: .inf"),
+        ("run_mode: 'finetune'", f"load_checkpoint: {'n' * 10_000}"),
+        ("runner_config: {epochs: 1, batch_size: 1}", "runner_config: {epochs: {}, batch_size: [[]]}"),
+        ('compute_dtype: "float16"', "compute_dtype: [1]"),
+    ],
+)
+def test_odd_values_are_listed_or_refused(tmp_path: Path, good: str, odd: str) -> None:
+    assert good in WIZARDCODER
+    try:
+        run(tmp_path, WIZARDCODER.replace(good, odd), "--model", "wizardcoder-15b", "--data", "alpaca.json")
+    except MindrailError as error:
+        assert str(error).startswith(str(tmp_path))
