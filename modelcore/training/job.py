@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modelcore.checkpoints.shards import rank_file
 from modelcore.cluster.attempt import Attempt
-from modelcore.errors import MindrailError
+from modelcore.errors import MindrailError, one_line
 from modelcore.models.fill import fill
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Mesh
@@ -110,6 +110,7 @@ class Job:
         reporter.sync()
         if last == plan.steps:
             self._finish()
+        self._leave()
 
     def _begin(self) -> int:
         """Load the newest checkpoint, or the model; return the steps done."""
@@ -174,7 +175,18 @@ class Job:
         write_tensors(rank_file(self.output, self.rank), weights)
         if self.rank == 0:
             copy_description(Path(self.plan.model), self.output)
-        self.agreement.barrier()
+
+    def _leave(self) -> None:
+        """Return when every rank has come this far, or has left already.
+
+        A rank that leaves can take with it the confirmation that another one still waits for in the same
+        collective. Here that does no harm: whoever has left had entered, so this rank's work is complete, and
+        a rank that died instead is its supervisor's matter.
+        """
+        try:
+            self.agreement.barrier()
+        except RuntimeError as error:
+            self._say(f"the other ranks have left already: {one_line(str(error))[:200]}")
 
     def _tell_what_is_whole(self) -> None:
         if self.step.kept_whole:

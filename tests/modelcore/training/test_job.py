@@ -80,6 +80,21 @@ def test_a_job_that_is_lost_after_its_weights_were_written_loses_no_checkpoint(
     assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
 
 
+def test_a_rank_whose_work_is_done_is_not_failed_by_others_that_left_before_it(
+    undisturbed: TrainPlan, helpers, monkeypatch: pytest.MonkeyPatch
+):
+    plan = undisturbed.model_copy(update={"output": undisturbed.output + "_left_alone"})
+    shutil.copytree(undisturbed.output, plan.output)
+    job = Job(plan, 0, silent)
+
+    def broken() -> None:
+        raise RuntimeError("Launch kernel failed: AllReduce")
+
+    monkeypatch.setattr(job.agreement, "barrier", broken)
+    job.run()
+    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
+
+
 def kill_at_step(process: subprocess.Popen, plan: TrainPlan, step: int) -> None:
     path = Path(plan.output) / "metrics.jsonl"
     while not path.exists() or path.read_text().count("\n") < step:
