@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from modelcore.data.tokenizers import Tokenizer, load_tokenizer
 from modelcore.errors import MindrailError
 from modelcore.generation.engine import Engine, Finished
-from modelcore.generation.graph_cache import compiled_graphs
 from modelcore.generation.memory import check_memory
 from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
 from modelcore.generation.prompt_ids import check_prompt, cut_prompt, encode_all, infill_form
@@ -27,6 +26,7 @@ from modelcore.generation.responses import Response, write_responses
 from modelcore.generation.sampling import Sampling
 from modelcore.generation.weight_type import weight_type
 from modelcore.models.families import read_model
+from modelcore.models.graph_cache import Sources, compiled_graphs
 from modelcore.models.model import Model
 from modelcore.progress import FileProgress, Progress, silent
 from modelcore.store.journal import Journal, read_journal
@@ -142,6 +142,7 @@ def load_decoder(model: Model, checkpoint: Path, precision: str, *, slots: int, 
     matrices = weight_type(precision, open_checkpoint(checkpoint).tensors)
     width = max(1, _DRAFTED // slots)
     check_memory(model, matrices, slots=slots, length=length, width=width)
+    sources = Sources(("models", "parallel", "generation"))
     # Imported here: input is checked before the seconds that MindSpore takes to start.
     import mindspore
 
@@ -150,7 +151,7 @@ def load_decoder(model: Model, checkpoint: Path, precision: str, *, slots: int, 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     shape = {"slots": slots, "length": length, "prompts": -(-slots // 4), "width": width}
     facts = {"family": model.family.name, "config": asdict(model.config), "matrices": matrices.name, **shape}
-    with compiled_graphs(facts):
+    with compiled_graphs(facts, sources):
         return Decoder(model, checkpoint, **shape, matrices=matrices)
 
 

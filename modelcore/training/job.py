@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from modelcore.checkpoints.shards import rank_file
 from modelcore.cluster.attempt import Attempt
 from modelcore.errors import MindrailError, one_line
 from modelcore.models.fill import fill
+from modelcore.models.graph_cache import Sources, compiled_graphs
 from modelcore.parallel.groups import create_groups
 from modelcore.parallel.mesh import Mesh
 from modelcore.progress import Progress
@@ -21,6 +23,7 @@ from modelcore.training.checkpoint import Checkpoints, checkpoints_of
 from modelcore.training.checkpoint_file import write_tensors
 from modelcore.training.description import copy_description, describe_part
 from modelcore.training.gradients import MicroBatch
+from modelcore.training.graph_facts import facts_of_graphs
 from modelcore.training.health import FAULTS, Health, LossScale, check_finite, not_finite
 from modelcore.training.network import build_network
 from modelcore.training.order import rows_of_step
@@ -43,9 +46,13 @@ class Job:
         plan: what to do.
         rank: who this is.
         progress: gets the steps done.
+        sources: what the program's graphs are compiled from, as it was when the program began; without it
+            they are not kept.
     """
 
-    def __init__(self, plan: TrainPlan, rank: int, progress: Progress) -> None:
+    def __init__(
+        self, plan: TrainPlan, rank: int, progress: Progress, sources: Sources | None = None
+    ) -> None:
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         self.plan, self.rank = plan, rank
         mesh = Mesh(plan.layout)
@@ -58,6 +65,7 @@ class Job:
         vocab_size = network.model.config.vocab_size
         self.rows = read_rows(Path(plan.data), vocab_size)
         self.step = Step(plan, network, groups)
+        self._facts, self._sources = facts_of_graphs(plan, network.model, rank, self.rows), sources
         self.validation = Validation(plan, vocab_size, self.replica, self.step.evaluate, progress)
         self.flops = network.model.flops_per_token
         self._tell_what_is_whole()
@@ -92,7 +100,8 @@ class Job:
         reporter = Reporter(plan, self.rank, len(self.rows), start, self.progress, self.flops)
         for done in range(start, last):
             began = time.perf_counter()
-            result = self.step.run(done, self._batches(done), self.scale.value)
+            with self._compiling() if done == start else nullcontext():
+                result = self.step.run(done, self._batches(done), self.scale.value)
             self._check(result, done - done % plan.checkpoint_every)
             seconds = time.perf_counter() - began
             pause = (done + 1) % plan.checkpoint_every == 0 or done + 1 == last
@@ -131,6 +140,10 @@ class Job:
         self.step.updates, self.health.first_loss = state["updates"], state["first_loss"]
         self._say(f"resumed from the checkpoint of step {step}")
         return step
+
+    def _compiling(self) -> AbstractContextManager[None]:
+        """Return the context of the first step, in which its graphs are compiled or found in the cache."""
+        return nullcontext() if self._sources is None else compiled_graphs(self._facts, self._sources)
 
     def _batches(self, step: int) -> list[MicroBatch]:
         plan = self.plan

@@ -14,6 +14,7 @@ from pathlib import Path
 from modelcore.errors import MindrailError
 from modelcore.launching.rank_environment import PROGRESS_VARIABLE
 from modelcore.launching.rank_exit import exit_rank
+from modelcore.models.graph_cache import Sources
 from modelcore.progress import FileProgress, Progress, silent
 from modelcore.training.plan import TrainPlan
 
@@ -26,9 +27,10 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m modelcore.training.rank plan.json [until]", file=sys.stderr)
         return 2
     try:
+        sources = Sources(("models", "parallel", "training"))
         plan = TrainPlan.read(Path(arguments[0]))
         _set_up(plan)
-        _train(plan, int(arguments[1]) if arguments[1:] else None)
+        _train(plan, sources, int(arguments[1]) if arguments[1:] else None)
     except MindrailError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -45,7 +47,7 @@ def _set_up(plan: TrainPlan) -> None:
     os.environ.setdefault("GLOG_v", "3")  # errors only; its warnings would bury the loss lines
 
 
-def _train(plan: TrainPlan, until: int | None) -> None:
+def _train(plan: TrainPlan, sources: Sources, until: int | None) -> None:
     from mindspore.communication import init
 
     from modelcore.training.job import Job
@@ -56,7 +58,7 @@ def _train(plan: TrainPlan, until: int | None) -> None:
         ranks = os.environ.get("MS_WORKER_NUM", os.environ.get("RANK_SIZE", "1"))
         plan.layout.check_world_size(int(ranks))
         init()
-    Job(plan, rank, _progress()).run(until)
+    Job(plan, rank, _progress(), sources).run(until)
 
 
 def _progress() -> Progress:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.generation import graph_cache
-from modelcore.generation.graph_cache import compiled_graphs, graph_directory
+from modelcore.errors import StepFailed
+from modelcore.models import graph_cache
+from modelcore.models.graph_cache import Sources, compiled_graphs, graph_directory
 
 FACTS = {"family": "llama", "config": {"hidden_size": 8}, "slots": 2}
+SOURCES = Sources(("models",))
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def compiled(root: Path, monkeypatch: pytest.MonkeyPatch, graph: bytes = b"graph
     chosen: dict[str, object] = {}
     monkeypatch.setattr(mindspore, "set_context", chosen.update)
     monkeypatch.setattr(graph_cache, "_used", False)
-    with compiled_graphs(FACTS):
+    with compiled_graphs(FACTS, SOURCES):
         file = Path(str(chosen["compile_cache_path"])) / "rank_0" / "compile_cache_0.mindir"
         if file.exists():
             return False
@@ -39,7 +41,7 @@ def compiled(root: Path, monkeypatch: pytest.MonkeyPatch, graph: bytes = b"graph
 
 def test_graphs_are_compiled_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [compiled(root, monkeypatch) for _ in range(3)] == [True, False, False]
-    assert [path.name for path in (root / "graphs").iterdir()] == [graph_directory(root, FACTS).name]
+    assert [path.name for path in (root / "graphs").iterdir()] == [graph_directory(root, FACTS, SOURCES).name]
 
 
 def test_a_damaged_graph_is_compiled_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,31 +54,57 @@ def test_a_damaged_graph_is_compiled_again(root: Path, monkeypatch: pytest.Monke
 
 def test_a_process_that_fails_leaves_no_graphs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_cache, "_used", False)
-    with pytest.raises(KeyError), compiled_graphs(FACTS):
+    with pytest.raises(KeyError), compiled_graphs(FACTS, SOURCES):
         raise KeyError
     assert list((root / "graphs").iterdir()) == []
 
 
 def test_only_the_first_decoder_of_a_process_uses_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_cache, "_used", True)
-    with compiled_graphs(FACTS):
+    with compiled_graphs(FACTS, SOURCES):
         assert list((root / "graphs").iterdir()) == []
 
 
 def test_other_facts_sources_and_versions_are_other_graphs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = graph_directory(tmp_path, FACTS)
-    assert graph_directory(tmp_path, json.loads(json.dumps(FACTS))) == here
-    assert graph_directory(tmp_path, {**FACTS, "slots": 3}) != here
+    here = graph_directory(tmp_path, FACTS, SOURCES)
+    assert graph_directory(tmp_path, json.loads(json.dumps(FACTS)), SOURCES) == here
+    assert graph_directory(tmp_path, {**FACTS, "slots": 3}, SOURCES) != here
 
-    modelcore = Path(graph_cache.__file__).parents[1]
-    copy = tmp_path / "modelcore"
-    shutil.copytree(modelcore, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(graph_cache, "__file__", str(copy / "generation" / "graph_cache.py"))
-    assert graph_directory(tmp_path, FACTS) == here
+    copy = sources_in(tmp_path)
+    assert graph_directory(tmp_path, FACTS, Sources(("models",), copy)) == here
     (copy / "models" / "llama" / "decoder.py").write_text("changed")
-    assert graph_directory(tmp_path, FACTS) != here
-    monkeypatch.undo()
+    assert graph_directory(tmp_path, FACTS, Sources(("models",), copy)) != here
     monkeypatch.setattr(graph_cache, "version", lambda package: "0")
-    assert graph_directory(tmp_path, FACTS) != here
+    assert graph_directory(tmp_path, FACTS, SOURCES) != here
+
+
+def sources_in(tmp_path: Path) -> Path:
+    copy = tmp_path / "modelcore"
+    shutil.copytree(
+        Path(graph_cache.__file__).parent, copy / "models", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return copy
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_graphs_of_sources_that_changed_meanwhile_are_neither_kept_nor_run(
+    used: bool, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mindspore
+
+    chosen: dict[str, object] = {}
+    monkeypatch.setattr(mindspore, "set_context", chosen.update)
+    monkeypatch.setattr(graph_cache, "_used", used)
+    copy = sources_in(tmp_path)
+    with (
+        pytest.raises(StepFailed, match="sources changed"),
+        compiled_graphs(FACTS, Sources(("models",), copy)),
+    ):
+        if not used:
+            directory = Path(str(chosen["compile_cache_path"]))
+            directory.mkdir()
+            (directory / "compile_cache_0.mindir").write_bytes(b"of either")
+        (copy / "models" / "layers.py").write_text("changed")
+    assert list((root / "graphs").iterdir()) == []

@@ -1,8 +1,12 @@
 """Compiled graphs kept between runs, in MindSpore's compile cache: a start takes a second instead of six.
 
 MindSpore's cache numbers graphs in the order they are compiled and does not look at Python values, so a
-directory here is named by a hash of all that the graphs depend on: the model, its shapes, the sources and the
-versions. A directory appears when it is complete and is compared with its digests before it is used.
+directory here is named by a hash of all that the graphs depend on: the model, its shapes, the rank, the
+sources and the versions. A directory appears when it is complete and is compared with its digests before it
+is used.
+
+MindSpore reads a cell's source from its file when it compiles. Graphs are kept only if the sources after
+compiling are those that were there when the process began.
 
 `MINDRAIL_CACHE` names another place than ~/.cache/mindrail, or is `off`.
 """
@@ -16,60 +20,92 @@ import platform
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["compiled_graphs", "graph_directory"]
+from modelcore.errors import StepFailed
+from modelcore.store.user_cache import user_cache
 
-_KEPT = 16  # directories; the least recently used go
+__all__ = ["Sources", "compiled_graphs", "graph_directory"]
+
+_KEPT = 64  # directories; the least recently used go
 _DIGESTS = "digests.json"
-_SOURCES = ("models", "parallel", "generation")
-_used = False  # graphs are numbered within a process, so only its first decoder has the expected numbers
+_MODELCORE = Path(__file__).parents[1]
+_used = False  # graphs are numbered within a process, so only its first block has the expected numbers
+
+
+class Sources:
+    """The source files that a program's graphs come from, as they are when this is created.
+
+    Args:
+        packages: of modelcore.
+        root: modelcore's directory.
+    """
+
+    def __init__(self, packages: Sequence[str], root: Path = _MODELCORE) -> None:
+        self._packages, self._root = tuple(packages), root
+        self.digest = self._read()
+
+    def check(self) -> None:
+        """Raise StepFailed if a file is not what it was: graphs compiled since then may be of either."""
+        if self._read() != self.digest:
+            raise StepFailed("its sources changed while its graphs were compiled", where=self._root)
+
+    def _read(self) -> str:
+        sha = hashlib.sha256()
+        for package in self._packages:
+            for source in sorted((self._root / package).rglob("*.py")):
+                sha.update(f"{source.relative_to(self._root)}:".encode() + source.read_bytes())
+        return sha.hexdigest()
 
 
 @contextmanager
-def compiled_graphs(facts: Mapping[str, object]) -> Iterator[None]:
+def compiled_graphs(facts: Mapping[str, object], sources: Sources) -> Iterator[None]:
     """Let the graphs that are compiled in the block be read from, or kept in, the cache.
 
     Args:
         facts: what they depend on beside sources and versions; plain values.
+        sources: what they are compiled from.
+
+    Raises:
+        StepFailed: a source file changed since `sources` was created.
     """
     global _used
     root = _root()
     if root is None or _used:
         yield
+        sources.check()
         return
     _used = True
-    directory = graph_directory(root, facts)
+    directory = graph_directory(root, facts, sources)
     if _is_sound(directory):
         os.utime(directory)
         with _caching_in(directory):
             yield
+        sources.check()
         return
     shutil.rmtree(directory, ignore_errors=True)
     partial = directory.with_name(f"{directory.name}.{uuid.uuid4().hex}.partial")
     try:
         with _caching_in(partial):
             yield
+        sources.check()
         _keep(partial, directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def graph_directory(root: Path, facts: Mapping[str, object]) -> Path:
+def graph_directory(root: Path, facts: Mapping[str, object], sources: Sources) -> Path:
     """Return the directory under `root` for graphs that depend on `facts`, these sources and versions."""
     sha = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
     for package in ("mindspore", "numpy"):
         sha.update(f"{package} {version(package)};".encode())
     sha.update(f"{platform.python_version()} {platform.machine()};".encode())
     sha.update(f"{Path(sys.argv[0]).name};".encode())  # MindSpore refuses another program's graphs
-    modelcore = Path(__file__).parents[1]
-    for name in _SOURCES:
-        for source in sorted((modelcore / name).rglob("*.py")):
-            sha.update(f"{source.relative_to(modelcore)}:".encode() + source.read_bytes())
-    return root / "graphs" / sha.hexdigest()[:20]
+    sha.update(sources.digest.encode())
+    return root / sha.hexdigest()[:20]
 
 
 def _root() -> Path | None:
@@ -79,16 +115,9 @@ def _root() -> Path | None:
     """
     import mindspore
 
-    chosen = os.environ.get("MINDRAIL_CACHE", "")
-    if not Path(sys.argv[0]).is_file() or chosen == "off" or mindspore.get_context("device_target") != "CPU":
+    if not Path(sys.argv[0]).is_file() or mindspore.get_context("device_target") != "CPU":
         return None
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = Path(chosen) if chosen else base / "mindrail"
-    try:
-        (root / "graphs").mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return root if os.access(root / "graphs", os.W_OK) else None
+    return user_cache("graphs")
 
 
 @contextmanager
