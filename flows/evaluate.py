@@ -15,6 +15,7 @@ from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
 from tasks.evaluation_report import evaluation_report
+from tasks.log import log
 from tasks.planned_steps import step_names
 from tasks.preflight import preflight
 from tasks.scored import Scored, score_checkpoint
@@ -44,7 +45,8 @@ def evaluate(config: Evaluate) -> Evaluation:
         config: which checkpoints, on which benchmark, and how to score them.
     """
     recorder, store = StepRecorder(step_names(config)), Store(store_directory(config.store))
-    preflight(config)
+    for note in preflight(config):
+        log(f"note: {note}")
     checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
     several = len(checkpoints) > 1
     wholes = [whole_mindspore(store, checkpoint, config.convert) for checkpoint in checkpoints]

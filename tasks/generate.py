@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modelcore.config.evaluation import Decoding, Generate
@@ -13,6 +13,7 @@ from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
 from modelcore.generation.plan import GenerationPlan
+from modelcore.generation.prompt_ids import count_cut
 from modelcore.launching.device_environment import has_ascend
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
@@ -69,7 +70,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         parameters={
             "prompts": hashlib.sha256(json.dumps([prompts, form.stops]).encode()).hexdigest(),
             **config.model_dump(exclude=_NO_PARAMETER | _NEW_OPTIONS | _exact(config)),
-            **config.changed_options(),
+            **_in_effect(config, checkpoint.path, [row["prompt"] for row in prompts], bos).changed_options(),
             **key_of_environment(environment),
             "seed": seed,
             **({"bos": True} if bos else {}),  # absent without BOS, as in keys from before it was sent
@@ -77,6 +78,13 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         recorded={"environment": environment},
         label=label,
     )
+
+
+def _in_effect(config: Generate, checkpoint: Path, texts: Sequence[str], bos: bool) -> Generate:
+    """Return the options without `long_prompts: cut` where every prompt fits: the answers are the same."""
+    if config.long_prompts == "refuse" or count_cut(checkpoint, texts, config, bos=bos):
+        return config
+    return config.model_copy(update={"long_prompts": "refuse"})
 
 
 def _exact(config: Generate) -> set[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from modelcore.config.evaluation import Decoding
 from modelcore.data.encoding.infilling import infill_ids
 from modelcore.data.encoding.prompts import CODELLAMA_INFILL, DEEPSEEK_INFILL, STARCODER_INFILL, Infill
-from modelcore.data.tokenizers import Tokenizer
+from modelcore.data.tokenizers import Tokenizer, load_tokenizer
 from modelcore.errors import MindrailError
 from modelcore.generation.plan import Prompt
+from modelcore.models.families import read_model
 from modelcore.models.model import Model
 
-__all__ = ["check_prompt", "cut_prompt", "encode_all", "encode_prompts", "infill_form"]
+__all__ = ["check_prompt", "count_cut", "cut_prompt", "encode_all", "encode_prompts", "infill_form"]
 
 _INFILLS = (CODELLAMA_INFILL, DEEPSEEK_INFILL, STARCODER_INFILL)
 
@@ -69,6 +71,16 @@ def cut_prompt(ids: Sequence[int], model: Model, decoding: Decoding, *, bos: boo
     kept = max(context - decoding.max_new_tokens, context // 2)
     head = list(ids[:1]) if bos else []
     return [*head, *ids[len(ids) - kept + len(head) :]], len(ids) - kept
+
+
+def count_cut(checkpoint: Path, texts: Sequence[str], decoding: Decoding, *, bos: bool) -> int:
+    """Return how many prompts fill the context of the model in `checkpoint`, so that their left is cut.
+
+    Raises:
+        MindrailError: config.json or the tokenizer cannot be read.
+    """
+    model, encoded = read_model(checkpoint), encode_prompts(load_tokenizer(checkpoint), texts, bos=bos)
+    return sum(cut_prompt(ids, model, decoding, bos=bos)[1] > 0 for ids in encoded)
 
 
 def check_prompt(ids: Sequence[int], model: Model, *, where: str) -> None:

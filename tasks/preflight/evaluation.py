@@ -22,13 +22,13 @@ from tasks.templates import baseline_generation, own_generation, template_notes
 __all__ = ["check_baseline", "check_checkpoints", "check_isolation", "check_questions"]
 
 
-def check_questions(config: Generate, directories: Directories) -> None:
-    """Check what the model will be asked.
+def check_questions(config: Generate, directories: Directories) -> tuple[str, ...]:
+    """Check what the model will be asked, and return what to know of prompts that do not fit.
 
     Raises:
         MindrailError: benchmark or template is not there, or a prompt is longer than the model's context.
     """
-    form = template(config.template_name)
+    form, cut = template(config.template_name), 0
     with key_named("generate.benchmark"):
         problems = load_benchmark(config.benchmark).problems
         if directories.model is not None:
@@ -36,8 +36,16 @@ def check_questions(config: Generate, directories: Directories) -> None:
             texts = [form.prompt(problem) for problem in problems]
             bos = begins_with_bos(directories.model)
             for problem, encoded in zip(problems, encode_prompts(tokenizer, texts, bos=bos), strict=True):
-                ids, _ = cut_prompt(encoded, model, config, bos=bos)
+                ids, left = cut_prompt(encoded, model, config, bos=bos)
                 check_prompt(ids, model, where=f"{config.benchmark}: {problem.task_id}")
+                cut += left > 0
+    if not cut:
+        return ()
+    count = f"{cut} of {len(problems)} prompts"
+    return (
+        f"{config.benchmark}: {count} fill the model's context and lose tokens of their left "
+        "(generate.long_prompts: cut)",
+    )
 
 
 def check_baseline(config: Pipeline, directories: Directories) -> tuple[str, ...]:
@@ -46,9 +54,10 @@ def check_baseline(config: Pipeline, directories: Directories) -> tuple[str, ...
     Raises:
         MindrailError: a prompt of the baseline's template is longer than the model's context.
     """
+    cut: tuple[str, ...] = ()
     if config.baseline and (generation := baseline_generation(config)) != config.generate:
-        check_questions(generation, directories)
-    return template_notes(config)
+        cut = check_questions(generation, directories)
+    return (*cut, *template_notes(config))
 
 
 def check_isolation(config: Score, _: Directories) -> None:
@@ -61,13 +70,17 @@ def check_isolation(config: Score, _: Directories) -> None:
         pass
 
 
-def check_checkpoints(config: Evaluate, directories: Directories) -> None:
+def check_checkpoints(config: Evaluate, directories: Directories) -> tuple[str, ...]:
     """Check the checkpoints that an evaluation names; of those elsewhere, their addresses.
+
+    Returns:
+        What to know of prompts that do not fit a checkpoint.
 
     Raises:
         MindrailError: one is missing, sharded or of no known family, or has no tokenizer.
     """
     store = Store(directories.store)
+    notes: list[str] = []
     for name in config.checkpoints:
         with key_named("checkpoints"):
             directory = named_checkpoint(store, name)
@@ -76,4 +89,5 @@ def check_checkpoints(config: Evaluate, directories: Directories) -> None:
             else:
                 check_whole(directory)
                 generation = own_generation(config.generate, store, directory)
-                check_questions(generation, Directories(directories.store, directory))
+                notes += check_questions(generation, Directories(directories.store, directory))
+    return tuple(notes)

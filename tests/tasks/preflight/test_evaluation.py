@@ -9,11 +9,14 @@ import pytest
 
 from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.checkpoints.reshard import shard_checkpoint
+from modelcore.config.reading import read_config
+from modelcore.config.runs import Evaluate
 from modelcore.errors import MindrailError
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from tasks.preflight import preflight
 from tests.local_runs import CONTEXT, PROBLEM, Runs
+from tests.paths import ROOT
 
 
 def test_a_sharded_checkpoint_is_refused(runs: Runs) -> None:
@@ -37,6 +40,36 @@ def test_a_prompt_longer_than_the_models_context_is_refused(kind: str, runs: Run
     (tmp_path / "long.jsonl").write_text(json.dumps(long) + "\n")
     with pytest.raises(MindrailError, match=rf"generate.benchmark: .*T/0: .* context is {CONTEXT}"):
         preflight(runs.read(kind, f"generate.benchmark={tmp_path}/long.jsonl"))
+
+
+def test_a_prompt_that_may_be_cut_is_noted_and_not_refused(runs: Runs, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    convert_checkpoint(runs.model, whole, to="mindspore")
+    long = PROBLEM | {"prompt": f"def add(a, b):\n    # {'x' * CONTEXT}\n"}
+    (tmp_path / "long.jsonl").write_text(
+        json.dumps(PROBLEM | {"task_id": "T/1"}) + "\n" + json.dumps(long) + "\n"
+    )
+    notes = preflight(
+        runs.read(
+            "evaluate",
+            f"checkpoints=[{whole}]",
+            f"generate.benchmark={tmp_path}/long.jsonl",
+            "generate.long_prompts=cut",
+        )
+    )
+    assert any("1 of 2 prompts fill the model's context" in note for note in notes)
+
+
+def test_the_shipped_evaluation_reads_humaneval_into_a_small_context(runs: Runs, tmp_path: Path) -> None:
+    """The nightly evaluation of a store that holds the demo's model alone, whose context is short."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    convert_checkpoint(runs.model, whole, to="mindspore")
+    shipped = read_config(
+        ROOT / "configs" / "evaluate.yaml", Evaluate, [f"checkpoints=[{whole}]", f"store={tmp_path}/store"]
+    )
+    assert any("of 164 prompts fill the model's context" in note for note in preflight(shipped))
 
 
 def test_a_machine_without_isolation_is_refused(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
