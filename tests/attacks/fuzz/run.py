@@ -30,7 +30,9 @@ from .mutate import mutated
 from .readers import READERS, Reader
 
 SLOWEST = 5
-"""Seconds that an input may take."""
+"""Seconds of processor time that an input may take."""
+
+_LONGEST_WAIT = 120
 
 MOST_MEMORY = 2 << 30
 _WORKSHOP = Path(".fuzz")
@@ -39,7 +41,7 @@ _CALLS = 4
 
 @dataclass
 class Result:
-    """What happened to the inputs of one reader; times in seconds, memory above that at the start in MB."""
+    """What happened to the inputs of one reader; processor time in s, memory above the start in MB."""
 
     reader: str
     inputs: int = 0
@@ -115,13 +117,14 @@ def _fuzz(reader: Reader, seconds: float, place: Path) -> Result:
     result, kinds = Result(reader.name), set[str]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     signal.signal(signal.SIGALRM, _too_slow)
+    signal.signal(signal.SIGPROF, _too_slow)
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as directory:
         while time.monotonic() < end:
             data = mutated(seeds, chance)
-            started = time.monotonic()
+            started = time.process_time()
             kind = _tried(reader, data, Path(directory))
-            result.slowest = max(result.slowest, time.monotonic() - started)
+            result.slowest = max(result.slowest, time.process_time() - started)
             result.inputs += 1
             result.refused += kind.startswith("refused")
             if kind not in kinds:
@@ -136,7 +139,8 @@ def _fuzz(reader: Reader, seconds: float, place: Path) -> Result:
 
 def _tried(reader: Reader, data: bytes, directory: Path) -> str:
     """Return the kind of answer to an input: read, refused by certain lines of code, or a crash at some."""
-    signal.alarm(SLOWEST)
+    signal.setitimer(signal.ITIMER_PROF, SLOWEST)
+    signal.alarm(_LONGEST_WAIT)
     try:
         reader.read(data, directory)
     except MindrailError as error:
@@ -148,6 +152,7 @@ def _tried(reader: Reader, data: bytes, directory: Path) -> str:
     except (Exception, TooSlow) as error:  # noqa: BLE001  that is what is looked for
         return f"crash: {type(error).__name__}" + _raised_at(error)
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     return "read"
 

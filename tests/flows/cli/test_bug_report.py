@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
 from flows.cli import command
+from flows.cli.main import command_line
 
 
 @click.command()
@@ -61,3 +63,38 @@ def test_a_path_that_the_system_does_not_take_is_no_bug(
     assert ended(monkeypatch, unnamed) == 2
     line = capsys.readouterr().err
     assert line.endswith("nnn: File name too long\n") and len(line) <= 301
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, one in group.commands.items():
+        if isinstance(one, click.Group):
+            yield from leaves(one, (*path, name))
+        else:
+            yield (*path, name), one
+
+
+LEAVES = tuple(leaves(command_line))
+
+
+@pytest.mark.parametrize(("path", "leaf"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
+def test_every_command_ends_with_one_line(
+    path: tuple[str, ...],
+    leaf: click.Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    def failing(context: click.Context) -> None:
+        raise RecursionError("a bug\x1b[2J\n" * 1000)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(leaf, "invoke", failing)
+    monkeypatch.setattr(leaf, "parse_args", lambda context, arguments: [])
+    monkeypatch.setattr(sys, "argv", ["mindrail", *path])
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+    printed = capsys.readouterr()
+    assert caught.value.code == 1 and printed.out == ""
+    assert printed.err.startswith("mindrail: a bug in mindrail (RecursionError); the report is in ")
+    assert len(printed.err.splitlines()) == 1 and len(printed.err) <= 301
+    assert "Traceback" in next(tmp_path.iterdir()).read_text()
