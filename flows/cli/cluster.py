@@ -15,6 +15,9 @@ from modelcore.config.runs import Training
 from modelcore.errors import MindrailError
 from modelcore.store.location import store_directory
 from modelcore.units import format_bytes
+from tasks.preflight.directories import Directories
+from tasks.preflight.disk_space import disk_needs
+from tasks.preflight.source import check_source
 
 __all__ = ["cluster"]
 
@@ -31,8 +34,9 @@ def cluster() -> None:
 def check(config: Path, changes: tuple[str, ...], as_json: bool) -> None:
     """Ask every host of the cluster whether it can take part in CONFIG's run; exit code 1 if one cannot.
 
-    Compares versions, clocks and what the hosts see of the store, connects every host to the first one on a
-    port that MindSpore's scheduler could get, and measures how fast each fetches from it through Ray.
+    Compares versions, mindrail's own files, clocks, and what hosts and driver see of each other's files in
+    the store; compares its free space with what the run writes; connects every host to every other on a port
+    that MindSpore's scheduler could get, and measures how fast each fetches from the first one through Ray.
     """
     run = read_any(config, "launch", command="cluster", kinds=KINDS, changes=changes)
     assert isinstance(run, Training)  # the kinds with that section
@@ -41,7 +45,9 @@ def check(config: Path, changes: tuple[str, ...], as_json: bool) -> None:
     check_ray()
     from modelcore.cluster.checks import check_cluster
 
-    hosts, problems = check_cluster(run.launch.cluster, store_directory(run.store).absolute())
+    store = store_directory(run.store).absolute()
+    needs = disk_needs(run, Directories(store, check_source(run.download, weights=False)))
+    hosts, problems = check_cluster(run.launch.cluster, store, sum(needs.values()))
     rows = [
         {
             "address": host.address,

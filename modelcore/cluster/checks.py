@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from modelcore.cluster.host_versions import differing
 from modelcore.cluster.probe import HostReport, Probe
 from modelcore.config.training import Cluster
 from modelcore.errors import MindrailError
+from modelcore.units import format_bytes
 
 __all__ = ["Checked", "check_cluster", "find_problems"]
 
@@ -35,7 +37,8 @@ class Checked:
         fits: whether it has, in all, the resources that one host of the run needs.
         report: its own account; None if it did not answer.
         clock: seconds by which its clock is ahead of the driver's.
-        unreachable: why it does not reach the first host's port; "" if it does.
+        refused: why it cannot write into the store what the driver then reads there; "" if it can.
+        unreachable: the other hosts that it does not reach on a port, with the reason.
         bandwidth: bytes per second from the first host, through Ray's object store; None if not measured.
     """
 
@@ -43,17 +46,19 @@ class Checked:
     fits: bool
     report: HostReport | None = None
     clock: float = 0.0
-    unreachable: str = ""
+    refused: str = ""
+    unreachable: Mapping[str, str] = field(default_factory=dict)
     bandwidth: float | None = None
     _probe: Any = field(default=None, repr=False)
 
 
-def check_cluster(cluster: Cluster, store: Path) -> tuple[list[Checked], list[str]]:
+def check_cluster(cluster: Cluster, store: Path, needed: int = 0) -> tuple[list[Checked], list[str]]:
     """Return all hosts of a cluster as they are, and what is wrong, one line each.
 
     Args:
         cluster: what the run asks for.
-        store: the run's; a small file is written there, and removed.
+        store: the run's; each host and the driver write a small file there, and remove it.
+        needed: bytes that the run writes into the store.
 
     Raises:
         MindrailError: there is no cluster at that address.
@@ -66,24 +71,25 @@ def check_cluster(cluster: Cluster, store: Path) -> tuple[list[Checked], list[st
             where=f"launch.cluster.address {cluster.address}",
             fix="start it with `ray start --head`",
         ) from error
-    token_file, token = store / f".check_{secrets.token_hex(8)}", secrets.token_hex(16)
-    store.mkdir(parents=True, exist_ok=True)
-    token_file.write_text(token)
+    directory, token = store / f".check_{secrets.token_hex(8)}", secrets.token_hex(16)
+    directory.mkdir(parents=True)
+    (directory / "driver").write_text(token)
     try:
-        hosts = _ask(cluster, token_file)
+        hosts = _ask(cluster, directory / "driver")
     finally:
-        token_file.unlink()
+        shutil.rmtree(directory)
         ray.shutdown()
-    return hosts, list(find_problems(hosts, cluster, token))
+    return hosts, list(find_problems(hosts, cluster, token, needed))
 
 
-def find_problems(hosts: Sequence[Checked], cluster: Cluster, token: str) -> Iterator[str]:
+def find_problems(hosts: Sequence[Checked], cluster: Cluster, token: str, needed: int = 0) -> Iterator[str]:
     """Yield what would keep a run from working, one line for each host and thing.
 
     Args:
         hosts: all of the cluster.
         cluster: what the run asks for.
         token: what every host should have read in the store.
+        needed: bytes that the run writes into the store.
     """
     usable = [host for host in hosts if host.fits and host.report is not None]
     if len(usable) < cluster.hosts:
@@ -97,11 +103,16 @@ def find_problems(hosts: Sequence[Checked], cluster: Cluster, token: str) -> Ite
         yield from _differences(host.address, host.report.versions, first.address, first.report.versions)
         if host.report.token != token:
             yield f"{host.address}: does not see the store as the driver does; it must be on a shared disk"
+        elif host.refused:
+            yield f"{host.address}: what it writes into the store does not reach the driver: {host.refused}"
+        if host.report.free is not None and host.report.free < needed:
+            has, wants = format_bytes(host.report.free), format_bytes(needed)
+            yield f"{host.address}: {has} are free in the store, the run writes {wants}"
         if abs(host.clock) > _CLOCK_TOLERANCE_S:
             ahead = "ahead of" if host.clock > 0 else "behind"
             yield f"{host.address}: its clock is {abs(host.clock):.0f} s {ahead} the driver's"
-        if host.unreachable:
-            yield f"{host.address}: does not reach {first.address}: {host.unreachable}"
+        for other, why in host.unreachable.items():
+            yield f"{host.address}: does not reach {other}: {why}"
 
 
 def _differences(
@@ -127,9 +138,19 @@ def _ask(cluster: Cluster, token_file: Path) -> list[Checked]:
             host.report = ray.get(answer, timeout=max(0.1, deadline - time.monotonic()))
             host.clock = _clock_of(host)
     answering = [host for host in hosts if host.report is not None]
-    if answering:
-        _connect(answering[0], answering[1:])
+    _write_back(answering, token_file.parent)
+    _connect(answering)
     return hosts
+
+
+def _write_back(hosts: Sequence[Checked], directory: Path) -> None:
+    """Let every host write a file of its own, and read it here."""
+    files = [(host, directory / host.address.replace(":", "_")) for host in hosts]
+    answers = [host._probe.answer.remote(file, host.address) for host, file in files]
+    for (host, file), answer in zip(files, answers, strict=True):
+        host.refused = ray.get(answer, timeout=_TIMEOUT_S)
+        if not host.refused and not (file.is_file() and file.read_text() == host.address):
+            host.refused = "it is not seen here"
 
 
 def _clock_of(host: Checked) -> float:
@@ -139,14 +160,20 @@ def _clock_of(host: Checked) -> float:
     return theirs - (asked + time.time()) / 2
 
 
-def _connect(first: Checked, others: Sequence[Checked]) -> None:
-    """Let every other host connect to the first one and, one after the other, fetch from it."""
-    port = ray.get(first._probe.listen.remote(first.address), timeout=_TIMEOUT_S)
-    answers = [(host, host._probe.reaches.remote(first.address, port)) for host in others]
-    for host, answer in answers:
-        host.unreachable = ray.get(answer, timeout=_TIMEOUT_S)
-    for host in others:
-        sample = first._probe.produce.remote(_SAMPLE)
+def _connect(hosts: Sequence[Checked]) -> None:
+    """Let every host connect to every other and, one after the other, fetch from the first one."""
+    ports = [host._probe.listen.remote(host.address) for host in hosts]
+    listening = {
+        host.address: ray.get(port, timeout=_TIMEOUT_S) for host, port in zip(hosts, ports, strict=True)
+    }
+    asked = []
+    for host in hosts:
+        others = {address: port for address, port in listening.items() if address != host.address}
+        asked.append((host, host._probe.unreachable.remote(others)))
+    for host, answer in asked:
+        host.unreachable = ray.get(answer, timeout=_TIMEOUT_S * len(hosts))
+    for host in hosts[1:]:
+        sample = hosts[0]._probe.produce.remote(_SAMPLE)
         ray.wait([sample], fetch_local=False)
         with suppress(GetTimeoutError, RayError):
             host.bandwidth = _SAMPLE / ray.get(host._probe.fetch.remote([sample]), timeout=_TIMEOUT_S)

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,27 @@ class Probe:
         self._listener = socket.create_server((address, port), backlog=1024)
         return port
 
-    def reaches(self, address: str, port: int) -> str:
-        """Connect to another host; return why that fails, "" if it does not."""
+    def answer(self, file: Path, text: str) -> str:
+        """Write a file into the store, for the driver to read; return why that fails, "" if it does not."""
         try:
-            socket.create_connection((address, port), _REACH_TIMEOUT_S).close()
+            file.write_text(text)
         except OSError as error:
             return error.strerror or str(error)
         return ""
+
+    def unreachable(self, listening: Mapping[str, int]) -> dict[str, str]:
+        """Connect to other hosts; return the addresses that cannot be reached, with the reason.
+
+        Args:
+            listening: port by address.
+        """
+        found = {}
+        for address, port in listening.items():
+            try:
+                socket.create_connection((address, port), _REACH_TIMEOUT_S).close()
+            except OSError as error:
+                found[address] = error.strerror or str(error)
+        return found
 
     def produce(self, size: int) -> bytes:
         """Return as many bytes, which stay on this host until another one fetches them."""

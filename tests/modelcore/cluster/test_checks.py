@@ -18,7 +18,7 @@ GOOD = HostReport("node", {"Python": "3.11.4", "mindspore": "2.10.0"}, 8, 0, 10*
 
 
 def problems(second: Checked, cluster: Cluster = TWO) -> list[str]:
-    return list(find_problems([Checked("10.0.0.1", True, GOOD), second], cluster, "token"))
+    return list(find_problems([Checked("10.0.0.1", True, GOOD), second], cluster, "token", needed=5 * 10**8))
 
 
 def test_hosts_that_agree_have_no_problem() -> None:
@@ -45,8 +45,16 @@ def test_hosts_that_agree_have_no_problem() -> None:
             ["10.0.0.2: its clock is 3600 s ahead of the driver's"],
         ),
         (
-            Checked("10.0.0.2", True, GOOD, unreachable="No route to host"),
+            Checked("10.0.0.2", True, GOOD, unreachable={"10.0.0.1": "No route to host"}),
             ["10.0.0.2: does not reach 10.0.0.1: No route to host"],
+        ),
+        (
+            Checked("10.0.0.2", True, GOOD, refused="Read-only file system"),
+            ["10.0.0.2: what it writes into the store does not reach the driver: Read-only file system"],
+        ),
+        (
+            Checked("10.0.0.2", True, replace(GOOD, free=10**8)),
+            ["10.0.0.2: 100 MB are free in the store, the run writes 500 MB"],
         ),
         (
             Checked("10.0.0.2", True),
