@@ -72,11 +72,12 @@ class Decoder:
         tensors = open_checkpoint(checkpoint).tensors
         with matrices_in(_MINDSPORE[matrices]):
             network = family.network(config, WHOLE_NETWORK)
+        parameters = {parameter.name: parameter for parameter in network.get_parameters()}
+        fill(parameters, tensors, checkpoint)
+        del parameters
         to_columns(network)
         self._prefill = family.decoder(network, caches, every_slot=False)
         self._decode = family.decoder(network, caches, every_slot=True)
-        parameters = {parameter.name: parameter for parameter in network.get_parameters()}
-        fill(parameters, tensors, checkpoint)
         self.slots, self.prompts, self.length, self.width = slots, prompts, length, width
         self._every_slot = _int32(range(slots))
         self._copy = CopySlot(caches, slots)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from modelcore.data.tokenizers import Tokenizer
 from modelcore.generation.request import Request
-from modelcore.generation.sampling import TokenLogprobs
+from modelcore.generation.sampling import TokenLogprobs, likeliest
 from modelcore.generation.sequence import RunningSequence
 from modelcore.generation.stopping import Ending
 
@@ -205,6 +205,7 @@ class Engine:
     def _begin(self, free: Sequence[int], group: Sequence[Request]) -> list[tuple[int, list[int]]]:
         firsts = [i for i in range(len(group)) if i == 0 or group[i].ids != group[i - 1].ids]
         logits = self._model.begin([free[i] for i in firsts], [group[i].ids for i in firsts])
+        first_choices = likeliest(logits).tolist()
         added: list[tuple[int, list[int]]] = []
         for row, first in enumerate(firsts):
             end = firsts[row + 1] if row + 1 < len(firsts) else len(group)
@@ -213,7 +214,8 @@ class Engine:
             for i in range(first, end):
                 ending = Ending(self._tokenizer, self._end_ids | group[i].stop_ids, group[i].stops)
                 self._running[free[i]] = RunningSequence(group[i], ending)
-                added.append((free[i], self._append(self._running[free[i]], logits[row])))
+                ids = self._append(self._running[free[i]], logits[row], first_choices[row])
+                added.append((free[i], ids))
         return added
 
     def _extend(self) -> list[tuple[int, list[int]]]:
@@ -223,20 +225,21 @@ class Engine:
             proposed = [sequence.new[-1], *sequence.guess(shape[1] - 1)]
             tokens[slot, : len(proposed)], lengths[slot] = proposed, sequence.length - 1
         logits = self._model.extend(tokens, lengths)
+        choices = likeliest(logits).tolist()
         added = []
         for slot, sequence in self._running.items():
-            ids = self._append(sequence, logits[slot, 0])
+            ids = self._append(sequence, logits[slot, 0], choices[slot][0])
             for column in range(1, shape[1]):
                 # The model has read a guess: what it says of the next token counts if the guess was right.
                 if sequence.finish or not ids or ids[-1] != tokens[slot, column]:
                     break
-                ids += self._append(sequence, logits[slot, column])
+                ids += self._append(sequence, logits[slot, column], choices[slot][column])
             added.append((slot, ids))
         return added
 
-    def _append(self, sequence: RunningSequence, logits: NDArray[np.float32]) -> list[int]:
+    def _append(self, sequence: RunningSequence, logits: NDArray[np.float32], choice: int) -> list[int]:
         self.generated += 1
-        return sequence.append(logits, self._model.length)
+        return sequence.append(logits, choice, self._model.length)
 
     def _addition(self, slot: int, ids: Sequence[int]) -> Addition:
         sequence = self._running[slot]

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Sampling", "TokenLogprobs", "choose", "logprobs", "penalize", "random_stream"]
+__all__ = ["Sampling", "TokenLogprobs", "choose", "likeliest", "logprobs", "penalize", "random_stream"]
+
+_BLOCK = 256  # rows that are compared at a time, because numpy is slow with short rows
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Sampling:
     repetition_penalty: float = 1.0
     seed: int = 0
     logprobs: int | None = None
+
+    def takes_likeliest(self, new: int) -> bool:
+        """Whether the token after `new` others is the one with the largest logit, whatever came before."""
+        return self.temperature == 0 and self.repetition_penalty == 1 and new >= self.min_new_tokens
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,36 @@ def penalize(
         logits = logits.copy()
         logits[[end for end in end_ids if end < logits.size]] = -np.inf
     return logits
+
+
+def likeliest(logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the place of the largest logit, of equals the first: [...] of [..., vocabulary].
+
+    It is numpy's argmax, for 16 rows more than twice as fast where the vocabulary is the first axis in
+    memory, as a model of columns leaves it.
+    """
+    columns = logits.reshape(-1, logits.shape[-1]).T
+    size, count = columns.shape
+    if count == 1 or size < _BLOCK or not columns.flags.c_contiguous:
+        return _argmax(logits)
+    whole = size - size % _BLOCK
+    blocks = columns[:whole].reshape(-1, _BLOCK * count)
+    largest = np.maximum(
+        blocks.max(axis=0).reshape(_BLOCK, count).max(axis=0), columns[whole - 1 :].max(axis=0)
+    )
+    at = np.concatenate(
+        [
+            np.flatnonzero(blocks == np.tile(largest, _BLOCK)),
+            np.flatnonzero(columns[whole:] == largest) + whole * count,
+        ]
+    )[::-1]
+    places = np.full(count, -1)
+    places[at % count] = at // count  # of equal ones, the last that is assigned is the first
+    return _argmax(logits) if -1 in places else places.reshape(logits.shape[:-1])  # -1: a NaN
+
+
+def _argmax(logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    return np.asarray(logits.argmax(axis=-1), np.int64)
 
 
 def choose(logits: NDArray[np.float32], sampling: Sampling, stream: np.random.Generator) -> int:

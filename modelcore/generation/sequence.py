@@ -46,18 +46,22 @@ class RunningSequence:
         """Return up to `count` tokens that may come next."""
         return self._drafts.guess(count) if count else []
 
-    def append(self, logits: NDArray[np.float32], longest: int) -> list[int]:
+    def append(self, logits: NDArray[np.float32], likeliest: int, longest: int) -> list[int]:
         """Choose the next token; set `finish` if it is the last.
 
         Args:
             logits: [vocabulary] of what follows.
+            likeliest: the place of the largest of them, of equals the first.
             longest: tokens that prompt and response may have.
 
         Returns:
             The token; nothing for one that only ends the response.
         """
         sampling, ends = self.request.sampling, self.ending.end_ids
-        token = choose(penalize(logits, sampling, self._seen, len(self.new), ends), sampling, self._stream)
+        token = likeliest
+        if not sampling.takes_likeliest(len(self.new)):
+            allowed = penalize(logits, sampling, self._seen, len(self.new), ends)
+            token = choose(allowed, sampling, self._stream)
         if token in ends:
             self.finish = "eos"
             return []

@@ -8,7 +8,6 @@ Rows are written by `ScatterUpdate`: on CPU `ScatterNdUpdate` copies the whole c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -108,7 +107,6 @@ class CachedAttention(NamedCell):
         self.keys, self.values, self.every_slot = cache.keys, cache.values, every_slot
         self.kv_heads, self.group, self.head_dim = kv_heads, heads // kv_heads, cache.keys.shape[1]
         self.length = cache.length
-        self.scale = 1 / math.sqrt(self.head_dim)
         self.write = ops.ScatterUpdate()
         self.scores, self.mix = ops.BatchMatMul(transpose_b=True), ops.BatchMatMul()
 
@@ -116,7 +114,7 @@ class CachedAttention(NamedCell):
         """Return [n * t, heads * head_dim].
 
         Args:
-            q: [n * t, heads * head_dim].
+            q: [n * t, heads * head_dim]; q k^T is the score.
             k: [n * t, kv_heads * head_dim].
             v: as k.
             tokens: t.
@@ -129,8 +127,19 @@ class CachedAttention(NamedCell):
         values = values.reshape(-1, self.length, self.head_dim)
         if not self.every_slot:
             keys, values = ops.gather(keys, rows, 0), ops.gather(values, rows, 0)
-        split = q.reshape(-1, tokens, self.kv_heads, self.group, self.head_dim) * self.scale
-        split = ops.transpose(split, (0, 2, 3, 1, 4)).reshape(-1, self.group * tokens, self.head_dim)
-        weights = ops.softmax(self.scores(split, keys) + mask, -1)
-        mixed = self.mix(weights, values).reshape(-1, self.kv_heads, self.group, tokens, self.head_dim)
-        return ops.transpose(mixed, (0, 3, 1, 2, 4)).reshape(q.shape)
+        weights = ops.softmax(self.scores(self._by_head(q, tokens), keys) + mask, -1)
+        return self._by_token(self.mix(weights, values), tokens).reshape(q.shape)
+
+    def _by_head(self, q: Tensor, tokens: int) -> Tensor:
+        """Return [n * kv_heads, group * t, head_dim] of [n * t, heads * head_dim]."""
+        if tokens > 1:
+            q = q.reshape(-1, tokens, self.kv_heads, self.group, self.head_dim)
+            q = ops.transpose(q, (0, 2, 3, 1, 4))
+        return q.reshape(-1, self.group * tokens, self.head_dim)
+
+    def _by_token(self, mixed: Tensor, tokens: int) -> Tensor:
+        """Undo `_by_head`, but for the shape."""
+        if tokens > 1:
+            mixed = mixed.reshape(-1, self.kv_heads, self.group, tokens, self.head_dim)
+            mixed = ops.transpose(mixed, (0, 3, 1, 2, 4))
+        return mixed

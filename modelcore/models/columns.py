@@ -4,13 +4,17 @@ On CPU a product with the matrix first reads that matrix at the speed of memory 
 product with the tokens first takes two to five times as long. And it gives each token the same bits however
 many tokens are beside it, as the norms here do: an answer does not depend on what else is generated.
 
-`to_columns` replaces a network's linear layers, norms and head, which keep their parameters.
+`to_columns` replaces a network's linear layers, norms and head. Layers of one input, as queries, keys and
+values, become one product: each product costs a fixed time beside reading its matrix.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mindspore
-from mindspore import Tensor, nn, ops
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
 
 from modelcore.models.layers import Head, Linear, NamedCell, RowLinear
 from modelcore.models.norms import LayerNorm, RMSNorm
@@ -21,7 +25,17 @@ _column_means = ops.ReduceMean(keep_dims=True)
 
 
 def to_columns(network: nn.Cell) -> None:
-    """Let the linear layers, norms and head of `network` take and return columns; no gradient then."""
+    """Let the linear layers, norms and head of `network` take and return columns; no gradient then.
+
+    Args:
+        network: with its weights. Where a cell's class says `JOINED`, the layers named there give way to one.
+    """
+    for _, cell in list(network.cells_and_names()):
+        for name, parts in getattr(cell, "JOINED", {}).items():
+            layers = [getattr(cell, part) for part in parts]
+            for part in parts:
+                delattr(cell, part)
+            setattr(cell, name, ColumnLinear(*layers))
     for _, parent in list(network.cells_and_names()):
         for name, cell in list(parent.name_cells().items()):
             if type(cell) in _REPLACED:
@@ -34,11 +48,14 @@ def columns(rows: Tensor) -> Tensor:
 
 
 class ColumnLinear(NamedCell):
-    """weight @ x + bias, of a `Linear` or `RowLinear`."""
+    """weight @ x + bias, of a `Linear` or `RowLinear`; of several, their results below each other."""
 
-    def __init__(self, linear: Linear) -> None:
+    def __init__(self, *linears: Linear) -> None:
         super().__init__()
-        self.weight, self.bias = linear.weight, linear.bias
+        linear = linears[0]
+        self.weight = _below_each_other([each.weight for each in linears])
+        biases = [each.bias for each in linears if each.bias is not None]
+        self.bias = _column(_below_each_other(biases)) if biases else None
         transposed = linear.weight_transposed
         self.product = ops.MatMul(transpose_a=transposed)
         self.product_of_rows = ops.MatMul(transpose_a=transposed, transpose_b=True)
@@ -78,7 +95,7 @@ class _ColumnRMSNorm(NamedCell):
 
     def __init__(self, norm: RMSNorm) -> None:
         super().__init__()
-        self.weight, self.eps = norm.weight, norm.norm.eps
+        self.weight, self.eps = _column(norm.weight), norm.norm.eps
 
     def construct(self, x: Tensor) -> Tensor:
         """Return x [width, tokens] normalised."""
@@ -90,7 +107,7 @@ class _ColumnLayerNorm(NamedCell):
 
     def __init__(self, norm: LayerNorm) -> None:
         super().__init__()
-        self.gamma, self.beta, self.eps = norm.gamma, norm.beta, norm.norm.eps
+        self.gamma, self.beta, self.eps = _column(norm.gamma), _column(norm.beta), norm.norm.eps
 
     def construct(self, x: Tensor) -> Tensor:
         """Return x [width, tokens] normalised."""
@@ -108,8 +125,21 @@ def _mean(x: Tensor) -> Tensor:
 
 
 def _outer(column: Tensor, row: Tensor) -> Tensor:
-    """Return float32 [width, tokens], column[i] row[0, j]: broadcasting either takes five times as long."""
-    return ops.matmul(column.reshape(-1, 1), row)
+    """Return float32 [width, tokens], column[i, 0] row[0, j]: broadcasting takes five times as long."""
+    return ops.matmul(column, row)
+
+
+def _column(vector: Parameter) -> Parameter:
+    """Return float32 [width, 1]: reshaping it at every step would cost as much as a multiplication."""
+    return Parameter(Tensor(vector.asnumpy().reshape(-1, 1)), name=vector.name, requires_grad=False)
+
+
+def _below_each_other(parts: Sequence[Parameter]) -> Parameter:
+    """Return the parts as one parameter, concatenated on axis 0; a single one as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    together = np.concatenate([part.asnumpy() for part in parts])
+    return Parameter(Tensor(together), name=f"{parts[0].name}.joined", requires_grad=False)
 
 
 _REPLACED = {

@@ -8,7 +8,8 @@ Not here: the cache itself (`cache.py`), which sequences there are (`modelcore.g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mindspore import Tensor, nn, ops
 
@@ -24,44 +25,57 @@ class CachedSelfAttention(NamedCell):
     """A block's attention over the layer's cache.
 
     Args:
-        attention: the block's, of columns: `query`, `key`, `value` and `output`, and its numbers of heads.
+        attention: the block's, of columns: `query_key_value` and `output`, its numbers of heads and head_dim.
         cache: of the layer.
         every_slot: as of `CachedDecoder`.
     """
 
     def __init__(self, attention: nn.Cell, cache: LayerCache, *, every_slot: bool) -> None:
         super().__init__()
-        self.query, self.key, self.value = attention.query, attention.key, attention.value
-        self.output = attention.output
+        self.query_key_value, self.output = attention.query_key_value, attention.output
         self.attend = CachedAttention(cache, attention.heads, attention.kv_heads, every_slot)
+        self.queries, self.keys = (
+            count * attention.head_dim for count in (attention.heads, attention.kv_heads)
+        )
+        self.cut, self.scale = ops.Slice(), attention.head_dim**-0.5
 
-    def queries(self, x: Tensor, where: Places) -> Tensor:
-        """Return queries [n * t, heads * head_dim] with what the family does to them for their positions."""
-        return x
+    def positioned(self, x: Tensor, where: Places) -> Tensor:
+        """Return queries, keys and values with what the family does to them for their tokens' positions.
 
-    def keys(self, x: Tensor, where: Places) -> Tensor:
-        """Return keys [n * t, kv_heads * head_dim], as `queries` does."""
+        Args:
+            x: [(heads + 2 kv_heads) * head_dim, n * t], all queries, then all keys, then all values.
+            where: of the decoder's `at`.
+        """
         return x
 
     def construct(self, x: Tensor, tokens: int, where: Places) -> Tensor:
         """Return [hidden, n * t] for x of the same shape."""
-        q = self.queries(columns(self.query(x)), where)
-        k = self.keys(columns(self.key(x)), where)
-        return self.output.of_rows(self.attend(q, k, columns(self.value(x)), tokens, where))
+        rows = columns(self.positioned(self.query_key_value(x), where))
+        q = self._piece(rows, 0, self.queries) * self.scale
+        k = self._piece(rows, self.queries, self.keys)
+        v = self._piece(rows, self.queries + self.keys, self.keys)
+        return self.output.of_rows(self.attend(q, k, v, tokens, where))
+
+    def _piece(self, rows: Tensor, start: int, width: int) -> Tensor:
+        return self.cut(rows, (0, start), (rows.shape[0], width))
 
 
 class _CachedBlock(NamedCell):
     """A block whose attention reads the cache."""
 
-    def __init__(self, block: Block, attention: CachedSelfAttention) -> None:
+    def __init__(self, block: Block, attention: CachedSelfAttention, feed_forward: nn.Cell) -> None:
         super().__init__()
         self.attention_norm, self.attention = block.attention_norm, attention
-        self.feed_forward_norm, self.feed_forward = block.feed_forward_norm, block.feed_forward
+        self.feed_forward_norm, self.feed_forward = block.feed_forward_norm, feed_forward
 
     def construct(self, x: Tensor, tokens: int, where: Places) -> Tensor:
         """Return [hidden, n * t] for x of the same shape."""
         x = x + self.attention(self.attention_norm(x), tokens, where)
         return x + self.feed_forward(self.feed_forward_norm(x))
+
+
+def _same(feed_forward: nn.Cell) -> nn.Cell:
+    return feed_forward
 
 
 class CachedDecoder(NamedCell):
@@ -72,6 +86,7 @@ class CachedDecoder(NamedCell):
         caches: one for each layer.
         every_slot: each call extends all slots, in order, instead of the slots it is given.
         attention: the family's attention over a cache.
+        feed_forward: makes of a block's feed-forward the one of columns.
     """
 
     def __init__(
@@ -81,13 +96,18 @@ class CachedDecoder(NamedCell):
         *,
         every_slot: bool,
         attention: type[CachedSelfAttention] = CachedSelfAttention,
+        feed_forward: Callable[[Any], nn.Cell] = _same,
     ) -> None:
         super().__init__()
         self.every_slot = every_slot
         self.heads, self.kv_heads, self.length = network.heads, network.kv_heads, caches[0].length
         self.embed, self.norm, self.head = network.embed, network.norm, network.head
         blocks = [
-            _CachedBlock(block, attention(block.attention, cache, every_slot=every_slot))
+            _CachedBlock(
+                block,
+                attention(block.attention, cache, every_slot=every_slot),
+                feed_forward(block.feed_forward),
+            )
             for block, cache in zip(network.layers, caches, strict=True)
         ]
         self.layers = nn.CellList(blocks, auto_prefix=False)

@@ -1,6 +1,6 @@
 """Rotary positions (Su et al. 2021), in Hugging Face's layout: dimension i of a head pairs with i + half.
 
-For training there is one matrix for each position, for generation cos, sin and the matrix of `rotate_half`.
+For training there is one matrix for each position, for generation there are cos and sin.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 from mindspore import Tensor
 from mindspore.ops.primitive import constexpr
 
-__all__ = ["rotary_tables", "rotate_half", "scaled_rotations"]
+__all__ = ["rotary_tables", "scaled_rotations"]
 
 
 def rotary_tables(
@@ -27,7 +27,7 @@ def rotary_tables(
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-def rotate_half(head_dim: int) -> np.ndarray:
+def _rotate_half(head_dim: int) -> np.ndarray:
     """Return the float32 matrix R with x @ R = (-second half of x, first half of x)."""
     half = head_dim // 2
     matrix = np.zeros((head_dim, head_dim), np.float32)
@@ -46,5 +46,5 @@ def scaled_rotations(head_dim: int, theta: float, scaling: float, seq: int) -> T
     """
     cos, sin = rotary_tables(head_dim, theta, scaling, seq)
     rotations = np.eye(head_dim, dtype=np.float32) * cos[:, None, :]
-    rotations += rotate_half(head_dim) * sin[:, None, :]
+    rotations += _rotate_half(head_dim) * sin[:, None, :]
     return Tensor(rotations * np.float32(head_dim**-0.25))

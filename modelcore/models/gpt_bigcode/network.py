@@ -6,6 +6,7 @@ The single key and value head is on every rank of a tensor-parallel group.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from mindspore import Tensor, ops
 
@@ -22,6 +23,8 @@ __all__ = ["GPTBigCode"]
 
 class Attention(NamedCell):
     """Multi-query self-attention (Shazeer 2019) of this rank's query heads."""
+
+    JOINED: ClassVar = {"query_key_value": ("query", "key", "value")}
 
     def __init__(self, config: GPTBigCodeConfig, tensor: TensorGroup, prefix: str) -> None:
         super().__init__()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from mindspore import Tensor, nn, ops
 
 from modelcore.models.cache import LayerCache, Places
+from modelcore.models.columns import columns
 from modelcore.models.decoder import CachedDecoder, CachedSelfAttention
-from modelcore.models.llama.network import Llama
-from modelcore.models.rotary import rotary_tables, rotate_half
+from modelcore.models.layers import NamedCell
+from modelcore.models.llama.network import FeedForward, Llama
+from modelcore.models.rotary import rotary_tables
 
 __all__ = ["LlamaDecoder"]
 
@@ -18,22 +21,31 @@ class LlamaDecoder(CachedDecoder):
     """Extends the sequences in some slots of the cache; arguments as of `CachedDecoder`."""
 
     def __init__(self, network: Llama, caches: Sequence[LayerCache], *, every_slot: bool) -> None:
-        super().__init__(network, caches, every_slot=every_slot, attention=_RotaryAttention)
+        super().__init__(
+            network,
+            caches,
+            every_slot=every_slot,
+            attention=_RotaryAttention,
+            feed_forward=_GatedFeedForward,
+        )
         config = network.config
-        tables = rotary_tables(config.head_dim, config.rope_theta, config.rope_scaling, self.length)
-        self.cos, self.sin = (Tensor(table) for table in tables)
+        cos, sin = rotary_tables(config.head_dim, config.rope_theta, config.rope_scaling, self.length)
+        sin[:, : config.head_dim // 2] *= -1
+        self.table = Tensor(np.concatenate([cos, np.ones_like(cos), sin, np.zeros_like(sin)], axis=1))
+        kinds = np.repeat([0, 1], [self.heads + self.kv_heads, self.kv_heads])
+        rows = kinds[:, None] * config.head_dim + np.arange(config.head_dim)
+        self.cos_rows = Tensor(rows.reshape(-1).astype(np.int32))
+        self.sin_rows = Tensor((rows.reshape(-1) + 2 * config.head_dim).astype(np.int32))
 
     def at(self, where: Places) -> Places:
-        """Return `where`, and cos and sin of each token's angles for queries, then for keys.
+        """Return `where`, and what queries, keys and values are multiplied with: cos and sin of the angles.
 
-        Each is float32 [n * t, heads * head_dim], repeated for all heads: on CPU two tensors of one shape
-        are multiplied in a fifth of the time that broadcasting takes.
+        Each is float32 [(heads + 2 kv_heads) * head_dim, n * t]: on CPU two tensors of one shape are
+        multiplied in a fifth of the time that broadcasting takes. Those of values are one and zero; the first
+        half of a head's sin is negative.
         """
-        cos, sin = ops.gather(self.cos, where[0], 0), ops.gather(self.sin, where[0], 0)
-        of_queries = ops.tile(cos, (1, self.heads)), ops.tile(sin, (1, self.heads))
-        if self.kv_heads == self.heads:
-            return (*where, *of_queries, *of_queries)
-        return (*where, *of_queries, ops.tile(cos, (1, self.kv_heads)), ops.tile(sin, (1, self.kv_heads)))
+        angles = columns(ops.gather(self.table, where[0], 0))
+        return (*where, ops.gather(angles, self.cos_rows, 0), ops.gather(angles, self.sin_rows, 0))
 
 
 class _RotaryAttention(CachedSelfAttention):
@@ -41,17 +53,24 @@ class _RotaryAttention(CachedSelfAttention):
 
     def __init__(self, attention: nn.Cell, cache: LayerCache, *, every_slot: bool) -> None:
         super().__init__(attention, cache, every_slot=every_slot)
-        self.head_dim = attention.head_dim
-        self.rotate_half = Tensor(rotate_half(self.head_dim))
+        width = self.queries + 2 * self.keys
+        halves = np.arange(width).reshape(-1, 2, attention.head_dim // 2)[:, ::-1]
+        self.other_half = Tensor(halves.reshape(-1).astype(np.int32))
 
-    def queries(self, x: Tensor, where: Places) -> Tensor:
-        """Return queries [n * t, heads * head_dim], each head rotated by its token's angles."""
-        return self._rotated(x, where[4], where[5])
+    def positioned(self, x: Tensor, where: Places) -> Tensor:
+        """Return x with each head of queries and keys rotated by its token's angles (`LlamaDecoder.at`)."""
+        return x * where[4] + ops.gather(x, self.other_half, 0) * where[5]
 
-    def keys(self, x: Tensor, where: Places) -> Tensor:
-        """Return keys [n * t, kv_heads * head_dim], each head rotated by its token's angles."""
-        return self._rotated(x, where[6], where[7])
 
-    def _rotated(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        half = ops.matmul(x.reshape(-1, self.head_dim), self.rotate_half).reshape(x.shape)
-        return x * cos + half * sin
+class _GatedFeedForward(NamedCell):
+    """A `FeedForward` of columns: one product for both factors of the gate."""
+
+    def __init__(self, feed_forward: FeedForward) -> None:
+        super().__init__()
+        self.gate_and_up, self.w2 = feed_forward.gate_and_up, feed_forward.w2
+        self.gate, self.split = feed_forward.gate, ops.Split(0, 2)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return [hidden, n * t] for x of the same shape."""
+        gate, up = self.split(self.gate_and_up(x))
+        return self.w2(self.gate(gate, up)[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from mindspore import Tensor, ops
 
 from modelcore.models.activations import SiLUGate
@@ -18,6 +20,8 @@ __all__ = ["Llama"]
 
 class Attention(NamedCell):
     """Grouped-query self-attention with rotary positions, of this rank's heads."""
+
+    JOINED: ClassVar = {"query_key_value": ("query", "key", "value")}
 
     def __init__(self, config: LlamaConfig, tensor: TensorGroup, prefix: str, *, qkv_bias: bool) -> None:
         super().__init__()
@@ -49,6 +53,8 @@ class Attention(NamedCell):
 
 class FeedForward(NamedCell):
     """w2(silu(w1 x) * w3 x) (Shazeer 2020)."""
+
+    JOINED: ClassVar = {"gate_and_up": ("w1", "w3")}
 
     def __init__(self, config: LlamaConfig, tensor: TensorGroup, prefix: str) -> None:
         super().__init__()

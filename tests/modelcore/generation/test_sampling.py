@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelcore.generation.sampling import Sampling, choose, logprobs, penalize, random_stream
+from modelcore.generation.sampling import Sampling, choose, likeliest, logprobs, penalize, random_stream
 
 LOGITS = np.log(np.array([0.1, 0.5, 0.15, 0.25], np.float32))
 
@@ -24,6 +24,20 @@ def draws(count: int, temperature: float, top_p: float) -> np.ndarray:
 
 def test_temperature_zero_takes_the_largest_and_of_equals_the_first() -> None:
     assert draw(np.array([1, 3, 3, 2], np.float32), 0, 1, random_stream(1, "", 0)) == 1
+
+
+@pytest.mark.parametrize("size", [5, 256, 1000])
+@pytest.mark.parametrize("count", [1, 6])
+def test_the_likeliest_is_numpys_argmax_in_either_layout(size: int, count: int) -> None:
+    source = np.random.default_rng(size + count)
+    rows = source.integers(-9, 9, (count, size)).astype(np.float32)  # with many equal ones
+    rows[0, -3:] = 99
+    expected = rows.argmax(axis=1)
+    columns = np.ascontiguousarray(rows.T).T
+    assert likeliest(rows).tolist() == likeliest(columns).tolist() == expected.tolist()
+    assert likeliest(columns.reshape(count, 1, size)).tolist() == [[place] for place in expected]
+    columns[count // 2, 2] = np.nan
+    assert likeliest(columns).tolist() == columns.argmax(axis=1).tolist()
 
 
 def test_frequencies_are_the_probabilities() -> None:
