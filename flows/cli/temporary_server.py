@@ -30,6 +30,7 @@ __all__ = ["prefect_server", "without_heartbeats"]
 
 _SLOW = 30.0  # seconds after which the person who waits learns for what
 _STOP_TIMEOUT = 5.0
+_LONG_LOG = 4 << 20  # bytes
 
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -69,6 +70,7 @@ def prefect_server(home: Path) -> Iterator[Callable[[], None]]:
         if new:
             keep_prepared_database(home)
 
+    _rotate(home / "server.log")
     with (home / "server.log").open("ab") as log:
         server = subprocess.Popen(
             leash_command(_command(port)), stdout=log, stderr=log, stdin=subprocess.DEVNULL
@@ -77,6 +79,12 @@ def prefect_server(home: Path) -> Iterator[Callable[[], None]]:
             yield wait
         finally:
             _stop(server)
+
+
+def _rotate(log: Path) -> None:
+    """Put a long log aside; one that was put aside before is lost."""
+    if log.exists() and log.stat().st_size > _LONG_LOG:
+        log.replace(log.with_name("server.1.log"))
 
 
 @contextlib.contextmanager

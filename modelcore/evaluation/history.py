@@ -17,6 +17,7 @@ from modelcore.errors import MindrailError
 from modelcore.evaluation.report import ScoreReport
 from modelcore.store.disk import make_directory
 from modelcore.store.journal import append_once, read_lines
+from modelcore.store.location import remote_of
 from modelcore.store.manifest import as_plain
 from modelcore.store.shared_records import fetch_lines, share_line
 
@@ -29,6 +30,7 @@ _ID_LENGTH = 10
 _SHORTEST_PREFIX = 4
 _SHOWN_RUNS = 5
 _LARGEST = 64 << 20  # bytes; a run has about 1,000
+_LONG = 16 << 20  # bytes, after which the older half is put aside
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,19 @@ def run_of(
 def append_run(history: Path, run: Run) -> bool:
     """Add a run to the history file, which is created if necessary; return whether it was new.
 
-    With a store in a bucket the line is copied there, and `read_history` knows those of all hosts.
+    A history of more than 16,000 runs continues with its newer half; the whole of it until then is in
+    history.1.jsonl. With a store in a bucket the line is copied there, and `read_history` knows those of all
+    hosts.
     """
     check_history(history)
     fetch_lines(history)
     record = as_plain(asdict(run))
-    is_new = append_once(history, record, is_same=lambda row: _id_of(row) == run.id)
+    is_new = append_once(
+        history,
+        record,
+        is_same=lambda row: _id_of(row) == run.id,
+        rotate_at=_LONG if remote_of(history.parent) is None else None,  # a bucket would bring them back
+    )
     if is_new:
         share_line(history, record)
     return is_new

@@ -24,6 +24,7 @@ DIGESTS = "digests.jsonl"
 """The cache's file in a store; it may be removed at any time."""
 
 _SMALL = 1 << 20  # bytes; smaller files are hashed faster than looked up
+_LONG = 8 << 20  # bytes; some 25,000 digests, after which the older half is put aside
 _SETTLED = 2.0  # seconds since a file's last change after which its time can be relied on
 
 
@@ -76,7 +77,9 @@ class DigestCache:
     def _keep(self, entry: _Entry) -> None:
         self._entries()[entry.path] = entry
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        append_once(self._path, asdict(entry), is_same=lambda record: _entry(record) == entry)
+        append_once(
+            self._path, asdict(entry), is_same=lambda record: _entry(record) == entry, rotate_at=_LONG
+        )
 
 
 def _entry(record: Any) -> _Entry | None:

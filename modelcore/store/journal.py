@@ -100,7 +100,9 @@ class Journal:
         self.close()
 
 
-def append_once(path: Path, record: Record, *, is_same: Callable[[Any], bool]) -> bool:
+def append_once(
+    path: Path, record: Record, *, is_same: Callable[[Any], bool], rotate_at: int | None = None
+) -> bool:
     """Append a record to a file that several processes append to, unless it is there already.
 
     Lines that are there are never changed; a cut last line is ended by a newline. The record survives a
@@ -110,10 +112,14 @@ def append_once(path: Path, record: Record, *, is_same: Callable[[Any], bool]) -
         path: the file, which is locked meanwhile; made if missing. Its directory exists.
         record: the record.
         is_same: whether a record of the file is this one.
+        rotate_at: bytes; a longer file is put aside as `<stem>.1<suffix>`, in the place of one that was put
+            aside before, and continues with its newer half. None: it grows.
 
     Returns:
         Whether it was appended.
     """
+    if rotate_at is not None and path.exists() and path.stat().st_size > rotate_at:
+        _rotate(path, rotate_at)
     with locked(path):
         contents = path.read_bytes()
         if any(map(is_same, _parse(contents).records)):
@@ -124,6 +130,17 @@ def append_once(path: Path, record: Record, *, is_same: Callable[[Any], bool]) -
         sync(path)
         sync(path.parent)
     return True
+
+
+def _rotate(path: Path, rotate_at: int) -> None:
+    """Put a long file aside and leave its newer half; nothing is lost by a crash in between."""
+    with locked(path):
+        contents = path.read_bytes()
+        if len(contents) > rotate_at:  # another process may have been first
+            middle = contents.find(b"\n", len(contents) // 2) + 1
+            with disk_errors(path):
+                replace_contents(path.with_name(f"{path.stem}.1{path.suffix}"), contents)
+                replace_contents(path, contents[middle:])
 
 
 def _parse(contents: bytes) -> Lines:

@@ -197,3 +197,14 @@ def test_a_shared_record_is_on_the_disk_when_the_call_returns(
     append_once(tmp_path / "history", {"id": "a"}, is_same=lambda row: False)
     line = json.dumps({"id": "a"}).encode() + b"\n"
     assert synced == [("history", line), (tmp_path.name, line)]
+
+
+def test_a_long_file_is_put_aside_and_continues_with_its_newer_half(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    for number in range(100):
+        append_once(path, {"number": number}, is_same=lambda record: False, rotate_at=900)
+    numbers = [record["number"] for record in read_lines(path).records]
+    aside = [record["number"] for record in read_lines(tmp_path / "history.1.jsonl").records]
+    assert numbers == list(range(numbers[0], 100)) and path.stat().st_size <= 1_000
+    assert aside[-1] >= numbers[0] - 1 and aside == sorted(set(aside))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["history.1.jsonl", "history.jsonl"]
