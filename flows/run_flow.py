@@ -22,7 +22,7 @@ _GREEK = (
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon|"
     "phi|chi|psi|omega"
 )
-_GENERATED_NAME = re.compile(rf"[a-z]+-[a-z]+|({_GREEK})\d+-[a-z]+")
+_GENERATED_NAME = re.compile(rf"[a-z]+-[a-z]+|({_GREEK})\d+-[a-z'-]+")
 """As Prefect's server makes them (crimson-otter), and as its form suggests them (zeta291-lazon)."""
 
 

@@ -7,7 +7,7 @@ import pytest
 from flows.run_flow import _GENERATED_NAME
 
 
-@pytest.mark.parametrize("name", ["crimson-otter", "zeta291-lazon", "mu7-mintaka"])
+@pytest.mark.parametrize("name", ["crimson-otter", "zeta291-lazon", "mu7-mintaka", "phi2-minara-y"])
 def test_a_name_that_prefect_made_up_is_replaced(name: str) -> None:
     assert _GENERATED_NAME.fullmatch(name)
 

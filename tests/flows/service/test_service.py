@@ -2,159 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 import pytest
 
+from tests.flows.service.running import Service, deploy_patient, engines, lives, postgresql, wait_until
 from tests.paths import ROOT
 
 pytestmark = [pytest.mark.server, pytest.mark.long, pytest.mark.timeout(1200)]
 
 AUTH = "user:secret"
 
-# A flow that works until its file is there; each process that runs it leaves its id.
-FLOW = """
-import os, time
-from pathlib import Path
-from flows.run_flow import run_flow
 
-@run_flow("patient", run_name="patient")
-def patient(directory: str) -> None:
-    place = Path(directory)
-    (place / f"started-{os.getpid()}").touch()
-    while not (place / "go").exists():
-        time.sleep(0.2)
-"""
-
-
-@dataclass
-class Service:
-    """What `mindrail up` started."""
-
-    directory: Path
-    port: int
-
-    @property
-    def api(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api"
-
-    @property
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.api, auth=tuple(AUTH.split(":")), timeout=60)  # type: ignore[arg-type]
-
-    def command(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "flows.cli.main", name, "--store", str(self.directory / "store")]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PREFECT_SERVER_API_AUTH_STRING": AUTH,
-            "PREFECT_API_AUTH_STRING": AUTH,
-        }
-        return subprocess.run(
-            [*command, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600
-        )
-
-    def up(self) -> dict[str, Any]:
-        done = self.command("up", "--port", str(self.port), "--limit", "3", "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def process(self, name: str) -> int:
-        return json.loads((self.directory / "store" / ".server" / "processes.json").read_text())[name]["pid"]
-
-    def start_run(self, place: Path) -> str:
-        """Start a run of the patient flow, and return its id when it works."""
-        place.mkdir()
-        with self.client as client:
-            (deployed,) = [
-                one for one in client.post("/deployments/filter", json={}).json() if one["name"] == "patient"
-            ]
-            started = client.post(
-                f"/deployments/{deployed['id']}/create_flow_run",
-                json={"parameters": {"directory": str(place)}},
-            )
-        wait_until(lambda: list(place.glob("started-*")), 120)
-        return started.raise_for_status().json()["id"]
-
-    def state(self, run: str) -> str:
-        with self.client as client:
-            return client.get(f"/flow_runs/{run}").json()["state"]["type"]
-
-
-def wait_until(what: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.5)
-    return found
-
-
-def lives(pid: int) -> bool:
-    try:
-        return (
-            psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-        )  # a container's first process may not reap
-    except psutil.NoSuchProcess:
-        return False
-
-
-def engines(place: Path) -> list[int]:
-    """Return the ids of the processes that have worked on a run, in order."""
-    return [
-        int(path.name.partition("-")[2]) for path in sorted(place.glob("started-*"), key=os.path.getmtime)
-    ]
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with a password."""
     directory = tmp_path_factory.mktemp("service")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    running = Service(directory, port)
-    try:
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(postgresql()) if request.param == "PostgreSQL" else ""
+        running = Service(directory, AUTH, database)
+        stack.callback(running.command, "down")
         running.up()
         deploy_patient(running)
         yield running
-    finally:
-        running.command("down")
-
-
-def deploy_patient(service: Service) -> None:
-    (service.directory / "patient.py").write_text(FLOW)
-    with service.client as client:
-        flow = client.post("/flows/", json={"name": "patient"}).json()
-        client.post(
-            "/deployments/",
-            json={
-                "name": "patient",
-                "flow_id": flow["id"],
-                "entrypoint": "patient.py:patient",
-                "work_pool_name": "mindrail",
-                "tags": ["mindrail"],
-                "job_variables": {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}},
-                "pull_steps": [
-                    {"prefect.deployments.steps.set_working_directory": {"directory": str(service.directory)}}
-                ],
-                "parameter_openapi_schema": {
-                    "type": "object",
-                    "properties": {"directory": {"type": "string"}},
-                },
-            },
-        ).raise_for_status()
 
 
 def test_a_second_up_changes_nothing(service: Service) -> None:
