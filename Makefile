@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 FAST   := tests/test_layers.py tests/test_docs.py tests/tasks tests/flows/cli \
 	$(addprefix tests/modelcore/,config data/encoding data/quality data/sources demo evaluation parallel report store)
 
-.PHONY: run demo setup test test-fast test-long fuzz bench lint types lock docs site clean help
+.PHONY: run demo setup test test-fast test-long fuzz bench lint types lock docs site screenshots clean help
 
 run: $(VENV)/.run        ## set up, then run the demo: from a random model to pass@1 (some ten minutes on two busy cores)
 	$(BIN)/mindrail demo
@@ -58,6 +58,10 @@ docs: $(VENV)/.run       ## write docs/configuration.md and prefect.yaml anew fr
 
 site: $(VENV)/.test      ## build the site of docs/ in build/site; a dead link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+screenshots: $(VENV)/.test ## take the docs' pictures of the dashboard anew (needs the system's Chromium; some ten minutes)
+	$(BIN)/pip install -q 'playwright==1.65.2'
+	$(BIN)/python -m tests.flows.service.screenshots
 
 clean:                   ## remove the virtual environment and every cache, not the store
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

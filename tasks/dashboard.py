@@ -44,12 +44,13 @@ _EVERY = 5.0  # seconds between two updates; one costs the server 20 ms
 
 
 class DashboardProgress:
-    """A progress artifact on the task run's page, created after the first few seconds of work."""
+    """A progress artifact on the task run's page, from the first few seconds of work to its end."""
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._started = self._updated = time.monotonic()
         self._speed = Speed()
+        self._share = 0.0
         self._shown: ShownArtifact | None = None
 
     def __call__(self, done: float, total: float | None, unit: str, note: str = "") -> None:
@@ -61,16 +62,25 @@ class DashboardProgress:
         self._updated = now
         self._show(min(100.0, 100.0 * done / total), in_words(done, total, unit, speed, note))
 
-    def finish(self) -> None:
-        """Replace the last state, if one was shown, by the end of the work."""
-        if self._shown is not None:
-            self._show(100.0, f"done in {time.monotonic() - self._started:.0f} s")
+    def __enter__(self) -> DashboardProgress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Replace the last state, if one was shown, by how the work ended."""
+        if self._shown is None:
+            return
+        seconds = time.monotonic() - self._started
+        if kind is None:
+            self._show(100.0, f"done in {seconds:.0f} s")
+        else:
+            self._show(self._share, f"stopped after {seconds:.0f} s")
 
     def _show(self, share: float, words: str) -> None:
         reporter = current_reporter()
         if self._shown is None and reporter is not None:
             self._shown = ShownArtifact(reporter, "progress")
         if self._shown is not None:
+            self._share = share
             self._shown.show(round(share, 1), f"{self._title}: {words}")
 
 

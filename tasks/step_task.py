@@ -59,7 +59,7 @@ def build_step(
     title = label or name
     log_run(f"{title}: started")
     dashboard = DashboardProgress(title)
-    with shown_progress(title, dashboard) as progress:
+    with dashboard, shown_progress(title, dashboard) as progress:
         built = store.build(
             name,
             lambda directory: build(directory, progress),
@@ -69,7 +69,6 @@ def build_step(
             recorded=recorded,
             on_wait=lambda: log(f"{title}: another run is building the same thing; waiting for it"),
         )
-    dashboard.finish()
     step = _step_of(title, built)
     if built.cached:
         log_run(f"{title}: cached, {format_bytes(step.size)}: {step.path}")

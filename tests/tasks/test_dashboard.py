@@ -52,11 +52,10 @@ def seconds(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
 
 def test_progress_is_rounded_and_ends_at_done(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds(monkeypatch, 0, 3, 8, 9, 21)
-    progress = DashboardProgress("score")
-    progress(1, 9, "problems")
-    progress(5, 9, "problems")
-    progress(6, 9, "problems")
-    progress.finish()
+    with DashboardProgress("score") as progress:
+        progress(1, 9, "problems")
+        progress(5, 9, "problems")
+        progress(6, 9, "problems")
     assert [share for share, _ in recorder.shown] == [55.6, 100.0]
     assert recorder.shown[-1][1] == "score: done in 21 s"
 
@@ -102,11 +101,20 @@ def test_lineage_leads_from_the_result_to_the_first_files(recorder: Recorder, tm
     assert rows[2]["source"] == "hf://owner/name"
 
 
+def test_progress_of_an_attempt_that_failed_does_not_promise_an_end(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds(monkeypatch, 0, 8, 21)
+    with pytest.raises(RuntimeError), DashboardProgress("launch") as progress:
+        progress(30, 60, "steps")
+        raise RuntimeError
+    assert recorder.shown[-1] == (50.0, "launch: stopped after 21 s")
+
+
 def test_a_short_step_shows_no_progress(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds(monkeypatch, 0, 1)
-    progress = DashboardProgress("shard")
-    progress(9, 9, "tensors")
-    progress.finish()
+    with DashboardProgress("shard") as progress:
+        progress(9, 9, "tensors")
     assert recorder.shown == []
 
 
