@@ -1,7 +1,7 @@
-"""Pictures of the dashboard and of a report for the docs: `make screenshots` writes them into docs/images.
+"""Pictures of dashboard and report for the docs: `make screenshots` writes them into docs/images.
 
 Starts a service of its own in a temporary directory, lets its worker do the demo, and looks at it with
-Chromium. `--reduced` takes the tests' small demo, which solves nothing but is there sooner. `--keep DIRECTORY`
+Chromium. `--reduced` takes the tests' small demo, which solves nothing but is there sooner. `--keep PATH`
 uses that directory, and the run that is there.
 """
 
