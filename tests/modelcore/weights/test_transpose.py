@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from modelcore.errors import MindrailError
@@ -62,3 +64,17 @@ def test_a_file_that_ends_inside_the_matrix_is_named(tmp_path: Path, pieces: int
     (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-1])
     with pytest.raises(MindrailError, match="x: the file ends inside tensor a"):
         read(transposed(tensor))
+
+
+def test_less_than_the_matrix_is_in_memory(tmp_path: Path) -> None:
+    rows, columns = 40_000, 2_560
+    size = 2 * rows * columns
+    file = tmp_path / "x"
+    file.touch()
+    os.truncate(file, size)
+    tensor = StoredTensor("a", FP16, (rows, columns), (Extent(file, 0, size),))
+    before, most = psutil.Process().memory_info().rss, 0
+    for number, _ in enumerate(transposed(tensor).chunks()):
+        if number % 16 == 0:
+            most = max(most, psutil.Process().memory_info().rss - before)
+    assert most < 0.7 * size
