@@ -64,6 +64,8 @@ class Watch:
         hang_timeout: from then on, seconds without new progress and without a worker's successful end.
         hang_steps: a limit below that while steps are taken, in steps; see `Heartbeat.allowed`.
         guard: called several times a second while the group runs; what it raises ends the group.
+        stopped_timeout: seconds for which a worker may be stopped (SIGSTOP); less than MindSpore waits for a
+            silent rank before it ends the others, which would then look as if they had failed.
     """
 
     workers: Sequence[LeashedProcess]
@@ -73,6 +75,7 @@ class Watch:
     hang_timeout: float
     hang_steps: int | None = None
     guard: Callable[[], None] = always
+    stopped_timeout: float = 10.0
 
     def wait(self) -> None:
         """Return when all workers have exited with 0.
@@ -91,6 +94,7 @@ class Watch:
 
     def _wait(self) -> None:
         started = last_progress = time.monotonic()
+        stopped: dict[LeashedProcess, float] = {}  # since when
         with selectors.DefaultSelector() as selector:
             for process in (*self.workers, *self.helpers):
                 selector.register(process, selectors.EVENT_READ)
@@ -104,6 +108,8 @@ class Watch:
                     raise self._failure(failed, now - started)
                 if self._running() and now - last_progress > self._timeout():
                     raise self._hang(selector)
+                for worker in self._running():
+                    self._check_stopped(worker, stopped, now)
 
     def _running(self) -> list[LeashedProcess]:
         return [worker for worker in self.workers if worker.returncode is None]
@@ -112,6 +118,14 @@ class Watch:
         if not self.heartbeat.has_started:
             return self.start_timeout
         return self.heartbeat.allowed(self.hang_timeout, self.hang_steps)
+
+    def _check_stopped(self, worker: LeashedProcess, since: dict[LeashedProcess, float], now: float) -> None:
+        """Refuse to wait for a worker that has been stopped for long: the others wait for it, too."""
+        if not worker.is_stopped():
+            since.pop(worker, None)
+        elif (seconds := now - since.setdefault(worker, now)) > self.stopped_timeout:
+            what = f"{worker.name} has been stopped (SIGSTOP) for {seconds:.0f} s"
+            raise ProcessFailed(what, worker, fix=f"its log is {worker.log}", hung=True)
 
     def _failure(self, failed: Sequence[LeashedProcess], after_s: float) -> MindrailError:
         # Of several that died in the same moment a refusal explains most, then what came from outside

@@ -17,7 +17,7 @@ import pytest
 from modelcore.cluster.records import Ended, Event, Resumed, read_attempts
 from modelcore.parallel.mesh import Layout
 from modelcore.training.plan import TrainPlan
-from tests.modelcore.cluster.hosts import Network, can_make_namespaces
+from tests.modelcore.cluster.hosts import Host, Network, can_make_namespaces
 from tests.modelcore.launching.survivors import wait_until
 from tests.modelcore.training.conftest import compiled_steps, helpers, make_plan, shared_rows
 
@@ -26,6 +26,15 @@ __all__ = ["compiled_steps", "helpers", "make_plan", "shared_rows"]
 PROGRAM = Path(__file__).with_name("launching_program.py")
 OURS = ("modelcore", "mindspore", "leash.py", "ray::Agent")
 """What the command line of everything that a job starts contains."""
+HELD = """
+import json, ray
+from ray._private.state import actors
+from ray.util import placement_group_table
+ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+held = [actor["ActorClassName"] for actor in actors().values() if actor["State"] != "DEAD"]
+held += [group["state"] for group in placement_group_table().values() if group["state"] != "REMOVED"]
+print(json.dumps(held))
+"""
 
 
 @dataclass
@@ -75,9 +84,23 @@ class Cluster:
     def __init__(self, network: Network) -> None:
         self._network = network
         self.first, self.second, self.third = network.hosts
+        self.start_head()
+        self.start_second()
+
+    @property
+    def hosts(self) -> list[Host]:
+        """All three."""
+        return self._network.hosts
+
+    def start_head(self) -> None:
+        """Start Ray on the first host."""
         # For Ray, a host whose link is cut for half a minute is not dead yet: it comes back as it was.
         self.first.start_ray(environment={"RAY_health_check_failure_threshold": "30"})
-        self.start_second()
+
+    def lose_head(self) -> None:
+        """Kill all of Ray on the first host, but not the job's launcher there."""
+        for process in ("gcs_server", "raylet/raylet", "site-packages/ray/", "ray::"):
+            self.first.kill(process)
 
     def start_second(self) -> None:
         """Start Ray on the second host, as somebody would who mends it."""
@@ -87,16 +110,42 @@ class Cluster:
         """Start Ray on the third host: a spare."""
         self.third.start_ray(self.first.address)
 
-    def join_second(self) -> None:
-        """Plug the second host's cable in again."""
-        self.second.join(self._network.bridge)
+    def restart(self, host: Host) -> None:
+        """End what is left on a host and start Ray there again."""
+        host.kill()
+        host.start_ray(self.first.address)
 
-    def start(self, arguments: list[str], output: Path, *, retries: int = 2, **options: Any) -> RunningJob:
+    def join(self, host: Host) -> None:
+        """Plug a host's cable in again."""
+        host.join(self._network.bridge)
+
+    def ranks(self) -> list[int]:
+        """Return the process ids of all ranks on all hosts."""
+        return [pid for host in self.hosts for pid in host.pids("modelcore.training.rank")]
+
+    def held(self) -> list[str]:
+        """Return the actors that are alive and the placement groups that are not removed, as Ray has them."""
+        log = self._network.temporary / "held.log"
+        log.unlink(missing_ok=True)
+        assert self.first.popen([sys.executable, "-c", HELD], log=log).wait(60) == 0, log.read_text()
+        held: list[str] = json.loads(log.read_text().splitlines()[-1])
+        return held
+
+    def start(
+        self,
+        arguments: list[str],
+        output: Path,
+        *,
+        retries: int = 2,
+        hang_timeout: float = 900,
+        **options: Any,
+    ) -> RunningJob:
         """Start a job with one rank on each host."""
         logs = output / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         cluster = {"hosts": 2, "ranks_per_host": 1, **options}
-        job = {"arguments": arguments, "cluster": cluster, "logs": str(logs), "retries": retries}
+        job: dict[str, Any] = {"arguments": arguments, "cluster": cluster, "logs": str(logs)}
+        job |= {"retries": retries, "hang_timeout": hang_timeout}
         (logs / "test.json").write_text(json.dumps(job))
         process = self.first.popen(
             [sys.executable, str(PROGRAM), str(logs / "test.json")], log=logs / "said.log"
@@ -166,5 +215,19 @@ def two_ranks(make_plan: Callable[..., TrainPlan]) -> Callable[[str], TrainPlan]
 def undisturbed(two_ranks: Callable[[str], TrainPlan], helpers: Any) -> TrainPlan:
     """The job, done on this host without Ray."""
     plan = two_ranks("undisturbed")
+    helpers.run_ranks(plan)
+    return plan
+
+
+@pytest.fixture(scope="module")
+def long_job(make_plan: Callable[..., TrainPlan]) -> Callable[[str], TrainPlan]:
+    """Make a job of 400 steps for two ranks, so that there is time for something to happen."""
+    return lambda name: make_plan(name, Layout(data_parallel=2), steps=400)
+
+
+@pytest.fixture(scope="module")
+def undisturbed_long_job(long_job: Callable[[str], TrainPlan], helpers: Any) -> TrainPlan:
+    """The long job, done on this host without Ray."""
+    plan = long_job("undisturbed_long")
     helpers.run_ranks(plan)
     return plan

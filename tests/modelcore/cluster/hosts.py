@@ -65,9 +65,21 @@ class Host:
             )
 
     def start_ray(
-        self, head: str | None = None, *, resources: str = "{}", environment: Mapping[str, str] = {}
+        self,
+        head: str | None = None,
+        *,
+        resources: str = "{}",
+        environment: Mapping[str, str] = {},
+        small_disk: Path | None = None,
     ) -> None:
-        """Start a raylet that joins the head at that address, or the head itself."""
+        """Start a raylet that joins the head at that address, or the head itself.
+
+        Args:
+            head: the head's address; None for the head itself.
+            resources: what the host offers beside CPUs, as JSON.
+            environment: added to that of Ray and of all that it starts.
+            small_disk: directory in whose place the host has a disk of 4 MB of its own.
+        """
         place = [f"--address={head}:{HEAD_PORT}"] if head else ["--head", f"--port={HEAD_PORT}"]
         options = ["--num-cpus=2", "--object-store-memory=80000000", "--disable-usage-stats"]
         dashboard = [] if head else ["--include-dashboard=false"]
@@ -75,6 +87,9 @@ class Host:
             *(str(_RAY), "start", *place, f"--node-ip-address={self.address}", *options, *dashboard),
             f"--resources={resources}",
         ]
+        if small_disk is not None:  # `ip netns exec` gives each command a mount namespace of its own
+            mount = f'mount -t tmpfs -o size=4m tmpfs {small_disk} && exec "$@"'
+            command = ["sh", "-c", mount, "sh", *command]
         log = self._temporary / f"{self.name}.ray.log"
         quiet = {"RAY_DISABLE_IMPORT_WARNING": "1", "RAY_enable_metrics_collection": "false"}
         started = self.popen(command, log=log, environment={**quiet, **environment})
@@ -98,6 +113,10 @@ class Host:
                 os.kill(pid, number)
         return found
 
+    def seen_by(self, process: str, path: Path) -> Path:
+        """Return the path by which this host's process with that text in its command line sees `path`."""
+        return Path(f"/proc/{self.pids(process)[0]}/root{path}")
+
     def cut(self) -> None:
         """Pull the network cable: packets are lost, nobody is notified."""
         _ip("link", "set", self.link, "nomaster")
@@ -114,7 +133,7 @@ class Network:
         (temporary / "token").write_text(secrets.token_hex(32))
         tag = f"mr{os.getpid() % 100000}"
         self.bridge, self.hosts = f"{tag}b", []
-        self._tag = tag
+        self._tag, self.temporary = tag, temporary
         _ip("link", "add", self.bridge, "type", "bridge")
         _ip("link", "set", self.bridge, "up")
         for index in range(count):

@@ -14,7 +14,11 @@ if __name__ == "__main__":
     job = json.loads(Path(sys.argv[1]).read_text())
     try:
         run_on_cluster(
-            job["arguments"], Cluster(**job["cluster"]), log_dir=Path(job["logs"]), retries=job["retries"]
+            job["arguments"],
+            Cluster(**job["cluster"]),
+            log_dir=Path(job["logs"]),
+            retries=job["retries"],
+            hang_timeout=job["hang_timeout"],
         )
     except MindrailError as error:
         print(error)

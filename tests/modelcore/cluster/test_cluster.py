@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,47 +96,6 @@ def test_the_check_of_a_sound_cluster_finds_every_host_and_nothing_wrong(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("process", "kind"), [("ray::Agent", "agent died"), ("raylet/raylet", "host lost"), ("", "host lost")]
-)
-def test_a_host_that_is_lost_and_comes_back_finishes_the_job(
-    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any, process: str, kind: str
-) -> None:
-    plan = two_ranks(f"killed_{process.strip('ray:/') or 'host'}")
-    job = cluster.train(plan)
-    job.wait_for_step(12)
-    assert cluster.second.kill(process)
-    if process != "ray::Agent":
-        time.sleep(5)
-        cluster.second.kill()
-        cluster.start_second()
-    assert job.wait() == 0, job.said
-    (failed,) = job.failed
-    assert failed.failure is not None
-    assert (failed.failure.kind, failed.failure.host) == (kind, cluster.second.address)
-    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
-
-
-@pytest.mark.long
-def test_a_host_whose_link_is_cut_ends_its_own_ranks_and_the_job_is_finished(
-    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
-) -> None:
-    plan = two_ranks("link_cut")
-    job = cluster.train(plan)
-    job.wait_for_step(12)
-    cluster.second.cut()
-    time.sleep(12)
-    assert not cluster.second.pids("modelcore.training.rank"), "the cut-off side lives on"
-    time.sleep(18)
-    cluster.join_second()
-    assert job.wait() == 0, job.said
-    (failed,) = job.failed
-    assert failed.failure is not None
-    assert (failed.failure.kind, failed.failure.host) == ("host silent", cluster.second.address)
-    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
-
-
-@pytest.mark.long
 def test_a_host_that_does_not_come_back_ends_the_job_with_its_name(
     cluster: Cluster, two_ranks: MakeJob
 ) -> None:
@@ -153,59 +110,6 @@ def test_a_host_that_does_not_come_back_ends_the_job_with_its_name(
     assert last.startswith("launch.cluster.hosts: needs 2 hosts with 1 CPU each; ")
     # For Ray the host may be alive a while longer.
     assert "1 (10.77.0.1) in the cluster" in last or "of which 10.77.0.2 does not answer" in last
-
-
-@pytest.mark.long
-def test_a_killed_driver_leaves_nothing_and_its_successor_finishes_the_job(
-    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
-) -> None:
-    plan = two_ranks("driver_killed")
-    job = cluster.train(plan)
-    job.wait_for_step(12)
-    ranks = cluster.second.pids("modelcore.training.rank")
-    assert cluster.first.kill("-m modelcore.cluster.driver")
-    assert job.wait() == 0, job.said
-    assert "the cluster's driver ended (killed by SIGKILL" in job.said
-    assert not set(ranks) & set(cluster.second.pids())
-    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
-
-
-@pytest.mark.long
-def test_a_stopped_agent_is_given_up_and_its_ranks_end(
-    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
-) -> None:
-    plan = two_ranks("agent_stopped")
-    job = cluster.train(plan)
-    job.wait_for_step(12)
-    ranks = set(cluster.second.pids("modelcore.training.rank"))
-    assert cluster.second.kill("ray::Agent", signal.SIGSTOP)
-    assert job.wait() == 0, job.said
-    (failed,) = job.failed
-    assert failed.failure is not None and failed.failure.kind == "host silent"
-    assert not ranks & set(cluster.second.pids())
-    assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
-
-
-@pytest.mark.long
-def test_a_link_that_is_cut_for_less_than_the_lease_disturbs_nothing(
-    cluster: Cluster, two_ranks: MakeJob
-) -> None:
-    job = cluster.train(two_ranks("cut_shortly"))
-    job.wait_for_step(12)
-    cluster.second.cut()
-    time.sleep(2)
-    cluster.join_second()
-    assert job.wait() == 0, job.said
-    assert job.failed == []
-
-
-@pytest.mark.long
-def test_nothing_is_left_of_a_job_whose_launcher_is_ended(cluster: Cluster, two_ranks: MakeJob) -> None:
-    job = cluster.train(two_ranks("launcher_ended"))
-    job.wait_for_step(12)
-    assert cluster.first.kill("launching_program.py", signal.SIGTERM)
-    job.wait()
-    wait_until(lambda: cluster.leftovers() == [], within_s=10)
 
 
 @pytest.mark.long

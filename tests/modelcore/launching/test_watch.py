@@ -209,3 +209,13 @@ def test_of_a_group_that_hangs_the_stopped_process_is_named(tmp_path: Path) -> N
     with pytest.raises(ProcessFailed) as raised:
         group.wait(start_timeout=0.5)
     assert raised.value.hung and raised.value.process is group.workers[1]
+
+
+def test_a_stopped_process_is_named_before_the_others_fail_for_want_of_it(tmp_path: Path) -> None:
+    group = Group(tmp_path, [SLEEP, "print('running', flush=True)\n" + SLEEP])
+    wait_until(lambda: "running" in group.workers[1].log.read_text())
+    os.kill(_command_of(group.workers[1]), signal.SIGSTOP)
+    watch = Watch(group.workers, [], Heartbeat(group.progress_files, silent), 900, 900, stopped_timeout=0.5)
+    with pytest.raises(ProcessFailed, match=r"rank 1 has been stopped \(SIGSTOP\) for") as raised:
+        watch.wait()
+    assert raised.value.hung and raised.value.process is group.workers[1]

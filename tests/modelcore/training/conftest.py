@@ -95,27 +95,34 @@ def make_plan(tmp_path_factory: pytest.TempPathFactory, shared_rows: Path) -> Ma
 
     tmp_path = tmp_path_factory.mktemp("jobs")
 
-    def make(name: str, layout: Layout = ONE, *, family: dict = SMALL["llama"], **given: Any) -> TrainPlan:
-        whole, shards = tmp_path / f"{family['model_type']}", tmp_path / f"{name}_shards"
-        if not whole.exists():
-            write_model(whole, family)
-        shard_checkpoint(whole, shards, Cut(layout))
-        plan = TrainPlan(
-            model=str(shards),
-            data=str(shared_rows),
-            output=str(tmp_path / name),
-            seed=1,
-            steps=20,
-            batch_size=8 // layout.data_parallel,
-            layout=layout,
-            learning_rate=1e-2,
-            warmup_steps=3,
-            weight_decay=0.1,
-            checkpoint_every=5,
-        )
-        return plan.model_copy(update=given)
+    def make(name: str, layout: Layout = ONE, **given: Any) -> TrainPlan:
+        return build_plan(tmp_path, shared_rows, name, layout, **given)
 
     return make
+
+
+def build_plan(
+    directory: Path, rows: Path, name: str, layout: Layout, *, family: dict = SMALL["llama"], **given: Any
+) -> TrainPlan:
+    """Shard a model in a directory and return the plan of a job there."""
+    whole, shards = directory / f"{family['model_type']}", directory / f"{name}_shards"
+    if not whole.exists():
+        write_model(whole, family)
+    shard_checkpoint(whole, shards, Cut(layout))
+    plan = TrainPlan(
+        model=str(shards),
+        data=str(rows),
+        output=str(directory / name),
+        seed=1,
+        steps=20,
+        batch_size=8 // layout.data_parallel,
+        layout=layout,
+        learning_rate=1e-2,
+        warmup_steps=3,
+        weight_decay=0.1,
+        checkpoint_every=5,
+    )
+    return plan.model_copy(update=given)
 
 
 _compiled: dict[tuple[object, ...], Step] = {}
