@@ -14,6 +14,7 @@ from modelcore.config.runs import Evaluate
 from modelcore.store.location import store_directory
 from modelcore.store.store import Store
 from tasks.checkpoints import find_checkpoint, short_name, whole_mindspore
+from tasks.endpoint import endpoint
 from tasks.evaluation_report import evaluation_report
 from tasks.log import log
 from tasks.planned_steps import step_names
@@ -39,7 +40,7 @@ class Evaluation:
 
 @run_flow("evaluate", run_name="{config.name}")
 def evaluate(config: Evaluate) -> Evaluation:
-    """Score one or more checkpoints on a benchmark.
+    """Score one or more checkpoints on a benchmark, or the model of an endpoint.
 
     Args:
         config: which checkpoints, on which benchmark, and how to score them.
@@ -47,9 +48,12 @@ def evaluate(config: Evaluate) -> Evaluation:
     recorder, store = StepRecorder(step_names(config)), Store(store_directory(config.store))
     for note in preflight(config):
         log(f"note: {note}")
-    checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
+    if config.generate.endpoint is not None:
+        checkpoints = wholes = [recorder.record(endpoint(store, config.generate))]
+    else:
+        checkpoints = [find_checkpoint(store, name) for name in config.checkpoints]
+        wholes = [whole_mindspore(store, checkpoint, config.convert) for checkpoint in checkpoints]
     several = len(checkpoints) > 1
-    wholes = [whole_mindspore(store, checkpoint, config.convert) for checkpoint in checkpoints]
     scores = tuple(
         score_checkpoint(
             store,

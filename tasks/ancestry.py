@@ -19,8 +19,11 @@ def line_of(store: Store, checkpoint: Path) -> list[Artifact]:
 
 
 def source_of(line: Sequence[Artifact]) -> str:
-    """Return the source of the nearest download, else of the nearest conversion of an outside directory."""
-    for step in ("download", "convert"):
+    """Return the source of the nearest download, else of the nearest conversion of an outside directory.
+
+    That of a model on an endpoint is its name there.
+    """
+    for step in ("download", "convert", "endpoint"):
         for artifact in line:
             if artifact.manifest.step == step:
                 parameters = artifact.manifest.parameters

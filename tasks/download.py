@@ -18,6 +18,7 @@ from tasks.download_source import DownloadSource, download_source
 from tasks.inputs import local_path, model_digest
 from tasks.log import log_wait
 from tasks.preflight import preflight
+from tasks.secret import secret_value
 from tasks.step_task import Outcome, build_step, step_task
 
 __all__ = ["download"]
@@ -69,7 +70,7 @@ def _fetch(
             address,
             directory,
             sha256=config.sha256,
-            token=_token(config.token_secret),
+            token=secret_value(config.token_secret, key="download.token_secret"),
             endpoint=config.endpoint,
             revision=revision,
             offline=config.offline,
@@ -113,23 +114,3 @@ def _origin(store: Store, address: str, *, weights: bool) -> tuple[str, dict[str
             "there is no such file or directory", where=f"download.source: {path}", fix="check the path"
         )
     return "directory", {"directory": model_digest(store, path, weights=weights)}
-
-
-def _token(secret: str | None) -> str | None:
-    """Return the hub's token from Prefect's secrets, which only its server knows.
-
-    Raises:
-        MindrailError: there is no secret of that name.
-    """
-    if secret is None:
-        return None
-    from prefect.blocks.system import Secret
-
-    try:
-        block = Secret.load(secret)
-    except ValueError as error:  # as Prefect reports a block that does not exist
-        raise MindrailError(
-            "Prefect has no Secret of that name", where=f"download.token_secret: {secret}", fix="create it"
-        ) from error
-    assert isinstance(block, Secret)
-    return str(block.get())

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from modelcore.config.evaluation import Decoding, Generate
@@ -18,6 +19,7 @@ from modelcore.launching.device_environment import has_ascend
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
+from tasks.endpoint import answer_by_endpoint, endpoint_of
 from tasks.environment import exported, key_of_environment
 from tasks.host_share import share_of_devices
 from tasks.step import Step
@@ -30,14 +32,15 @@ RESPONSES = "responses.jsonl"
 
 _VERSION = 2
 _PROMPTS = "prompts.jsonl"
-_NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set"}
+_ENDPOINT = {"endpoint", "endpoint_model", "endpoint_chat", "endpoint_secret", "endpoint_timeout"}
+_NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set", *_ENDPOINT}
 _NEW_OPTIONS = {"top_k", "repetition_penalty", "min_new_tokens", "long_prompts"}  # in keys if changed
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
 @step_task("generate", run_name="{label}", retries=2, delays=(5.0, 30.0))
 def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label: str = "generate") -> Outcome:
-    """Write one response per problem and sample, from a whole MindSpore checkpoint.
+    """Write one response per problem and sample, from a whole MindSpore checkpoint or by an endpoint.
 
     A response depends on the text of its prompt and on the stops: a template that differs in its extractor
     alone does not generate again. Whether BOS goes before each prompt is the tokenizer's to say.
@@ -53,11 +56,16 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
     form = template(config.template_name)
     prompts = [{"task_id": problem.task_id, "prompt": form.prompt(problem)} for problem in benchmark.problems]
 
-    bos = begins_with_bos(checkpoint.path)
+    asked = None if config.endpoint is None else endpoint_of(config)
+    bos = asked is None and begins_with_bos(checkpoint.path)  # an endpoint's own tokenizer puts it there
     environment = exported(label, config.environment_set, config.environment, ascend=has_ascend())
 
     def build(directory: Path, progress: Progress) -> None:
         (directory / _PROMPTS).write_text("".join(json.dumps(row) + "\n" for row in prompts))
+        if asked is not None:
+            output = directory / RESPONSES
+            answer_by_endpoint(asked, config, prompts, output, stops=form.stops, seed=seed, progress=progress)
+            return
         plan = _plan(directory, checkpoint, config, seed, form.stops, bos=bos)
         run_plan(directory, plan, environment, progress)
 
@@ -73,6 +81,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
             **_in_effect(config, checkpoint.path, [row["prompt"] for row in prompts], bos).changed_options(),
             **key_of_environment(environment),
             "seed": seed,
+            **({} if asked is None else {"endpoint": asdict(asked)}),
             **({"bos": True} if bos else {}),  # absent without BOS, as in keys from before it was sent
         },
         recorded={"environment": environment},
@@ -82,14 +91,16 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
 
 def _in_effect(config: Generate, checkpoint: Path, texts: Sequence[str], bos: bool) -> Generate:
     """Return the options without `long_prompts: cut` where every prompt fits: the answers are the same."""
-    if config.long_prompts == "refuse" or count_cut(checkpoint, texts, config, bos=bos):
+    if config.long_prompts == "refuse":
+        return config
+    if config.endpoint is None and count_cut(checkpoint, texts, config, bos=bos):
         return config
     return config.model_copy(update={"long_prompts": "refuse"})
 
 
 def _exact(config: Generate) -> set[str]:
-    """Return the keys that do not change the answers: the weights' type, unless it rounds them."""
-    return set() if config.rounds_weights else {"precision"}
+    """Return the keys that do not change the answers: the weights' type, unless it rounds them here."""
+    return set() if config.rounds_weights and config.endpoint is None else {"precision"}
 
 
 def _plan(

@@ -129,6 +129,10 @@ def _expected(config: Run) -> Iterator[_Expected]:
             yield from _scored(config.generate, config.score, config.seed, start, " (before)")
         yield from _scored(config.generate, config.score, config.seed, "merge", "")
     if isinstance(config, Evaluate):
+        if (url := config.generate.endpoint) is not None:
+            named = {"url": url.rstrip("/"), "model": config.generate.endpoint_model}
+            yield _Expected("endpoint", "endpoint", (url,), "server and model", named)
+            yield from _scored(config.generate, config.score, config.seed, "endpoint", "")
         for number, name in enumerate(config.checkpoints, 1):
             suffix = f" ({number})" if len(config.checkpoints) > 1 else ""
             yield from _scored(config.generate, config.score, config.seed, name, suffix)
@@ -200,10 +204,13 @@ def _sharded(config: Sharding, start: str) -> _Expected:
 def _scored(
     generation: Generate, scoring: Score, seed: int, checkpoint: str, suffix: str
 ) -> Iterator[_Expected]:
-    reads = (checkpoint,) if checkpoint in ("convert", "join", "merge") else ()
+    reads = (checkpoint,) if checkpoint in ("convert", "join", "merge", "endpoint") else ()
     decoding = generation.model_dump(include={"max_new_tokens", "samples", "temperature", "top_p"})
     if generation.rounds_weights:
         decoding["precision"] = generation.precision
+    if generation.endpoint is not None:
+        url, model = generation.endpoint.rstrip("/"), generation.endpoint_model
+        decoding["endpoint"] = {"url": url, "model": model, "chat": generation.endpoint_chat}
     names = [f"{step}{suffix}" for step in ("generate", "extract", "score")]
     asked = (checkpoint, f"benchmark {generation.benchmark}")
     yield _Expected(names[0], "generate", asked, "responses", {**decoding, "seed": seed}, reads)

@@ -127,6 +127,7 @@ def _conditions(
     limits = report.conditions.limits
     return {
         "decoding": f"{decoding_in_words(generation, checkpoint)}, {generation.max_new_tokens} tokens",
+        **({} if generation.endpoint is None else {"endpoint": generation.endpoint.rstrip("/")}),
         "samples": generation.samples,
         "limits": f"{limits.seconds:g} s, {limits.memory >> 20} MiB",
         "contamination": None if contamination is None else contamination.figure,

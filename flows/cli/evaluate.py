@@ -37,6 +37,7 @@ DEFAULT = Path(__file__).parents[2] / "configs" / "evaluate.yaml"
 )
 @option_of(Generate, "benchmark", required=False)
 @option_of(Generate, "template", default=None, show_default=False)
+@option_of(Generate, "endpoint")
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one key, e.g. score.timeout=5."
 )
@@ -47,6 +48,7 @@ def evaluate(
     config: Path,
     benchmark: str | None,
     template: str | None,
+    endpoint: str | None,
     changes: tuple[str, ...],
     store: Path | None,
     as_json: bool,
@@ -55,13 +57,14 @@ def evaluate(
 
     A checkpoint is a directory (MindSpore's or Hugging Face's), a model of `mindrail models`,
     hf://owner/name, `newest` (trained checkpoint of the store) or `newest:DIRECTORY`; without any, those
-    of the configuration are meant. Each is asked with its own template, unless --template or --config names
-    one: that of the rows it was trained on here, or the one that a model of `mindrail models` was published
-    with, or else base. What was done before is not done again. Scores gather in the store's history: see
-    `results`.
+    of the configuration are meant. With --endpoint a server's model answers instead. Each is asked with its
+    own template, unless --template or --config names one: that of the rows it was trained on here, or the
+    one that a model of `mindrail models` was published with, or else base. What was done before is not done
+    again. Scores gather in the store's history: see `results`.
     """
     values = {
-        "checkpoints": list(checkpoints) or None,
+        "checkpoints": list(checkpoints) or (None if endpoint is None else []),
+        "generate.endpoint": endpoint,
         "generate.benchmark": benchmark,
         "generate.template": template,
         "store": None if store is None else str(store),

@@ -10,10 +10,12 @@ from pydantic import Field, model_validator
 from modelcore.config.environment import MindSporeSet, Variables
 from modelcore.config.limits import MEMORY_MB, TIMEOUT
 from modelcore.config.section import (
+    Name,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Seconds,
     Section,
     suggest,
 )
@@ -128,10 +130,37 @@ class Generate(Decoding):
             "model is trained on or, for a model of `mindrail models`, the one it was published with"
         ),
     )
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^@/]+(/[^@?#]*)?$")] | None = Field(
+        None,
+        description=(
+            "Address of an OpenAI-compatible server whose model answers instead (http://127.0.0.1:8000/v1); "
+            "the key, if it wants one, comes from the environment variable MINDRAIL_ENDPOINT_KEY"
+        ),
+    )
+    endpoint_model: Name | None = Field(
+        None, description="The model's name on the endpoint; by default the only one that it serves"
+    )
+    endpoint_chat: bool = Field(
+        False,
+        description="Send prompts to the endpoint as chat messages, for its model's own chat template",
+    )
+    endpoint_secret: Name | None = Field(
+        None, description="Name of the Prefect Secret that holds the endpoint's key"
+    )
+    endpoint_timeout: Annotated[Seconds, Field(gt=0)] = Field(
+        600.0, description="Seconds that an answer of the endpoint may take"
+    )
     environment_set: MindSporeSet | None = Field(
         None, description="A model card's environment variables, exported on Ascend (docs/ascend.md)"
     )
     environment: Variables = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_an_endpoint(self) -> Generate:
+        needing = ("endpoint_model", "endpoint_chat", "endpoint_secret")
+        if self.endpoint is None and (given := [name for name in needing if getattr(self, name)]):
+            raise ValueError(f"{', '.join(given)} without endpoint: give its address, too")
+        return self
 
     @property
     def template_name(self) -> TemplateName:

@@ -6,7 +6,7 @@ filling it in. Nothing here reads files: what depends on them is checked by `tas
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -54,10 +54,11 @@ class Evaluate(Run):
 
     name: Name = Field("evaluate", description="Shown on the report and in the history")
     seed: NonNegativeInt = Field(1, description="Seed of sampled answers")
-    checkpoints: Annotated[list[Name], Field(min_length=1)] = Field(
+    checkpoints: list[Name] = Field(
         default_factory=lambda: ["newest"],
         description=(
-            "Directories (MindSpore's or Hugging Face's), models of `mindrail models`, hf:// or https:// "
+            "None with generate.endpoint; else "
+            "directories (MindSpore's or Hugging Face's), models of `mindrail models`, hf:// or https:// "
             "sources, `newest` (trained checkpoint of the store when the run starts) or `newest:DIRECTORY` "
             "(in that directory)"
         ),
@@ -65,6 +66,14 @@ class Evaluate(Run):
     convert: Convert = Field(default_factory=Convert)
     generate: Generate = Field(default_factory=lambda: Generate(benchmark="humaneval"))
     score: Score = Field(default_factory=Score)
+
+    @model_validator(mode="after")
+    def _knows_who_answers(self) -> Evaluate:
+        if self.generate.endpoint is not None and self.checkpoints:
+            raise ValueError("generate.endpoint answers instead of checkpoints: give checkpoints: []")
+        if self.generate.endpoint is None and not self.checkpoints:
+            raise ValueError("checkpoints is empty: name one, or a generate.endpoint")
+        return self
 
     @model_validator(mode="after")
     def _has_enough_samples(self) -> Evaluate:
@@ -245,6 +254,15 @@ class Pipeline(Training):
         if generate.template is not None or preprocess is None:
             return generate
         return generate.model_copy(update={"template": TEMPLATES_OF_ROWS[preprocess.format][0]})
+
+    @model_validator(mode="after")
+    def _asks_one_model(self) -> Pipeline:
+        if self.generate.endpoint is not None and self.baseline:
+            raise ValueError(
+                "generate.endpoint answers with one model, which cannot be that before and that after "
+                "training: give baseline: false"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_enough_samples(self) -> Pipeline:
