@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(checkpoint: Path, tmp_path: Path
     assert told[-1][0] == told[-1][1]
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize("temperature", [pytest.param(0.0, marks=pytest.mark.long), 0.8])
 def test_the_batch_size_changes_no_byte(checkpoint: Path, tmp_path: Path, temperature: float) -> None:
     written = []
     for batch_size in (1, 3, 16):

@@ -1,4 +1,7 @@
-"""One rank's loss and gradients of some models, from weights every rank makes alone; run by a gang."""
+"""One rank's loss and gradients of the cases that are named, from weights every rank makes alone.
+
+`one_step.py DIRECTORY CASE…`, run by a gang, writes `<case>_<rank>.npz`.
+"""
 
 from __future__ import annotations
 
@@ -76,5 +79,5 @@ if __name__ == "__main__":
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
     rank = int(os.environ["RANK_ID"])
     group = TensorGroup(GlobalComm.WORLD_COMM_GROUP, 2, rank)
-    for number, case in enumerate(CASES):
-        np.savez(Path(sys.argv[1]) / f"{number}_{rank}.npz", **step(case, group))
+    for case in sys.argv[2:]:
+        np.savez(Path(sys.argv[1]) / f"{case}_{rank}.npz", **step(case, group))

@@ -30,7 +30,9 @@ def test_logits_are_those_of_transformers(variant: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(ours(Tensor(ids)).asnumpy(), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("variant", [*families.NAMES, "llama, linear scaling, tied"])
+@pytest.mark.parametrize(
+    "variant", [*families.NAMES, pytest.param("llama, linear scaling, tied", marks=pytest.mark.long)]
+)
 def test_loss_and_gradients_are_those_of_transformers(variant: str, tmp_path: Path) -> None:
     theirs = tiny.model(tiny.VARIANTS[variant])
     ours = tiny.load(tiny.convert(theirs, tmp_path))

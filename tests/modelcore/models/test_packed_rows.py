@@ -58,8 +58,11 @@ def samples(seq: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return single, packed
 
 
-@pytest.mark.parametrize("seq", [12, 13])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "seq"),
+    [("llama", 13), ("gpt_bigcode", 12)]
+    + [pytest.param(name, seq, marks=pytest.mark.long) for name in NAMES for seq in (12, 13)],
+)
 def test_loss_and_gradients_are_the_sums_of_the_samples_alone(name: str, seq: int) -> None:
     _, loss, parameters = build(name)
     (ids, labels, _), packed = samples(seq)
@@ -75,7 +78,9 @@ def test_loss_and_gradients_are_the_sums_of_the_samples_alone(name: str, seq: in
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", ["llama", *(pytest.param(name, marks=pytest.mark.long) for name in NAMES[1:])]
+)
 def test_without_segments_samples_see_the_ones_before_them(name: str) -> None:
     network, _, _ = build(name)
     _, (ids, _, segments) = samples(12)

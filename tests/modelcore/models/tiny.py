@@ -8,6 +8,7 @@ from typing import Any
 
 import mindspore
 import numpy as np
+import pytest
 import torch
 import transformers
 
@@ -39,6 +40,12 @@ VARIANTS: dict[str, families.Config] = {name: config(name) for name in families.
     ),
 }
 """Every family, and what within a family changes the numbers."""
+
+SOME_VARIANTS = [
+    pytest.param(name, marks=() if name in (*families.NAMES, "llama, linear scaling") else pytest.mark.long)
+    for name in VARIANTS
+]
+"""For tests that compile: of what varies within a family, one in every run and the rest in the long ones."""
 
 
 def model(raw: families.Config, *, deviation: float = 0.1) -> transformers.PreTrainedModel:

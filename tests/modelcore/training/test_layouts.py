@@ -33,8 +33,6 @@ LAYOUTS: dict[str, tuple[Layout, dict[str, object]]] = {
     "ZeRO dp2 tp2": (Layout(data_parallel=2, model_parallel=2), {"shard_optimizer": True}),
     "accumulation": (Layout(), IN_FOUR),
 }
-EVERY_STEP = {"steps": 21, "checkpoint_every": 1, "keep": 21}
-"""Twenty of these steps are done, and each leaves a checkpoint."""
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +47,20 @@ def plan_of(make_plan: Callable, helpers) -> Callable[..., TrainPlan]:
 
 
 @pytest.fixture(scope="module")
-def after_twenty(plan_of: Callable, helpers) -> Callable[..., TrainPlan]:
+def every_step(shared_rows: Path) -> dict[str, object]:
+    """Options of a job of which twenty steps are done: each leaves a checkpoint, some a validation loss."""
+    checkpoints = {"steps": 21, "checkpoint_every": 1, "keep": 21}
+    return {**checkpoints, "validation": str(shared_rows), "validate_every": 7}
+
+
+@pytest.fixture(scope="module")
+def after_twenty(plan_of: Callable, every_step: dict, helpers) -> Callable[..., TrainPlan]:
     """Give the plan of a job that has done twenty steps, run when first asked for."""
     known: dict[tuple[str, str], TrainPlan] = {}
 
     def ran(family: str, layout: str) -> TrainPlan:
         if (family, layout) not in known:
-            plan = plan_of(f"{family} {layout}", layout, family, **EVERY_STEP)
+            plan = plan_of(f"{family} {layout}", layout, family, **every_step)
             if plan.layout.world_size > 1:
                 helpers.run_ranks(plan, until=20)
             else:
@@ -72,6 +77,8 @@ def assert_same_numbers(one: list[dict], other: list[dict]) -> None:
         assert a["tokens"] == b["tokens"]
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-5), f"step {a['step']}"
         assert b["global_norm"] == pytest.approx(a["global_norm"], rel=1e-4), f"step {a['step']}"
+        assert ("validation_loss" in b) == ("validation_loss" in a)
+        assert b.get("validation_loss", 0) == pytest.approx(a.get("validation_loss", 0), rel=1e-5)
 
 
 def first_gradients(plan: TrainPlan) -> dict[str, np.ndarray]:
@@ -152,11 +159,17 @@ ALL_RESUMED = [("dp2", "tp2"), ("tp2", "dp2"), ("dp2 tp2", "pp2"), ("pp2", "ZeRO
 
 
 def resumed_elsewhere(
-    plan_of: Callable, after_twenty: Callable, helpers, family: str, before: str, after: str
+    plan_of: Callable,
+    after_twenty: Callable,
+    every_step: dict,
+    helpers,
+    family: str,
+    before: str,
+    after: str,
 ) -> list[dict]:
     """Go on at another layout from where a job was after ten of its twenty steps; return its numbers."""
     source = step_directory(checkpoints_of(after_twenty(family, before)), 10)
-    plan = plan_of(f"{family} {before} to {after}", after, family, **EVERY_STEP)
+    plan = plan_of(f"{family} {before} to {after}", after, family, **every_step)
     adopted = adopt(source, plan)
     assert adopted is not None
     assert (adopted.step, adopted.layout) == (10, LAYOUTS[before][0])
@@ -169,9 +182,9 @@ def resumed_elsewhere(
 
 @pytest.mark.parametrize(("before", "after"), RESUMED)
 def test_a_job_goes_on_at_another_layout(
-    plan_of: Callable, after_twenty: Callable, helpers, before: str, after: str
+    plan_of: Callable, after_twenty: Callable, every_step: dict, helpers, before: str, after: str
 ):
-    found = resumed_elsewhere(plan_of, after_twenty, helpers, "llama", before, after)
+    found = resumed_elsewhere(plan_of, after_twenty, every_step, helpers, "llama", before, after)
     assert_same_numbers(helpers.metrics(after_twenty("llama", "alone")), found)
 
 
@@ -179,9 +192,9 @@ def test_a_job_goes_on_at_another_layout(
 @pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize(("before", "after"), ALL_RESUMED)
 def test_jobs_go_on_between_any_two_layouts(
-    plan_of: Callable, after_twenty: Callable, helpers, family: str, before: str, after: str
+    plan_of: Callable, after_twenty: Callable, every_step: dict, helpers, family: str, before: str, after: str
 ):
-    found = resumed_elsewhere(plan_of, after_twenty, helpers, family, before, after)
+    found = resumed_elsewhere(plan_of, after_twenty, every_step, helpers, family, before, after)
     assert_same_numbers(helpers.metrics(after_twenty(family, "alone")), found)
 
 

@@ -73,12 +73,13 @@ def test_it_is_the_mean_over_the_tokens_of_every_row(alone: TrainPlan, held_back
     assert found[5] == pytest.approx(loss_by_hand(alone, held_back), rel=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.ranks
 @pytest.mark.parametrize(
     ("layout", "cut"),
     [
         (Layout(data_parallel=2), {"batch_size": 4}),
-        pytest.param(*(Layout(pipeline_stage=2), {"batch_size": 2, "accumulate": 4}), marks=pytest.mark.long),
+        (Layout(pipeline_stage=2), {"batch_size": 2, "accumulate": 4}),
     ],
     ids=str,
 )
