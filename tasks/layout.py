@@ -23,6 +23,7 @@ from modelcore.parallel.memory import Inference
 from modelcore.parallel.memory import Training as TrainingJob
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
+from modelcore.parallel.process_memory import process_memory
 from modelcore.store.download import download_config
 from tasks.download_source import download_source
 from tasks.precision import with_precision
@@ -34,6 +35,7 @@ __all__ = [
     "dry_run_of",
     "layout_of",
     "model_of_run",
+    "process_need",
     "training_job",
 ]
 
@@ -91,6 +93,12 @@ def model_of_run(config: Training | Predict, directory: Path | None = None) -> M
 def dry_run_of(config: Training | Predict, model: Model) -> DryRun:
     """Return what every rank of a run will hold and need; raise MindrailError if it cannot be divided."""
     return dry_run(model, cut_of(config.parallel), _job_of(config))
+
+
+def process_need(config: Training, model: Model, rank: int) -> int:
+    """Return the most bytes that the process of a rank will hold where it trains on a CPU."""
+    partition = model.divide(cut_of(config.parallel))
+    return process_memory(partition, rank, model.layer_widths(), training_job(config))
 
 
 def changes_that_fit(config: Training | Predict, model: Model, capacity: int) -> list[str]:

@@ -18,7 +18,7 @@ from modelcore.demo.described_model import described_model
 from modelcore.errors import MindrailError
 from modelcore.models.families import read_model
 from modelcore.parallel.memory import RankMemory
-from tasks.layout import described_source, dry_run_of
+from tasks.layout import described_source, dry_run_of, process_need
 from tasks.planned_steps import PlannedStep, planned_steps
 from tasks.preflight import Problems, every_problem
 from tasks.preflight.source import check_source
@@ -28,11 +28,19 @@ __all__ = ["Plan", "StageNeed", "plan_run"]
 
 @dataclass(frozen=True)
 class StageNeed:
-    """What each rank of a pipeline stage needs on its device, in bytes by use."""
+    """What each rank of a pipeline stage needs.
+
+    Attributes:
+        stage: its number.
+        ranks: of the stage.
+        memory: of the fullest on its device, in bytes by use.
+        process: the most bytes that its process holds where it trains on a CPU; None if it does not train.
+    """
 
     stage: int
     ranks: tuple[int, ...]
     memory: RankMemory
+    process: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,7 @@ class Plan:
         parameters: elements of the model; None if it is not known.
         stages: what ranks need; empty for runs without ranks.
         problems: what keeps it from working.
+        hosts: that the ranks are spread over.
     """
 
     name: str
@@ -52,6 +61,7 @@ class Plan:
     parameters: int | None = None
     stages: tuple[StageNeed, ...] = ()
     problems: Problems = field(default_factory=Problems)
+    hosts: int = 1
 
     @property
     def ranks(self) -> int:
@@ -78,7 +88,13 @@ def plan_run(config: Run, model: Path | None = None) -> Plan:
         if unknown:
             problems.notes.append(unknown)
         parameters, stages = _needs(config, described, problems)
-        return Plan(config.name, tuple(planned_steps(config, described)), parameters, stages, problems)
+        steps = tuple(planned_steps(config, described))
+        return Plan(config.name, steps, parameters, stages, problems, _hosts(config))
+
+
+def _hosts(config: Run) -> int:
+    cluster = config.launch.cluster if isinstance(config, Training) else None
+    return 1 if cluster is None else cluster.hosts
 
 
 def _needs(
@@ -87,7 +103,8 @@ def _needs(
     if described is None or not isinstance(config, Training | Predict):
         return None, ()
     try:
-        found = dry_run_of(config, read_model(described))
+        model = read_model(described)
+        found = dry_run_of(config, model)
     except MindrailError as error:
         if not problems.configuration:
             problems.configuration.append(str(error))
@@ -96,7 +113,8 @@ def _needs(
     for stage in sorted({rank.at.stage for rank in found.ranks}):
         same = [rank for rank in found.ranks if rank.at.stage == stage]
         fullest = max((rank.memory for rank in same), key=lambda memory: memory.total)
-        stages.append(StageNeed(stage, tuple(rank.rank for rank in same), fullest))
+        process = process_need(config, model, same[0].rank) if isinstance(config, Training) else None
+        stages.append(StageNeed(stage, tuple(rank.rank for rank in same), fullest, process))
     return found.parameters, tuple(stages)
 
 

@@ -61,11 +61,13 @@ def plan(
         "bytes_to_write": planned.bytes_to_write,
         "parameters": planned.parameters,
         "ranks": planned.ranks,
+        "hosts": planned.hosts,
         "stages": [
             {
                 "stage": one.stage,
                 "ranks": list(one.ranks),
                 "memory": {**asdict(one.memory), "total": one.memory.total},
+                "process": one.process,
             }
             for one in planned.stages
         ],
@@ -94,8 +96,14 @@ def _show(result: dict[str, Any]) -> None:
             f"stage {stage['stage']}: {len(stage['ranks'])} devices, {format_bytes(memory['total'])} "
             f"each ({uses})"
         )
+    if any(stage["process"] for stage in result["stages"]):
+        sizes = ", ".join(format_bytes(stage["process"]) for stage in result["stages"])
+        console.print(f"on a CPU the process of a rank holds at most {sizes} (by stage)")
     if result["parameters"]:
-        console.print(f"{result['parameters'] / 1e9:.2f} billion parameters on {result['ranks']} devices")
+        hosts = "1 host" if result["hosts"] == 1 else f"{result['hosts']} hosts"
+        console.print(
+            f"{result['parameters'] / 1e9:.2f} billion parameters on {result['ranks']} devices, {hosts}"
+        )
     if result["bytes_to_write"]:
         console.print(f"to write: {format_bytes(result['bytes_to_write'])}, without rows and responses")
     for kind, label in (("notes", "note"), ("problems", "wrong"), ("machine", "this machine")):

@@ -185,14 +185,20 @@ def _layouts(world_size: int) -> Iterator[Layout]:
 
 
 def _activations(partition: Partition, rank: int, widths: LayerWidths, job: Training) -> int:
-    """Return the bytes kept between forward and backward when most micro-batches are in flight (1F1B)."""
+    """Return the bytes kept between forward and backward when most micro-batches are in flight (1F1B).
+
+    Of a micro-batch in flight a stage keeps what came in, and computes its layers again when the gradient
+    of what went out comes back: the layers' own activations are those of one micro-batch.
+    """
     layout, stage = partition.layout, Mesh(partition.layout).coordinates(rank).stage
     layers = len(partition.layers[stage])
     tokens = job.batch_size * job.seq_length
+    hidden = tokens * widths.hidden * job.compute_bytes
     layer = tokens * _kept_by_layer(widths, layout.model_parallel, job)
-    kept = layers * (tokens * widths.hidden * job.compute_bytes if job.recompute else layer)
-    in_flight = min(job.micro_batches, layout.pipeline_stage - stage)
-    total = kept * in_flight + (layer if job.recompute else 0) + job.seq_length * widths.rotation * _FP32
+    kept = layers * (hidden if job.recompute else layer)
+    in_flight = min(job.micro_batches, layout.pipeline_stage - stage) if stage else 0
+    total = kept + in_flight * hidden + (layer if job.recompute else 0)
+    total += job.seq_length * widths.rotation * _FP32
     if not job.flash_attention:
         total += tokens * _scores(widths, layout.model_parallel, job) * _FP32
     if stage == layout.pipeline_stage - 1:
