@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from modelcore.cluster.job import JobInput
 from modelcore.cluster.launch import run_on_cluster
 from modelcore.config.runs import Training
 from modelcore.config.training import Cluster, Launch
@@ -19,6 +20,7 @@ from modelcore.errors import MindrailError
 from modelcore.launching.device_environment import trains_on_ascend
 from modelcore.launching.gang import run_gang
 from modelcore.progress import Progress
+from modelcore.store.manifest import LOGS
 from modelcore.store.store import Store
 from modelcore.training.finished import finish, is_finished
 from modelcore.training.plan import TrainPlan
@@ -34,7 +36,7 @@ from tasks.step import Step
 from tasks.step_task import Outcome, build_step, step_task
 from tasks.train_plan import plan_of
 
-__all__ = ["launch"]
+__all__ = ["inputs_of", "launch"]
 
 _VERSION = 1
 _PLAN = "plan.json"
@@ -89,12 +91,37 @@ def _train(
         progress(done, total, unit, note)
         curve(done, total, unit, note)
 
-    _run_ranks(["-m", "modelcore.training.rank", str(logs / _PLAN)], logs, config, environment, report)
+    inputs = inputs_of(plan, logs / _PLAN)
+    command = ["-m", "modelcore.training.rank", str(logs / _PLAN)]
+    _run_ranks(command, logs, inputs, config, environment, report)
     finish(directory)
 
 
+def inputs_of(plan: TrainPlan, plan_file: Path) -> list[JobInput]:
+    """Return every file that the ranks of a training read."""
+    model, rows = Path(plan.model), [Path(plan.data), *([Path(plan.validation)] if plan.validation else [])]
+    shared = {path for path in model.rglob("*") if path.is_file() and not _is_of_rank(path, model)}
+    shared |= {path for file in rows for path in file.parent.glob(f"{file.stem}*")}
+    parts = [
+        JobInput(path=str(path), rank=rank)
+        for rank in range(plan.layout.world_size)
+        for path in sorted((model / f"rank_{rank}").glob("*"))
+    ]
+    return [*(JobInput(path=str(path)) for path in (plan_file, *sorted(shared))), *parts]
+
+
+def _is_of_rank(path: Path, model: Path) -> bool:
+    first = path.relative_to(model).parts[0]
+    return first.startswith("rank_") or first == LOGS
+
+
 def _run_ranks(
-    arguments: list[str], logs: Path, config: Training, environment: Mapping[str, str], progress: Progress
+    arguments: list[str],
+    logs: Path,
+    inputs: list[JobInput],
+    config: Training,
+    environment: Mapping[str, str],
+    progress: Progress,
 ) -> None:
     """Run Python with `arguments` as the job's ranks, on this host or on those of a cluster."""
     options = config.launch
@@ -112,13 +139,14 @@ def _run_ranks(
                 progress=progress,
             )
     else:
-        _run_on_cluster(arguments, options.cluster, logs, options, environment, progress)
+        _run_on_cluster(arguments, options.cluster, logs, inputs, options, environment, progress)
 
 
 def _run_on_cluster(
     arguments: list[str],
     cluster: Cluster,
     logs: Path,
+    inputs: list[JobInput],
     options: Launch,
     environment: Mapping[str, str],
     progress: Progress,
@@ -134,6 +162,8 @@ def _run_on_cluster(
             arguments,
             cluster,
             log_dir=logs,
+            inputs=inputs,
+            output=logs.parent,
             environment=environment,
             start_timeout=options.start_timeout,
             hang_timeout=options.hang_timeout,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from modelcore.cluster.spread_job import PreprocessJob, run_spread
 from modelcore.config.data import Preprocess
+from modelcore.config.training import Cluster
 from modelcore.data.given_rows import given_files, take_rows
 from modelcore.data.losses import check_truncated, loss_warning
 from modelcore.data.mindrecord.output import report_path
@@ -16,6 +19,7 @@ from modelcore.data.report import PreprocessReport
 from modelcore.data.sources.files import named_files
 from modelcore.data.tokenizers import load_tokenizer
 from modelcore.progress import Progress
+from modelcore.store.manifest import LOGS
 from modelcore.store.store import Store
 from tasks.inputs import check_file, joint_digest, tokenizer_digest
 from tasks.log import warn
@@ -53,14 +57,22 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
     with key_named("preprocess.input"):
         sources = named_files(config.input)
     benchmarks = tuple(check_file(name, key="preprocess.benchmarks") for name in config.benchmarks)
-    choices = config.model_dump(exclude={"input", "rows", "benchmarks", "max_truncated"})
+    choices = config.model_dump(exclude={"input", "rows", "benchmarks", "max_truncated", "cluster"})
 
     def build(directory: Path, progress: Progress) -> None:
         _empty(directory)
         rows = directory / _ROWS
-        report = write_rows(
-            sources, rows, tokenizer_dir=checkpoint.path, benchmarks=benchmarks, progress=progress, **choices
-        )
+        if config.cluster is None:
+            report = write_rows(
+                sources,
+                rows,
+                tokenizer_dir=checkpoint.path,
+                benchmarks=benchmarks,
+                progress=progress,
+                **choices,
+            )
+        else:
+            report = _spread(config.cluster, sources, rows, checkpoint, benchmarks, choices, progress)
         write_page(rows, report)
 
     outcome = build_step(
@@ -74,6 +86,28 @@ def preprocess(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:
     )
     _check_losses(finished(outcome).path, config)
     return outcome
+
+
+def _spread(
+    cluster: Cluster,
+    sources: Sequence[Path],
+    rows: Path,
+    checkpoint: Step,
+    benchmarks: Sequence[Path],
+    choices: Mapping[str, Any],
+    progress: Progress,
+) -> PreprocessReport:
+    """Write rows with the hosts of a cluster: the same as here."""
+    job = PreprocessJob(
+        sources=[str(path) for path in sources],
+        destination=str(rows),
+        tokenizer=str(checkpoint.path),
+        choices={**choices, "benchmarks": [str(path) for path in benchmarks]},
+        cluster=cluster,
+    )
+    rows.parent.mkdir(parents=True)
+    run_spread("preprocess", job, rows.parent.parent / LOGS, progress)
+    return PreprocessReport.read(report_path(rows))
 
 
 def _take(store: Store, checkpoint: Step, config: Preprocess) -> Outcome:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from modelcore.cluster.spread_job import ScoreJob, run_spread
 from modelcore.config.evaluation import Generate, Score
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.score import SCORER_VERSION, limits_of
 from modelcore.evaluation.score import score as execute
 from modelcore.evaluation.templates import template
 from modelcore.progress import Progress
+from modelcore.store.manifest import LOGS
 from modelcore.store.store import Store
 from tasks.extract import SAMPLES
 from tasks.host_share import share_of_cores
@@ -35,6 +37,17 @@ def score(store: Store, samples: Step, generation: Generate, config: Score, labe
     form = template(generation.template_name)
 
     def build(directory: Path, progress: Progress) -> None:
+        if config.cluster is not None:
+            job = ScoreJob(
+                samples=str(samples.path / SAMPLES),
+                benchmark=generation.benchmark,
+                destination=str(directory),
+                template=form.name,
+                options=config,
+                cluster=config.cluster,
+            )
+            run_spread("score", job, directory / LOGS, progress)
+            return
         with share_of_cores(label, config.workers or len(os.sched_getaffinity(0))):
             execute(
                 samples.path / SAMPLES,
@@ -54,6 +67,9 @@ def score(store: Store, samples: Step, generation: Generate, config: Score, labe
         build,
         version=SCORER_VERSION,
         inputs={"samples": samples.digest, "benchmark": benchmark.digest},
-        parameters={"template": [form.name, form.version], **config.model_dump(exclude={"workers"})},
+        parameters={
+            "template": [form.name, form.version],
+            **config.model_dump(exclude={"workers", "cluster"}),
+        },
         label=label,
     )

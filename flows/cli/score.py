@@ -36,7 +36,7 @@ __all__ = ["score"]
     ),
 )
 @click.option("--standalone", is_flag=True, help="Run completions alone, not after the problem's prompt.")
-@section_options(Score, "config")
+@section_options(Score, "config", leave_out=("cluster",))
 @click.option("--allow-partial", is_flag=True, help="Score a file that lacks tasks, and report which.")
 @click.option(
     "--output",

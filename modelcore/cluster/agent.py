@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelcore.cluster.attempt import Attempt
 from modelcore.cluster.host_versions import host_versions
 from modelcore.cluster.lease import Lease
 from modelcore.cluster.records import Failure, Kind
@@ -56,12 +55,12 @@ class HostFacts:
     Attributes:
         name: the host's own name.
         versions: see `host_versions`.
-        attempt: the number in the attempt's file; None if there is no such file on this host.
+        token: what the driver has written into the job's directory, as this host sees it; "" if it does not.
     """
 
     name: str
     versions: dict[str, str]
-    attempt: int | None
+    token: str
 
 
 @dataclass(frozen=True)
@@ -105,14 +104,13 @@ class Agent:
         # Ray sets it to the actor's number of CPUs; here the ranks' share of the cores decides.
         os.environ.pop("OMP_NUM_THREADS", None)
 
-    def describe(self, attempt: Attempt) -> HostFacts:
+    def describe(self, token_file: str) -> HostFacts:
         """Return the facts that the driver compares before anything starts."""
-        assert attempt.file is not None
         try:
-            number = int(attempt.file.read_text())
-        except FileNotFoundError:
-            number = None
-        return HostFacts(socket.gethostname(), host_versions(), number)
+            token = Path(token_file).read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            token = ""
+        return HostFacts(socket.gethostname(), host_versions(), token)
 
     def free_port(self, address: str) -> int:
         """Return a port that is free at this host's address."""

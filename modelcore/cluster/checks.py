@@ -101,9 +101,10 @@ def find_problems(hosts: Sequence[Checked], cluster: Cluster, token: str, needed
     for host in usable:
         assert host.report is not None and first is not None and first.report is not None
         yield from _differences(host.address, host.report.versions, first.address, first.report.versions)
-        if host.report.token != token:
+        has_own_disk = host.report.token != token
+        if has_own_disk and cluster.shared == "required":
             yield f"{host.address}: does not see the store as the driver does; it must be on a shared disk"
-        elif host.refused:
+        if host.refused and not has_own_disk:
             yield f"{host.address}: what it writes into the store does not reach the driver: {host.refused}"
         if host.report.free is not None and host.report.free < needed:
             has, wants = format_bytes(host.report.free), format_bytes(needed)

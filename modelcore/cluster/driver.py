@@ -12,7 +12,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import ray
 
 from modelcore.cluster.agent import Share
 from modelcore.cluster.attempt import Attempt
+from modelcore.cluster.exchange import Exchange, RemoteHost, Unreachable
 from modelcore.cluster.gang import AttemptFailed, HostAgent, check, end, enlist, scheduler_port, supervise
 from modelcore.cluster.hosts import Hosts, NoHosts
 from modelcore.cluster.job import BUG, FAILED_WORK, ClusterJob
@@ -58,6 +60,7 @@ class Driver:
         self._attempts = int(self._current.read_text()) if self._current.exists() else 0
         self._failed: Ended | None = None  # the attempt before, until its successor has resumed
         self._noticed = 0.0
+        self._steps = 0.0  # of rank 0 in this attempt, as its agent has reported them
         self._lost_hosts = self._faults = self._bad_starts = 0
 
     def run(self) -> None:
@@ -79,13 +82,21 @@ class Driver:
         attempt = Attempt(self._attempts, self._current)
         attempt.begin()
         agents: list[HostAgent] = []
+        exchange: Exchange | None = None
+        self._steps = 0.0
         began = time.monotonic()
         try:
             agents = enlist(group, self._hosts.bundle, self._job.cluster.lease)
-            check(agents, attempt)
+            shares = self._shares(agents, attempt)
+            exchange = self._exchange(agents, shares)
+            with _reported():
+                exchange.send(self._current, attempt.number, self._log_dir(attempt), self._wait)
             self._record(_started(attempt, agents, time.monotonic() - asked))
             began = time.monotonic()
-            supervise(agents, self._shares(agents, attempt), self._job.cluster.lease, self._tick)
+            exchange.start_collecting()
+            supervise(agents, shares, self._job.cluster.lease, self._tick)
+            with _reported():
+                exchange.results(self._wait)
             # Before anything that a cluster which is just ending might not let us do any more.
             self._record(Ended(attempt.number, _since(began), self._done(attempt), None, 0.0))
             return True
@@ -95,6 +106,8 @@ class Driver:
                 self._hosts.suspect(node)
         finally:
             end(agents, group)
+            if exchange is not None:
+                exchange.stop()
         self._go_on_after(failed.failure, attempt, began, noticed)
         return False
 
@@ -133,6 +146,19 @@ class Driver:
             return None
         return StepFailed(f"{failure} ({failure.kind}, number {count} in this run; limit: {limit})")
 
+    def _exchange(self, agents: list[HostAgent], shares: list[Share]) -> Exchange:
+        """Compare the hosts, and return what copies files to those that do not see the job's directory."""
+        job = self._job
+        must_share = job.output is None or job.cluster.shared == "required"
+        apart = check(agents, self._logs, must_share=must_share)
+        hosts = [
+            RemoteHost(agent.node, agent.address, list(share.ranks))
+            for agent, share in zip(agents, shares, strict=True)
+            if agent in apart
+        ]
+        output = self._logs.parent if job.output is None else Path(job.output)
+        return Exchange(hosts, job.inputs, output, job.cluster.world_size)
+
     def _shares(self, agents: list[HostAgent], attempt: Attempt) -> list[Share]:
         job, cluster = self._job, self._job.cluster
         log_dir = self._log_dir(attempt)
@@ -162,9 +188,11 @@ class Driver:
     def _done(self, attempt: Attempt) -> float:
         """Return the steps that rank 0 had done; its host may be gone, so not from its agent."""
         state = read_progress(self._log_dir(attempt) / "progress_0.json")
-        return 0 if state is None else state[0]
+        return self._steps if state is None else state[0]
 
     def _tick(self, first: HostAgent) -> None:
+        if first.status is not None:
+            self._steps = first.status[0]
         if self._failed is not None and first.resumed_from is not None:
             lost = max(0.0, self._failed.done - first.resumed_from)
             after = round(time.monotonic() - self._noticed, 3)
@@ -202,6 +230,16 @@ def _connect(address: str, wait: float, waiting: Callable[[str], None]) -> None:
                 ) from error
         waiting("waiting for the cluster")
         time.sleep(1)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Raise the loss of a host while files are copied as that of the attempt."""
+    try:
+        yield
+    except Unreachable as error:
+        failure = Failure("host lost", error.reason, error.host.address)
+        raise AttemptFailed(failure, [error.host.node]) from error
 
 
 def _since(moment: float) -> float:

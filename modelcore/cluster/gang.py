@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -20,7 +22,6 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from modelcore.cluster.agent import STOPPED, Agent, HostFacts, Share, Status
-from modelcore.cluster.attempt import Attempt
 from modelcore.cluster.host_versions import differing
 from modelcore.cluster.lease import Lease
 from modelcore.cluster.records import KINDS, Failure
@@ -99,28 +100,38 @@ def enlist(group: PlacementGroup, bundle: dict[str, float], lease: float) -> lis
     return sorted(agents, key=lambda agent: _by_number(agent.address))
 
 
-def check(agents: Sequence[HostAgent], attempt: Attempt) -> None:
-    """Compare what the hosts say of themselves.
+def check(agents: Sequence[HostAgent], logs: Path, *, must_share: bool) -> list[HostAgent]:
+    """Compare what the hosts say of themselves; return those that do not see the job's directory.
+
+    Args:
+        agents: one per host.
+        logs: in the job's directory; a file with a new token is written there.
+        must_share: refuse a host that does not see it.
 
     Raises:
         AttemptFailed: a host does not answer.
-        MindrailError: versions differ, or a host does not see the job's directory.
+        MindrailError: versions differ, or a host does not see the job's directory and must.
     """
-    facts = _ask_all(agents, lambda agent: agent.handle.describe.remote(attempt))
+    token_file, token, apart = logs / "token", secrets.token_hex(16), []
+    token_file.write_text(token)
+    facts = _ask_all(agents, lambda agent: agent.handle.describe.remote(str(token_file)))
     for agent, found in zip(agents, facts, strict=True):
         assert isinstance(found, HostFacts)
-        if found.attempt != attempt.number:
-            raise MindrailError(
-                f"does not see {attempt.file} as the driver wrote it",
-                where=f"host {agent.address} ({found.name})",
-                fix="put the store on a disk that all hosts share",
-            )
+        if found.token != token:
+            apart.append(agent)
+            if must_share:
+                raise MindrailError(
+                    f"does not see {token_file} as the driver wrote it",
+                    where=f"host {agent.address} ({found.name})",
+                    fix="put the store on a disk that all hosts share, or set launch.cluster.shared to auto",
+                )
         for name, version, other in differing(found.versions, facts[0].versions):
             raise MindrailError(
                 f"has {name} {version}, host {agents[0].address} has {other}",
                 where=f"host {agent.address} ({found.name})",
                 fix="install the same versions on all hosts",
             )
+    return apart
 
 
 def scheduler_port(agents: Sequence[HostAgent]) -> int:

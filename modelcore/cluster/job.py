@@ -10,13 +10,25 @@ from modelcore.config.section import NonNegativeInt, PositiveFloat, PositiveInt,
 from modelcore.config.training import Cluster
 from modelcore.store.json_file import read_json_object
 
-__all__ = ["BUG", "FAILED_WORK", "ClusterJob"]
+__all__ = ["BUG", "FAILED_WORK", "ClusterJob", "JobInput"]
 
 BUG = 70
 """Exit code of the driver for a bug (EX_SOFTWARE); with 1 Ray ends a process whose cluster is gone."""
 
 FAILED_WORK = 75
 """Exit code of the driver for failed work (EX_TEMPFAIL of sysexits.h)."""
+
+
+class JobInput(Section):
+    """A file that ranks read.
+
+    Attributes:
+        path: of the file, the same on all hosts.
+        rank: that reads it; None: every rank does.
+    """
+
+    path: str
+    rank: NonNegativeInt | None = None
 
 
 class ClusterJob(Section):
@@ -26,6 +38,8 @@ class ClusterJob(Section):
         arguments: of the Python that each rank is: a module and its arguments.
         cluster: where it runs.
         logs: directory of the logs and of the attempts' journal, which all hosts see.
+        inputs: files that the ranks read.
+        output: directory that the ranks fill, for hosts that do not see it; null: all must see it.
         environment: added to that of each rank.
         start_timeout: seconds to the first progress, doubled after each start that hung.
         hang_timeout: seconds without progress after which an attempt is ended.
@@ -36,6 +50,8 @@ class ClusterJob(Section):
     arguments: list[str]
     cluster: Cluster
     logs: str
+    inputs: list[JobInput]
+    output: str | None
     environment: dict[str, str]
     start_timeout: PositiveFloat
     hang_timeout: PositiveFloat

@@ -1,6 +1,7 @@
 """Runs a job on the hosts of a Ray cluster, and survives the cluster's end. Ray itself is in the driver only.
 
-What several hosts write is on a disk that all of them share: the job's directory, and what the ranks read.
+What several hosts write is on a disk that all of them share, or is copied to them and back: the job's
+directory, and what the ranks read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from modelcore.cluster.job import BUG, FAILED_WORK, ClusterJob
+from modelcore.cluster.job import BUG, FAILED_WORK, ClusterJob, JobInput
 from modelcore.cluster.records import Ended, in_words, read_attempts
 from modelcore.config.training import Cluster
 from modelcore.errors import MindrailError, StepFailed
@@ -44,6 +45,8 @@ def run_on_cluster(
     cluster: Cluster,
     *,
     log_dir: Path,
+    inputs: Sequence[JobInput] = (),
+    output: Path | None = None,
     environment: Mapping[str, str] = {},
     start_timeout: float = 90,
     hang_timeout: float = 900,
@@ -61,7 +64,10 @@ def run_on_cluster(
         arguments: of the Python of each host: `-m`, a module, its arguments.
         cluster: the hosts.
         log_dir: gets `attempts.jsonl`, the driver's log and a directory of ranks' logs for each attempt; on a
-            disk that all hosts share, like everything that the program reads and writes.
+            disk that all hosts share, unless `output` is given.
+        inputs: files that the program reads; a host that does not see the job's directory gets copies.
+        output: directory that the program fills: `rank_<r>/`, `checkpoints/*/step_*/rank_<r>/` and, by rank
+            0, other files; `log_dir` is `logs` in it. Copied back from hosts that do not see it.
         environment: added to every rank's environment.
         start_timeout: seconds from the start of the ranks to the first progress.
         hang_timeout: seconds after which a gang without new progress is ended.
@@ -82,6 +88,8 @@ def run_on_cluster(
         arguments=list(arguments),
         cluster=cluster,
         logs=str(log_dir),
+        inputs=list(inputs),
+        output=None if output is None else str(output),
         environment={**inherited, **environment},
         start_timeout=start_timeout,
         hang_timeout=hang_timeout,

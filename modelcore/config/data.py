@@ -15,6 +15,7 @@ from modelcore.config.section import (
     Share,
     ShareBelowOne,
 )
+from modelcore.config.training import Cluster
 
 __all__ = ["MINDFORMERS_FORMATS", "InstructionFormat", "Preprocess", "RowOptions", "TextFormat"]
 
@@ -131,6 +132,7 @@ class Preprocess(RowOptions):
             "pattern, or a list of them"
         ),
     )
+    cluster: Cluster | None = Field(None, description="Tokenize on several hosts, through Ray")
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Preprocess:
@@ -144,6 +146,8 @@ class Preprocess(RowOptions):
         ]
         if self.rows and changed:
             raise ValueError(f"rows are given, which are as they are: leave out {', '.join(changed)}")
+        if self.rows and self.cluster is not None:
+            raise ValueError("rows are given, of which nothing is tokenized: leave out cluster")
         if self.rows and "format" not in self.model_fields_set:
             raise ValueError("rows are given: say their format, which decides how the trained model is asked")
         return self

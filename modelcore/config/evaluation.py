@@ -19,6 +19,7 @@ from modelcore.config.section import (
     Section,
     suggest,
 )
+from modelcore.config.training import Cluster
 
 __all__ = [
     "TEMPLATES_OF_ROWS",
@@ -206,3 +207,4 @@ class Score(Section):
     require_isolation: Isolation | None = Field(
         None, description="Refuse to execute anything with less isolation than this"
     )
+    cluster: Cluster | None = Field(None, description="Execute on several hosts, through Ray")

@@ -107,13 +107,13 @@ class Parallel(Sharding):
 
 
 class Cluster(Section):
-    """The hosts of a Ray cluster that carry the ranks. Without this section all ranks run on this host."""
+    """The hosts of a Ray cluster. Without this section all work is done on this host."""
 
     address: Name = Field(
         "auto", description="Of the Ray cluster: auto (the one this host belongs to) or ray://HOST:10001"
     )
     hosts: PositiveInt = Field(description="Hosts that the ranks are spread over")
-    ranks_per_host: PositiveInt = Field(description="Ranks on each host")
+    ranks_per_host: PositiveInt = Field(1, description="Ranks on each host")
     resources: dict[str, PositiveFloat] = Field(
         default_factory=dict,
         description="What must be free on each host, by Ray's names, e.g. {NPU: 8}; one CPU if not given",
@@ -124,6 +124,13 @@ class Cluster(Section):
     lease: PositiveFloat = Field(
         5.0,
         description="Seconds of silence after which a host is given up; it then ends its own ranks, too",
+    )
+    shared: Literal["auto", "required"] = Field(
+        "auto",
+        description=(
+            "Whether all hosts must see the store: auto copies to a host that does not what its ranks need, "
+            "and back; required refuses such a host"
+        ),
     )
     host_retries: NonNegativeInt = Field(
         10, description="How often a job that lost a host is started again from its last checkpoint"

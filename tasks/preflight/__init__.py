@@ -43,6 +43,8 @@ _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Sharding, layout_notes),
     (Launch, check_environment),
     (Launch, check_cluster),
+    (Preprocess, check_cluster),
+    (Score, check_cluster),
     (Generate, check_environment),
     (Generate, check_questions),
     (Pipeline, check_baseline),

@@ -34,7 +34,7 @@ def check_data(config: Preprocess, directories: Directories) -> tuple[str, ...]:
             known = None if directories.model is None else vocabulary_of(directories.model)
             check_given_rows(given_files(config.rows), given_options(config), known)
         return ()
-    options = parse(config.model_dump(exclude={"input", "rows"}), Options)
+    options = parse(config.model_dump(exclude={"input", "rows", "cluster"}), Options)
     with key_named("preprocess.input"):
         for path in named_files(config.input):
             check_first_sample(path, options)
@@ -60,7 +60,7 @@ def _notes(config: Preprocess, model: Path) -> tuple[str, ...]:
 
 def given_options(config: Preprocess) -> Options:
     """Return the options of rows that exist already."""
-    return parse(config.model_dump(exclude={"input", "rows"}), Options)
+    return parse(config.model_dump(exclude={"input", "rows", "cluster"}), Options)
 
 
 def vocabulary_of(directory: Path) -> int | None:

@@ -17,6 +17,7 @@ import pytest
 from modelcore.cluster.records import Ended, Event, Resumed, read_attempts
 from modelcore.parallel.mesh import Layout
 from modelcore.training.plan import TrainPlan
+from tasks.launch import inputs_of
 from tests.modelcore.cluster.hosts import Host, Network, can_make_namespaces
 from tests.modelcore.launching.survivors import wait_until
 from tests.modelcore.training.conftest import compiled_steps, helpers, make_plan, shared_rows
@@ -143,9 +144,11 @@ class Cluster:
         """Start a job with one rank on each host."""
         logs = output / "logs"
         logs.mkdir(parents=True, exist_ok=True)
+        inputs = [one.model_dump() for one in options.pop("inputs", [])]
         cluster = {"hosts": 2, "ranks_per_host": 1, **options}
         job: dict[str, Any] = {"arguments": arguments, "cluster": cluster, "logs": str(logs)}
         job |= {"retries": retries, "hang_timeout": hang_timeout}
+        job |= {"inputs": inputs, "output": str(output)}
         (logs / "test.json").write_text(json.dumps(job))
         process = self.first.popen(
             [sys.executable, str(PROGRAM), str(logs / "test.json")], log=logs / "said.log"
@@ -157,6 +160,7 @@ class Cluster:
         output = Path(plan.output)
         (output / "logs").mkdir(parents=True)
         plan.write(output / "logs" / "plan.json")
+        options["inputs"] = inputs_of(plan, output / "logs" / "plan.json")
         rank = ["-m", "modelcore.training.rank", str(output / "logs" / "plan.json")]
         return self.start(rank, output, **options)
 
@@ -209,6 +213,19 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 def two_ranks(make_plan: Callable[..., TrainPlan]) -> Callable[[str], TrainPlan]:
     """Make a job of 40 steps for two ranks."""
     return lambda name: make_plan(name, Layout(data_parallel=2), steps=40)
+
+
+def on_own_disk(cluster: Cluster, plan: TrainPlan) -> TrainPlan:
+    """Move a job to the first host's own disk, where no other host sees it."""
+    place = cluster.first.own / Path(plan.output).name
+    shutil.copytree(plan.model, place / "shards")
+    (place / "rows").mkdir()
+    for file in Path(plan.data).parent.glob(f"{Path(plan.data).name}*"):
+        shutil.copy(file, place / "rows")
+    rows = place / "rows" / Path(plan.data).name
+    return plan.model_copy(
+        update={"model": str(place / "shards"), "data": str(rows), "output": str(place / "out")}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Hosts of a real Ray cluster on one machine: network namespaces on a bridge, each with its own raylet.
 
-Needs root. What a host runs is what `ip netns pids` lists, so a test can see that nothing is left.
+Needs root. What a host runs is what `ip netns pids` lists, so a test can see that nothing is left. One
+directory is each host's own, as if it were on a disk of its own; all others are shared.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.paths import ROOT
 __all__ = ["HEAD_PORT", "Host", "Network", "can_make_namespaces"]
 
 HEAD_PORT = 6379
+FIRST_ADDRESS = "10.77.0.1"
 _RAY = Path(sys.executable).with_name("ray")
 _START_S = 120.0
 
@@ -56,13 +58,31 @@ class Host:
         }
         with log.open("ab") as stream:
             return subprocess.Popen(
-                ["ip", "netns", "exec", self.name, *command],
+                ["ip", "netns", "exec", self.name, *self._on_own_disk(), *command],
                 env={**os.environ, **own, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def own(self) -> Path:
+        """The directory that is another one on each host; the test sees that of the first."""
+        return self._temporary / "own"
+
+    @property
+    def disk(self) -> Path:
+        """Where the test sees this host's own directory."""
+        return self.own if self.address == FIRST_ADDRESS else self._temporary / f"own_{self.name}"
+
+    def _on_own_disk(self) -> list[str]:
+        """Return the command that mounts this host's own directory before it runs another command."""
+        if self.address == FIRST_ADDRESS:
+            return []
+        self.disk.mkdir(exist_ok=True)
+        mount = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+        return ["sh", "-c", mount, "sh", str(self.disk), str(self.own)]
 
     def start_ray(
         self,
@@ -131,6 +151,7 @@ class Network:
 
     def __init__(self, count: int, temporary: Path) -> None:
         (temporary / "token").write_text(secrets.token_hex(32))
+        (temporary / "own").mkdir()
         tag = f"mr{os.getpid() % 100000}"
         self.bridge, self.hosts = f"{tag}b", []
         self._tag, self.temporary = tag, temporary

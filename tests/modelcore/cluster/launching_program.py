@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from modelcore.cluster.job import JobInput
 from modelcore.cluster.launch import run_on_cluster
 from modelcore.config.training import Cluster
 from modelcore.errors import MindrailError
@@ -17,6 +18,8 @@ if __name__ == "__main__":
             job["arguments"],
             Cluster(**job["cluster"]),
             log_dir=Path(job["logs"]),
+            inputs=[JobInput(**one) for one in job["inputs"]],
+            output=Path(job["output"]),
             retries=job["retries"],
             hang_timeout=job["hang_timeout"],
         )

@@ -21,6 +21,13 @@ def problems(second: Checked, cluster: Cluster = TWO) -> list[str]:
     return list(find_problems([Checked("10.0.0.1", True, GOOD), second], cluster, "token", needed=5 * 10**8))
 
 
+def test_a_host_with_its_own_disk_is_a_problem_only_where_all_must_share_one() -> None:
+    apart = Checked("10.0.0.2", True, replace(GOOD, token=None))
+    assert problems(apart) == []
+    (line,) = problems(apart, TWO.model_copy(update={"shared": "required"}))
+    assert line.endswith("does not see the store as the driver does; it must be on a shared disk")
+
+
 def test_hosts_that_agree_have_no_problem() -> None:
     assert problems(Checked("10.0.0.2", True, GOOD, clock=-3)) == []
 
@@ -35,10 +42,6 @@ def test_hosts_that_agree_have_no_problem() -> None:
         (
             Checked("10.0.0.2", True, replace(GOOD, versions={**GOOD.versions, "CANN": "8.0"})),
             ["10.0.0.2: CANN 8.0, but none on 10.0.0.1"],
-        ),
-        (
-            Checked("10.0.0.2", True, replace(GOOD, token=None)),
-            ["10.0.0.2: does not see the store as the driver does; it must be on a shared disk"],
         ),
         (
             Checked("10.0.0.2", True, GOOD, clock=3600.2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,18 @@ from typing import Any
 import pytest
 
 from modelcore.cluster.records import Started
+from modelcore.cluster.spread_job import PreprocessJob, ScoreJob
+from modelcore.config.evaluation import Score
+from modelcore.config.training import Cluster as ClusterSection
+from modelcore.data.preprocess import preprocess
+from modelcore.evaluation.benchmarks import load_benchmark
+from modelcore.evaluation.score import score
 from modelcore.training.plan import TrainPlan
-from tests.modelcore.cluster.conftest import Cluster
+from tests.modelcore.cluster.conftest import Cluster, on_own_disk
+from tests.modelcore.data.conftest import vocab_merges_dir
 from tests.modelcore.launching.survivors import wait_until
+
+__all__ = ["vocab_merges_dir"]
 
 MakeJob = Callable[[str], TrainPlan]
 
@@ -25,10 +35,13 @@ FileProgress(pathlib.Path(os.environ["MINDRAIL_PROGRESS"]))(1, 2, "steps")
 """
 
 
+@pytest.mark.parametrize("disk", ["own", pytest.param("shared", marks=pytest.mark.long)])
 def test_a_killed_rank_ends_the_attempt_everywhere_and_the_next_one_finishes_the_job(
-    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any
+    cluster: Cluster, two_ranks: MakeJob, undisturbed: TrainPlan, helpers: Any, disk: str
 ) -> None:
-    plan = two_ranks("rank_killed")
+    plan = two_ranks(f"rank_killed_{disk}")
+    if disk == "own":
+        plan = on_own_disk(cluster, plan)
     job = cluster.train(plan)
     job.wait_for_step(12)
     assert cluster.second.kill("modelcore.training.rank")
@@ -40,6 +53,10 @@ def test_a_killed_rank_ends_the_attempt_everywhere_and_the_next_one_finishes_the
     (resumed,) = job.resumed
     assert resumed.resumed_from >= 10 and resumed.lost == failed.done - resumed.resumed_from
     assert "host 10.77.0.2: rank 1 was killed by SIGKILL" in job.said
+    assert (job.logs / "attempt_2" / "worker_1.log").stat().st_size > 0
+    if disk == "own":
+        seen = cluster.second.disk / Path(plan.output).parent.name
+        assert sorted(path.name for path in (seen / "shards").glob("rank_*")) == ["rank_1"]
     assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed)
 
 
@@ -93,6 +110,85 @@ def test_the_check_of_a_sound_cluster_finds_every_host_and_nothing_wrong(
     assert [host["address"] for host in found["hosts"]] == [cluster.first.address, cluster.second.address]
     assert found["hosts"][1]["bandwidth"] > 0 and abs(found["hosts"][1]["clock"]) < 5
     assert list((tmp_path / "store").iterdir()) == []
+
+
+def answers(count: int, path: Path) -> Path:
+    """Write answers to the first problems of HumanEval, every other one wrong."""
+    problems = load_benchmark(f"humaneval:0-{count - 1}").problems
+    rows = [
+        {"task_id": p.task_id, "completion": "    return None\n" if index % 2 else p.canonical_solution}
+        for index, p in enumerate(problems)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def score_job(samples: Path, count: int, destination: Path) -> ScoreJob:
+    return ScoreJob(
+        samples=str(samples),
+        benchmark=f"humaneval:0-{count - 1}",
+        destination=str(destination),
+        template="base",
+        options=Score(),
+        cluster=ClusterSection(hosts=2),
+    )
+
+
+def results(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+
+
+def test_answers_executed_on_hosts_are_scored_as_on_one(cluster: Cluster, tmp_path: Path) -> None:
+    count, samples = 40, answers(40, tmp_path / "samples.jsonl")
+    job = tmp_path / "job.json"
+    job.write_text(score_job(samples, count, tmp_path / "spread").model_dump_json())
+    command = [sys.executable, "-m", "modelcore.cluster.spread_program", "score", str(job)]
+    assert cluster.first.popen(command, log=tmp_path / "log").wait(200) == 0, (tmp_path / "log").read_text()
+    score(samples, f"humaneval:0-{count - 1}", tmp_path / "here", template="base")
+    assert results(tmp_path / "spread") == results(tmp_path / "here")
+    assert json.loads((tmp_path / "spread" / "score.json").read_text())["pass_at_k"]
+
+
+@pytest.mark.long
+def test_rows_made_on_hosts_are_those_of_one(
+    cluster: Cluster, vocab_merges_dir: Path, tmp_path: Path
+) -> None:
+    records = [{"instruction": f"add {n}", "input": "", "output": f"return {n} " * 9} for n in range(3000)]
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    choices: dict[str, Any] = {"format": "wizardcoder", "seq_length": 64, "validation": 0.1}
+    choices["near_duplicates"] = "report"
+    for name in ("spread", "here"):
+        (tmp_path / name).mkdir()
+    job = PreprocessJob(
+        sources=[str(tmp_path / "records.json")],
+        destination=str(tmp_path / "spread" / "rows.mindrecord"),
+        tokenizer=str(vocab_merges_dir),
+        choices=choices,
+        cluster=ClusterSection(hosts=2),
+    )
+    (tmp_path / "job.json").write_text(job.model_dump_json())
+    program = ["-m", "modelcore.cluster.spread_program", "preprocess", str(tmp_path / "job.json")]
+    command = [sys.executable, *program]
+    assert cluster.first.popen(command, log=tmp_path / "log").wait(200) == 0, (tmp_path / "log").read_text()
+    here = tmp_path / "here" / "rows.mindrecord"
+    preprocess(tmp_path / "records.json", here, tokenizer_dir=vocab_merges_dir, **choices)
+    assert results(tmp_path / "spread") == results(tmp_path / "here")
+
+
+@pytest.mark.long
+def test_what_a_lost_host_executed_is_executed_again(cluster: Cluster, tmp_path: Path) -> None:
+    count, samples = 160, answers(160, tmp_path / "samples.jsonl")
+    job = tmp_path / "job.json"
+    job.write_text(score_job(samples, count, tmp_path / "spread").model_dump_json())
+    command = [sys.executable, "-m", "modelcore.cluster.spread_program", "score", str(job)]
+    running = cluster.first.popen(command, log=tmp_path / "log")
+    wait_until(lambda: bool(cluster.second.pids("ray::_execute")), within_s=100)
+    cluster.second.kill()
+    code = running.wait(300)
+    cluster.start_second()
+    assert code == 0, (tmp_path / "log").read_text()
+    score(samples, f"humaneval:0-{count - 1}", tmp_path / "here", template="base")
+    assert results(tmp_path / "spread") == results(tmp_path / "here")
 
 
 @pytest.mark.long

@@ -25,7 +25,7 @@ def test_mindformers_rows_are_reproduced_for_the_formats_that_the_rule_allows() 
 
 
 def test_the_library_takes_what_the_yaml_says_but_the_place_of_the_data() -> None:
-    assert Preprocess.model_fields.keys() - Options.model_fields.keys() == {"input", "rows"}
+    assert Preprocess.model_fields.keys() - Options.model_fields.keys() == {"input", "rows", "cluster"}
     assert "wiki" in get_args(RowFormat)
 
 

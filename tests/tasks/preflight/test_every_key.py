@@ -22,7 +22,7 @@ KINDS = ("pipeline", "finetune", "pretrain", "evaluate")
 
 # `{here}` is the test's own directory. Values that are of the right type and range, but lead nowhere.
 DANGLING: dict[str, list[Any]] = {
-    "store": ["{here}/broken.json/store"],
+    "store": ["{here}/broken.json/store", "s3://", "s3:///prefix"],
     "checkpoints": [
         ["{here}/nowhere"],
         ["codelama-7b"],
@@ -72,6 +72,8 @@ FREE_TEXT = {
     "name": "any text is a name",
     "download.revision": "only the hub knows its branches",
     "launch.cluster.address": "only the network knows its hosts",
+    "preprocess.cluster.address": "only the network knows its hosts",
+    "score.cluster.address": "only the network knows its hosts",
     "download.token_secret": "only Prefect's server knows its secrets",
 }
 
