@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["LARGEST_YAML", "BadYaml", "parse_yaml"]
+__all__ = ["DEEPEST", "LARGEST_YAML", "BadYaml", "parse_yaml"]
 
 LARGEST_YAML = 128 << 10
 """Characters."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from modelcore.boundary.files import read_utf8
-from modelcore.boundary.yaml_text import LARGEST_YAML, BadYaml, parse_yaml
+from modelcore.boundary.yaml_text import DEEPEST, LARGEST_YAML, BadYaml, parse_yaml
 from modelcore.config.mindformers import explain_name
 from modelcore.errors import MindrailError
 
@@ -83,6 +83,8 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     *parents, last = dotted.strip().split(".")
     if not equals or not all([*parents, last]):
         raise MindrailError("not of the form key.key=value", where=f"--set {override}")
+    if len(parents) >= DEEPEST:
+        raise MindrailError(f"{len(parents) + 1} keys deep; at most {DEEPEST}", where=f"--set {override}")
     node = raw
     for name in parents:
         if node.get(name) is None:

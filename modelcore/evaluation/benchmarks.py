@@ -18,6 +18,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def _read(path: Path) -> bytes:
 
 def _rows(content: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     empty = True
-    for number, line in enumerate(content.split(b"\n"), 1):
+    for number, line in enumerate(BytesIO(content), 1):
         if not line.strip():
             continue
         try:

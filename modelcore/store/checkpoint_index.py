@@ -10,6 +10,9 @@ from modelcore.store.json_file import LARGEST_INDEX, read_json_object
 
 __all__ = ["index_shards", "index_size", "is_plain_name", "parse_sums"]
 
+LONGEST_NAME = 255
+"""Bytes that a file system takes."""
+
 _SUM = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
 
 
@@ -26,7 +29,8 @@ def index_shards(index: Path) -> dict[str, list[str]]:
     for name, shard in weight_map.items():
         if not isinstance(shard, str) or not is_plain_name(shard):
             raise MindrailError(
-                f"weight_map: {name} is in {shard!r}, outside the index's directory", where=index
+                f"weight_map: {name} is in {shard!r}, no file's name or outside the index's directory",
+                where=index,
             )
         shards.setdefault(shard, []).append(name)
     return shards
@@ -56,4 +60,9 @@ def parse_sums(text: str, where: object) -> dict[str, str]:
 
 def is_plain_name(name: str) -> bool:
     """Whether this is only a file's name: no directory, no drive, no parent directory."""
-    return name not in ("", ".", "..") and name == PurePosixPath(name).name and not set(name) & set("\\:\0")
+    return (
+        name not in ("", ".", "..")
+        and len(name.encode("utf-8", "surrogatepass")) <= LONGEST_NAME
+        and name == PurePosixPath(name).name
+        and not set(name) & set("\\:\0")
+    )

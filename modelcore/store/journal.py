@@ -13,15 +13,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
+from modelcore.boundary.json_text import parse_json
 from modelcore.store.disk import disk_errors
 from modelcore.store.durable import replace_contents, sync
 from modelcore.store.lock import locked
 
 __all__ = ["Journal", "Lines", "Record", "append_once", "read_journal", "read_lines"]
+
+_LONG = 1 << 20  # bytes; records of ours are shorter, and may have what is no JSON: NaN
 
 Record: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
@@ -144,14 +148,15 @@ def _rotate(path: Path, rotate_at: int) -> None:
 
 
 def _parse(contents: bytes) -> Lines:
-    lines = [line for line in contents.split(b"\n") if line.strip()]
-    records = []
-    for line in lines:
-        try:
-            records.append(json.loads(line))
-        except (ValueError, RecursionError):
+    records, unreadable = [], 0
+    for line in BytesIO(contents):
+        if not line.strip():
             continue
-    return Lines(records, len(lines) - len(records))
+        try:
+            records.append(json.loads(line) if len(line) < _LONG else parse_json(line, surrogates=True))
+        except (ValueError, RecursionError):
+            unreadable += 1
+    return Lines(records, unreadable)
 
 
 def _line(record: Record | str) -> bytes:

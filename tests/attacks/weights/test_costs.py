@@ -159,6 +159,14 @@ def test_a_scalar_for_an_embedding_is_refused(tmp_path: Path) -> None:
         convert_checkpoint(tmp_path, tmp_path / "out", to="mindspore")
 
 
+def test_an_index_with_a_file_name_of_100_000_letters_is_refused(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "n" * 100_000}}))
+    with pytest.raises(MindrailError, match="no file's name") as caught:
+        inspect_path(tmp_path)
+    assert len(str(caught.value)) <= 290
+
+
 def test_a_file_name_of_100_000_letters_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MindrailError) as caught:
         inspect_path(tmp_path / ("n" * 100_000))

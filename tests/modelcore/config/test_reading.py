@@ -50,6 +50,7 @@ DEMO = ROOT / "configs" / "demo.yaml"
         ("parallel.offset=[1,-1]", "parallel: offset has 2 numbers, pipeline_stage is 1"),
         ("parallel.micro_batch_num=4", "micro_batch_num 4 is for several stages; with one: train.acc"),
         ("score.k=[1,10]", "score.k has 10, but generate.samples is 1"),
+        (f"{'a.' * 60}a=1", "61 keys deep; at most 50"),
         ("first_programs=null", "first_programs: input should be an object"),
         ("train.warmup_steps=100000", "train: warmup_steps 100000 leaves nothing"),
         ("generate.samples=4", "generate: 4 greedy samples are all the same"),
