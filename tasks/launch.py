@@ -6,6 +6,7 @@ other before the ranks start. Where it comes from is no part of the artifact's k
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ from tasks.cluster_status import ClusterStatus
 from tasks.dashboard import LossCurve
 from tasks.environment import exported, key_of_environment
 from tasks.host_share import share_of_devices
-from tasks.log import log
+from tasks.log import log, log_run
 from tasks.preprocess import rows_file
 from tasks.step import Step
 from tasks.step_task import Outcome, build_step, step_task
@@ -128,6 +129,7 @@ def _run_ranks(
     if options.cluster is None:
         ranks = config.parallel.world_size
         with share_of_devices("launch", ranks) as devices:
+            log_run(f"launch: {ranks} ranks start on {socket.gethostname()}")
             run_gang(
                 [sys.executable, *arguments],
                 world_size=ranks,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from modelcore.config.section import Section, suggest
 
@@ -49,6 +50,21 @@ class Download(Section):
     sha256: dict[str, Sha256] = Field(
         default_factory=dict, description="Digests that files must have, by file name"
     )
+
+    @field_validator("source", "model", "endpoint")
+    @classmethod
+    def _holds_no_password(cls, address: str | None) -> str | None:
+        """Refuse what manifests, reports and logs would show; the message does not repeat it."""
+        if address is not None and "@" in address and _has_password(address):
+            raise ValueError("there is a password in the address: use token_secret or HF_TOKEN instead")
+        return address
+
+
+def _has_password(address: str) -> bool:
+    try:
+        return urlsplit(address).password is not None
+    except ValueError:  # no address at all, which whoever opens it says
+        return False
 
 
 class Convert(Section):

@@ -13,8 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from prefect.client.base import PrefectHttpxSyncClient
 
+from flows.cli.main import command_line
 from flows.demo import DEMO
 from flows.service.deploying import deploy_all
 from flows.service.deployments import deployments
@@ -24,39 +26,38 @@ from modelcore.launching.leash import leash_command
 from tests.flows.reduced_demo import REDUCED, Demo
 from tests.paths import ROOT
 
-pytestmark = [pytest.mark.ranks, pytest.mark.server]
+pytestmark = pytest.mark.server
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @pytest.fixture(scope="module")
-def api(demo: Demo) -> Iterator[httpx.Client]:
-    """The server's API with the deployments on it and a worker waiting for runs."""
-    environment = os.environ | {"MINDRAIL_HOME": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "1"}
-    deploy(environment, "flows.cli.main", "deploy")
-    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "mindrail"]
-    with (
-        (demo.store.parent / "worker.log").open("wb") as log,
-        subprocess.Popen(leash_command(worker), cwd=ROOT, env=environment, stdout=log, stderr=log) as running,
-        # Prefect's own asks again while the server's SQLite is locked and answers 503
-        PrefectHttpxSyncClient(
-            raise_on_all_errors=False, base_url=os.environ["PREFECT_API_URL"], timeout=30
-        ) as client,
-    ):
+def api(server: None) -> Iterator[httpx.Client]:
+    """The server's API with the deployments on it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MINDRAIL_HOME", str(ROOT))
+        deployed = CliRunner().invoke(command_line, ["deploy"], catch_exceptions=False)
+    assert f"{len(deployments())} deployments" in deployed.stdout
+    # Prefect's own asks again while the server's SQLite is locked and answers 503
+    with PrefectHttpxSyncClient(
+        raise_on_all_errors=False, base_url=os.environ["PREFECT_API_URL"], timeout=30
+    ) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def worker(api: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A worker that waits for runs."""
+    environment = os.environ | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "mindrail"]
+    with (
+        (tmp_path_factory.mktemp("worker") / "worker.log").open("wb") as log,
+        subprocess.Popen(
+            leash_command(command), cwd=ROOT, env=environment, stdout=log, stderr=log
+        ) as running,
+    ):
+        yield
         running.terminate()
-
-
-def deploy(environment: dict[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_dashboard_has_a_form_with_choices_bounds_and_explanations(api: httpx.Client):
@@ -77,7 +78,11 @@ def test_schedules_are_there_and_off_and_one_that_a_person_switches_stays_on(api
     switched = deployment(api, names[0])
     address = f"/deployments/{switched['id']}/schedules/{switched['schedules'][0]['id']}"
     api.patch(address, json={"active": True}).raise_for_status()
-    assert deploy_all() == []  # no schedule is created
+    api.patch(f"/deployments/{switched['id']}", json={"description": "old"}).raise_for_status()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MINDRAIL_HOME", str(ROOT))
+        assert deploy_all() == []  # no schedule is created
+    assert deployment(api, names[0])["description"] == switched["description"]
     (schedule,) = deployment(api, names[0])["schedules"]
     assert schedule["active"] and schedule["id"] == switched["schedules"][0]["id"]
     api.patch(address, json={"active": False}).raise_for_status()
@@ -91,8 +96,9 @@ def test_a_wrong_parameter_is_refused_before_any_run(api: httpx.Client):
     assert "layout" in refused.text
 
 
+@pytest.mark.ranks
 def test_a_run_started_from_the_api_is_done_by_the_worker_and_shows_its_cached_steps(
-    api: httpx.Client, demo: Demo
+    api: httpx.Client, worker: None, demo: Demo
 ):
     run = run_of(api, deployment(api, "pipeline/pipeline"), parameters(demo))
     assert run["state"]["type"] == "COMPLETED", run["state"]
@@ -113,7 +119,11 @@ def test_a_run_started_from_the_api_is_done_by_the_worker_and_shows_its_cached_s
     assert "step 6 of 13: launch" not in lines and "step 5 of 13: launch" in lines
 
 
-def test_an_evaluation_of_the_newest_checkpoint_is_done_by_the_worker(api: httpx.Client, demo: Demo):
+@pytest.mark.ranks
+@pytest.mark.long
+def test_an_evaluation_of_the_newest_checkpoint_is_done_by_the_worker(
+    api: httpx.Client, worker: None, demo: Demo
+):
     deployed = deployment(api, "evaluate/evaluate")
     assert deployed["parameters"]["config"]["checkpoints"] == ["newest"]
     config = {"store": str(demo.store), **evaluation(demo)}
@@ -124,7 +134,9 @@ def test_an_evaluation_of_the_newest_checkpoint_is_done_by_the_worker(api: httpx
     assert table[0]["checkpoint"] == f"merge/{demo.path('merge').name}"
 
 
-def test_a_schedule_that_is_switched_on_starts_a_run(api: httpx.Client, demo: Demo):
+@pytest.mark.ranks
+@pytest.mark.long
+def test_a_schedule_that_is_switched_on_starts_a_run(api: httpx.Client, worker: None, demo: Demo):
     identity = deployment(api, "pipeline/pipeline")["id"]
     often = {"interval": 20, "anchor_date": datetime.now(timezone.utc).isoformat()}
     soon = {"schedule": often, "active": True, "parameters": parameters(demo)}
