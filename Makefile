@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 FAST   := tests/test_layers.py tests/test_docs.py tests/tasks tests/flows/cli \
 	$(addprefix tests/modelcore/,config data/encoding data/quality data/sources demo evaluation parallel report store)
 
-.PHONY: run demo setup test test-fast test-long fuzz bench lint types lock docs site screenshots clean help
+.PHONY: run demo setup test test-fast test-long fuzz soak bench lint types lock docs site screenshots clean help
 
 run: $(VENV)/.run        ## set up, then run the demo: from a random model to pass@1 (some ten minutes on two busy cores)
 	$(BIN)/mindrail demo
@@ -25,6 +25,9 @@ test-long: $(VENV)/.test ## the cases CI leaves out: true model widths, gigabyte
 
 fuzz: $(VENV)/.test      ## try changed inputs on every reader, ten minutes each (SECONDS=600 READERS="YAML .ckpt")
 	$(BIN)/python -m tests.attacks.fuzz.run --seconds $(or $(SECONDS),600) $(READERS)
+
+soak: $(VENV)/.test      ## let random faults happen to a training on three hosts in namespaces, as root (FAULTS=100)
+	$(BIN)/python -m tests.modelcore.cluster.soak --faults $(or $(FAULTS),100)
 
 bench: $(VENV)/.test     ## print every benchmark's table
 	$(BIN)/python -m pytest -m benchmark -s

@@ -11,7 +11,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Durations", "Outlook", "best_interval", "goodput", "outlook", "young_interval"]
+__all__ = [
+    "Durations",
+    "Outlook",
+    "best_interval",
+    "goodput",
+    "lost_per_failure",
+    "outlook",
+    "young_interval",
+]
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,18 @@ def best_interval(hosts: int, times: Durations) -> float:
         else:
             high = middle
     return (low + high) / 2
+
+
+def lost_per_failure(interval: float, mtbf: float) -> float:
+    """Return what is done again after a failure, on average, in the unit of both arguments.
+
+    The mean of the exponential distribution below `interval`: nearly half of it while failures are rare.
+
+    Args:
+        interval: between two checkpoints, seconds or steps.
+        mtbf: mean time of work between two failures of the job.
+    """
+    return mtbf - interval / math.expm1(interval / mtbf)
 
 
 def young_interval(hosts: int, times: Durations) -> float:

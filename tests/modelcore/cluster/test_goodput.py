@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelcore.cluster.goodput import Durations, best_interval, goodput, outlook, young_interval
+from modelcore.cluster.goodput import (
+    Durations,
+    best_interval,
+    goodput,
+    lost_per_failure,
+    outlook,
+    young_interval,
+)
 
 DAY = 86400.0
 TIMES = Durations(step=10.0, checkpoint=60.0, restart=180.0, host_mtbf=50 * DAY)
@@ -28,6 +35,13 @@ def simulated(interval: float, hosts: int, times: Durations, *, segments: int = 
 @pytest.mark.parametrize(("hosts", "interval"), [(2, 20_000.0), (64, 3000.0), (1024, 700.0)])
 def test_the_formula_agrees_with_a_simulation(hosts: int, interval: float) -> None:
     assert goodput(interval, hosts, TIMES) == pytest.approx(simulated(interval, hosts, TIMES), rel=0.01)
+
+
+@pytest.mark.parametrize("mtbf", [2.0, 10.0, 500.0])
+def test_what_a_failure_costs_is_the_mean_since_the_last_checkpoint(mtbf: float) -> None:
+    failures = np.random.default_rng(0).exponential(mtbf, 200_000)
+    within = failures[failures < 5]
+    assert lost_per_failure(5, mtbf) == pytest.approx(within.mean(), rel=0.05)
 
 
 @pytest.mark.parametrize("hosts", [2, 16, 128, 1024])
