@@ -42,7 +42,7 @@ def check(config: Path, changes: tuple[str, ...], as_json: bool) -> None:
     assert isinstance(run, Training)  # the kinds with that section
     if run.launch.cluster is None:
         raise MindrailError("is not given: the run uses this host alone", where=f"{config}: launch.cluster")
-    check_ray()
+    check_ray(run.launch.cluster.address)
     from modelcore.cluster.checks import check_cluster
 
     store = store_directory(run.store).absolute()

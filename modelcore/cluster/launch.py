@@ -26,18 +26,22 @@ __all__ = ["check_ray", "run_on_cluster"]
 
 # The driver reports every second, but for the minute that Ray needs to notice that its head is gone.
 _DRIVER_HANG_S = 180.0
+_CLIENT = "ray://"
 _INHERITED = ("OMP_NUM_THREADS",)
 
 
-def check_ray() -> None:
-    """Refuse to continue without Ray.
+def check_ray(address: str = "auto") -> None:
+    """Refuse to continue without Ray, or without its client where `launch.cluster.address` needs it.
 
     Raises:
         MindrailError: it is not installed.
     """
+    fix = "pip install 'mindrail[cluster]' on every host"
     if find_spec("ray") is None:
-        fix = "pip install 'mindrail[cluster]' on every host"
         raise MindrailError("Ray is not installed", where="launch.cluster", fix=fix)
+    if address.startswith(_CLIENT) and find_spec("grpc") is None:
+        what = f"{address} needs Ray's client, whose grpcio is not installed"
+        raise MindrailError(what, where="launch.cluster.address", fix=fix)
 
 
 def run_on_cluster(
@@ -80,7 +84,7 @@ def run_on_cluster(
         MindrailError: Ray is not installed, a rank exited with 2, or the hosts do not fit together.
         StepFailed: the attempts are used up, or there were not enough hosts in time.
     """
-    check_ray()
+    check_ray(cluster.address)
     log_dir.mkdir(parents=True, exist_ok=True)
     job = log_dir / "job.json"
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}

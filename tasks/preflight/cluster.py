@@ -18,4 +18,4 @@ def check_cluster(config: Launch | Preprocess | Score, _: Directories) -> None:
         MindrailError: it is not.
     """
     if config.cluster is not None:
-        check_ray()
+        check_ray(config.cluster.address)

@@ -238,8 +238,8 @@ def undisturbed(two_ranks: Callable[[str], TrainPlan], helpers: Any) -> TrainPla
 
 @pytest.fixture(scope="module")
 def long_job(make_plan: Callable[..., TrainPlan]) -> Callable[[str], TrainPlan]:
-    """Make a job of 400 steps for two ranks, so that there is time for something to happen."""
-    return lambda name: make_plan(name, Layout(data_parallel=2), steps=400)
+    """Make a job of 100 steps for two ranks, so that there is time for something to happen."""
+    return lambda name: make_plan(name, Layout(data_parallel=2), steps=100)
 
 
 @pytest.fixture(scope="module")

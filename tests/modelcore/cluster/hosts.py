@@ -53,7 +53,7 @@ class Host:
             "RAY_TMPDIR": str(self._temporary),
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self._temporary / "token"),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
             "OMP_NUM_THREADS": "1",
         }
         with log.open("ab") as stream:

@@ -60,18 +60,17 @@ def wait_until_running(job: RunningJob) -> None:
     )
 
 
-def host_to_strike(cluster: Cluster) -> Host:
-    """Return a host with ranks that has neither the driver nor Ray's head."""
-    used = [host for host in cluster.hosts[1:] if host.pids("modelcore.training.rank")]
-    assert used, "no ranks are running"
-    return used[0]
+def host_to_strike(cluster: Cluster) -> Host | None:
+    """Return a host with ranks that has neither the driver nor Ray's head; None if no ranks run."""
+    return next((host for host in cluster.hosts[1:] if host.pids("modelcore.training.rank")), None)
 
 
-def observe(cluster: Cluster, job: RunningJob, fault: Fault) -> Observed:
+def observe(cluster: Cluster, job: RunningJob, fault: Fault, host: Host | None) -> Observed:
     """Let a fault happen to a running job; return what came of it, when it takes steps again or has ended."""
+    assert host is not None, "no ranks are running"
     attempt, ranks = newest_attempt(job), cluster.ranks()
     struck, began = time.time(), time.monotonic()
-    healing = fault.happen(cluster, host_to_strike(cluster))
+    healing = fault.happen(cluster, host)
     if not fault.ends_attempt:
         healing.join()
         return Observed(fault.name, "", None, 0.0, 0.0, 0.0)

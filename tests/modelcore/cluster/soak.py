@@ -25,7 +25,7 @@ from modelcore.training.plan import TrainPlan
 from tests.modelcore.cluster.conftest import Cluster, RunningJob
 from tests.modelcore.cluster.faults import FAULTS, HANG_TIMEOUT_S, Fault
 from tests.modelcore.cluster.hosts import Network
-from tests.modelcore.cluster.observe import Observed, observe, wait_until_running
+from tests.modelcore.cluster.observe import Observed, host_to_strike, observe, wait_until_running
 from tests.modelcore.launching.survivors import wait_until
 from tests.modelcore.training.conftest import Helpers, build_plan, write_rows
 
@@ -72,9 +72,9 @@ class Soak:
         while left:
             wait_until_running(job)
             time.sleep(self._random.uniform(0, 2 * _SPREAD_S))
-            if job.process.poll() is not None or not self._cluster.ranks():
-                return
-            observed = observe(self._cluster, job, left[0])
+            if job.process.poll() is not None or (host := host_to_strike(self._cluster)) is None:
+                return  # it is ending
+            observed = observe(self._cluster, job, left[0], host)
             left.pop(0)
             self.observed.append(observed)
             load = os.getloadavg()[0]

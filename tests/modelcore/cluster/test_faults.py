@@ -59,7 +59,7 @@ def test_a_fault_costs_no_more_than_the_steps_since_the_last_checkpoint(
     plan = long_job(fault.name.replace(" ", "_"))
     job = cluster.train(plan, hang_timeout=HANG_TIMEOUT_S if "hang" in fault.kinds else 900)
     wait_until_running(job)
-    observed = observe(cluster, job, fault)
+    observed = observe(cluster, job, fault, host_to_strike(cluster))
     print(observed)
     assert job.wait() == 0, job.said
     assert [failed.failure.kind for failed in job.failed if failed.failure] == list(fault.kinds)
@@ -107,7 +107,7 @@ def test_a_host_whose_clock_is_an_hour_ahead_works_and_is_watched_as_any_other(
     plan = long_job("clock_ahead")
     job = cluster.train(plan)
     wait_until_running(job)
-    observe(cluster, job, FAULTS[0])
+    observe(cluster, job, FAULTS[0], host_to_strike(cluster))
     assert job.wait() == 0, job.said
     assert [failed.failure.kind for failed in job.failed if failed.failure] == ["signal"]
     assert helpers.result_bytes(plan) == helpers.result_bytes(undisturbed_long_job)
@@ -139,6 +139,7 @@ def test_a_host_whose_link_is_cut_for_good_is_replaced_by_a_spare(
     job = cluster.train(plan)
     wait_until_running(job)
     lost = host_to_strike(cluster)
+    assert lost is not None
     lost.cut()
     code = job.wait()
     ranks = lost.pids("modelcore.training.rank")

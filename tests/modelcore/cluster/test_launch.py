@@ -38,7 +38,7 @@ class Drivers:
 
 @pytest.fixture(autouse=True)
 def with_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "check_ray", lambda: None)
+    monkeypatch.setattr(launch, "check_ray", lambda address: None)
 
 
 def test_a_driver_that_is_killed_is_started_again_until_the_limit(
@@ -93,6 +93,18 @@ def test_without_ray_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch, tm
         MindrailError, match=r"launch.cluster: Ray is not installed; pip install 'mindrail\[cluster\]'"
     ):
         run_on_cluster(["-c", ""], TWO, log_dir=tmp_path)
+
+
+def test_without_rays_client_an_address_outside_the_cluster_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(launch, "find_spec", lambda name: None if name == "grpc" else name)
+    with pytest.raises(
+        MindrailError, match=r"launch.cluster.address: ray://10.0.0.1:10001 needs Ray's client"
+    ):
+        launch.check_ray("ray://10.0.0.1:10001")
+    launch.check_ray("auto")
 
 
 @pytest.mark.parametrize(
