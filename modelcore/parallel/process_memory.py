@@ -53,6 +53,8 @@ def process_memory(partition: Partition, rank: int, widths: LayerWidths, job: Tr
     activations = of_layers * (layers + 0.5) / layers * _TEMPORARIES
     gradients = 1 + (layout.data_parallel > 1) + 3 * (job.micro_batches > 1)
     twice = 2 * (need.weights + need.optimizer)
+    if job.shard_optimizer and layout.data_parallel > 1:
+        twice += 2 * need.weights  # the rows that this replica updated, and those that it gathers
     return round(_INTERPRETER + layers * _GRAPH_OF_LAYER + twice + gradients * need.gradients + activations)
 
 

@@ -89,6 +89,7 @@ MEASURED: list[tuple[Job, int]] = [
     (Job("qwen2"), 1313),
     (Job("qwen2", rows=8), 1675),
     (Job(layout=Layout(2)), 1547),
+    (Job(layout=Layout(2), zero=True), 1560),
     (Job(layout=Layout(1, 2)), 1156),
     (Job(layout=Layout(1, 1, 2), micro_batches=4), 1156),
 ]
