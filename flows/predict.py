@@ -1,7 +1,6 @@
 """Preparing a model to generate on several devices: its source goes in, one file per rank comes out.
 
-Nothing is generated: the ranks that load these files are MindFormers', mindrail's own decoder takes a whole
-checkpoint on one device.
+Nothing is generated: MindFormers' ranks load these files, and those of the flow predict-prompts could.
 """
 
 from __future__ import annotations

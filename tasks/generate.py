@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from modelcore.config.evaluation import Decoding, Generate
+from modelcore.config.evaluation import NEW_OPTIONS, Decoding, Generate
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.templates import template
 from modelcore.generation.plan import GenerationPlan
 from modelcore.generation.prompt_ids import count_cut
 from modelcore.launching.device_environment import has_ascend
-from modelcore.launching.gang import run_program
+from modelcore.launching.gang import run_gang, run_program
 from modelcore.progress import Progress
 from modelcore.store.store import Store
 from tasks.endpoint import answer_by_endpoint, endpoint_of
@@ -34,7 +34,6 @@ _VERSION = 2
 _PROMPTS = "prompts.jsonl"
 _ENDPOINT = {"endpoint", "endpoint_model", "endpoint_chat", "endpoint_secret", "endpoint_timeout"}
 _NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set", *_ENDPOINT}
-_NEW_OPTIONS = {"top_k", "repetition_penalty", "min_new_tokens", "long_prompts"}  # in keys if changed
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
@@ -77,7 +76,7 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
         inputs={"checkpoint": checkpoint.digest, "benchmark": benchmark.digest},
         parameters={
             "prompts": hashlib.sha256(json.dumps([prompts, form.stops]).encode()).hexdigest(),
-            **config.model_dump(exclude=_NO_PARAMETER | _NEW_OPTIONS | _exact(config)),
+            **config.model_dump(exclude=_NO_PARAMETER | set(NEW_OPTIONS) | _exact(config)),
             **_in_effect(config, checkpoint.path, [row["prompt"] for row in prompts], bos).changed_options(),
             **key_of_environment(environment),
             "seed": seed,
@@ -120,15 +119,29 @@ def _plan(
 def run_plan(
     directory: Path, plan: GenerationPlan, environment: Mapping[str, str], progress: Progress
 ) -> None:
-    """Let a process of its own generate what a plan says, with its logs in `directory`/logs."""
+    """Let processes of their own, one for each rank, generate what a plan says.
+
+    Their logs are in `directory`/logs.
+    """
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
     (logs / "plan.json").write_text(plan.model_dump_json(indent=1))
-    with share_of_devices("generate", 1) as devices:
-        run_program(
-            [sys.executable, "-m", "modelcore.generation.program", str(logs / "plan.json")],
-            log_dir=logs,
-            environment={**devices, **environment},
-            hang_timeout=_HANG_TIMEOUT,
-            progress=progress,
-        )
+    command = [sys.executable, "-m", "modelcore.generation.program", str(logs / "plan.json")]
+    with share_of_devices("generate", plan.model_parallel) as devices:
+        if plan.model_parallel == 1:
+            run_program(
+                command,
+                log_dir=logs,
+                environment={**devices, **environment},
+                hang_timeout=_HANG_TIMEOUT,
+                progress=progress,
+            )
+        else:
+            run_gang(
+                command,
+                world_size=plan.model_parallel,
+                log_dir=logs,
+                environment={**devices, **environment},
+                hang_timeout=_HANG_TIMEOUT,
+                progress=progress,
+            )

@@ -66,9 +66,15 @@ def predict(store: Store, checkpoint: Step, config: Prediction) -> Outcome:
             "stops": config.stops,
             "seed": config.seed,
             "bos": bos,
-            **config.model_dump(exclude=_OF_NO_WEIGHT | (set() if config.rounds_weights else {"precision"})),
+            **config.model_dump(exclude=_OF_NO_WEIGHT | _defaults(config)),
         },
     )
+
+
+def _defaults(config: Prediction) -> set[str]:
+    """Return options that do not change the answers, or that are newer than the keys and not used."""
+    exact = set() if config.rounds_weights else {"precision"}
+    return exact | ({"model_parallel"} if config.model_parallel == 1 else set())
 
 
 def _row(prompt: Prompt) -> dict[str, str]:

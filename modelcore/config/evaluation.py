@@ -22,6 +22,7 @@ from modelcore.config.section import (
 from modelcore.config.training import Cluster
 
 __all__ = [
+    "NEW_OPTIONS",
     "TEMPLATES_OF_ROWS",
     "BenchmarkName",
     "Decoding",
@@ -66,6 +67,10 @@ blank line more, and a tab for four spaces.
 """
 
 
+NEW_OPTIONS = ("top_k", "repetition_penalty", "min_new_tokens", "long_prompts", "model_parallel")
+"""Options of `Decoding` that are in the keys of scored answers only where they are not the default."""
+
+
 class Decoding(Section):
     """How answers are generated, whatever the question."""
 
@@ -89,6 +94,13 @@ class Decoding(Section):
         1.0, description="Divides the positive logits of tokens that came before, multiplies negative ones"
     )
     min_new_tokens: NonNegativeInt = Field(0, description="Tokens before which no end token is chosen")
+    model_parallel: PositiveInt = Field(
+        1,
+        description=(
+            "Processes, with a device each, among which every layer's tensors are divided (tensor parallel); "
+            "all on this host"
+        ),
+    )
     long_prompts: Literal["refuse", "cut"] = Field(
         "refuse",
         description=(
@@ -100,7 +112,7 @@ class Decoding(Section):
         """Return the options that are newer than the artifacts' keys, where they are not the default."""
         return {
             name: value
-            for name in ("top_k", "repetition_penalty", "min_new_tokens", "long_prompts")
+            for name in NEW_OPTIONS
             if (value := getattr(self, name)) != Decoding.model_fields[name].default
         }
 

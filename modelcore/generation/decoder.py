@@ -14,13 +14,14 @@ import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 
+from modelcore.generation.slices import rank_tensors
 from modelcore.models.cache import CopySlot, LayerCache
 from modelcore.models.columns import to_columns
 from modelcore.models.fill import fill
 from modelcore.models.layers import matrices_in
 from modelcore.models.model import Model
-from modelcore.models.network import WHOLE_NETWORK
-from modelcore.weights.checkpoint import open_checkpoint
+from modelcore.models.network import NetworkPart
+from modelcore.parallel.collectives import WHOLE, TensorGroup
 from modelcore.weights.dtypes import BF16, FP16, FP32, DType
 
 __all__ = ["CHUNK", "Decoder"]
@@ -40,11 +41,12 @@ class Decoder:
 
     Args:
         model: of the checkpoint's config.json.
-        checkpoint: directory of its weights.
+        checkpoint: directory of its weights, whole or sharded.
         slots: sequences side by side.
         length: tokens a sequence may have; rounded up to whole chunks.
         prompts: how many sequences are begun by one call.
         width: tokens that one call appends to each sequence.
+        tensor: the ranks that share each layer; every one returns the logits of the whole vocabulary.
         matrices: type in which the layers' matrices are kept in memory. Activations, the KV cache and all
             products are float32.
 
@@ -61,17 +63,18 @@ class Decoder:
         length: int,
         prompts: int,
         width: int = 1,
+        tensor: TensorGroup = WHOLE,
         matrices: DType = FP32,
     ) -> None:
         config, family = model.config, model.family
         columns = -(-(length + width - 1) // CHUNK) * CHUNK
+        tensors = rank_tensors(checkpoint, model, tensor.index, tensor.size)
+        with matrices_in(_MINDSPORE[matrices]):
+            network = family.network(config, NetworkPart(tensor=tensor))
         caches = [
-            LayerCache.empty(layer, slots, config.num_kv_heads, columns, config.head_dim)
+            LayerCache.empty(layer, slots, network.kv_heads, columns, config.head_dim)
             for layer in range(config.num_layers)
         ]
-        tensors = open_checkpoint(checkpoint).tensors
-        with matrices_in(_MINDSPORE[matrices]):
-            network = family.network(config, WHOLE_NETWORK)
         parameters = {parameter.name: parameter for parameter in network.get_parameters()}
         fill(parameters, tensors, checkpoint)
         del parameters

@@ -29,7 +29,8 @@ class GenerationPlan(Decoding):
     """One job: how answers are generated (`Decoding`, the configuration's), from what, and where they go.
 
     Attributes:
-        checkpoint: a whole MindSpore directory: config.json, model.ckpt or .safetensors, tokenizer files.
+        checkpoint: a MindSpore directory: config.json, tokenizer files, and model.ckpt or .safetensors or
+            the shards of any layout with their strategies.
         prompts: JSON lines {"task_id", "prompt"}, where the prompt is what the model reads, unchanged; or
             {"task_id", "prefix", "suffix"}, where the text between the two is generated.
         output: JSON lines {"task_id", "sample", "response", "finish"} in the order of prompts and samples.

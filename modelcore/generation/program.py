@@ -3,6 +3,8 @@
 Writes the plan's output when all responses are there. Until then finished responses are in a journal beside
 it, from which a killed run resumes. The same plan gives the same bytes. Exit code 0 when done, 2 with one
 line on stderr for bad input.
+
+With `model_parallel` this is the program of each of as many ranks (`ranks.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,19 +25,23 @@ from modelcore.generation.engine import Engine, Finished
 from modelcore.generation.memory import check_memory
 from modelcore.generation.plan import GenerationPlan, Prompt, read_plan, read_prompts
 from modelcore.generation.prompt_ids import check_prompt, cut_prompt, encode_all, infill_form
+from modelcore.generation.ranks import join_ranks, own_rank
 from modelcore.generation.request import Request
 from modelcore.generation.responses import Response, write_responses
 from modelcore.generation.sampling import Sampling
+from modelcore.generation.slices import rank_tensors
 from modelcore.generation.weight_type import weight_type
+from modelcore.launching.rank_exit import exit_rank
 from modelcore.models.families import read_model
 from modelcore.models.graph_cache import Sources, compiled_graphs
 from modelcore.models.model import Model
+from modelcore.parallel.mesh import Layout
 from modelcore.progress import FileProgress, Progress, silent
 from modelcore.store.journal import Journal, read_journal
-from modelcore.weights.checkpoint import open_checkpoint
 
 if TYPE_CHECKING:
     from modelcore.generation.decoder import Decoder
+    from modelcore.parallel.collectives import TensorGroup
 
 __all__ = ["end_ids", "generate", "load_decoder"]
 
@@ -51,9 +59,10 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
     Raises:
         MindrailError: checkpoint, tokenizer or prompts do not fit each other.
     """
-    checkpoint, output = Path(plan.checkpoint), Path(plan.output)
+    checkpoint, output, first = Path(plan.checkpoint), Path(plan.output), own_rank() == 0
     prompts = read_prompts(Path(plan.prompts))
     model, tokenizer = read_model(checkpoint), load_tokenizer(checkpoint)
+    model.partition(Layout(model_parallel=plan.model_parallel))  # refused before any rank waits for another
     requests, cut = _requests(plan, prompts, tokenizer, model)
     journal_path = output.with_name(output.name + ".journal")
     subject = {"fingerprint": plan.fingerprint()}
@@ -62,13 +71,17 @@ def generate(plan: GenerationPlan, progress: Progress = silent) -> None:
     if missing:
         longest = max(len(request.ids) for request in requests) + plan.max_new_tokens
         length = min(longest, model.config.max_positions)
+        tensor = join_ranks(plan.model_parallel) if plan.model_parallel > 1 else None
         progress(0, len(missing) * plan.max_new_tokens, "tokens", "loading and compiling")
-        decoder = load_decoder(
-            model, checkpoint, plan.precision, slots=min(plan.batch_size, len(requests)), length=length
-        )
+        slots = min(plan.batch_size, len(requests))
+        decoder = load_decoder(model, checkpoint, plan.precision, slots=slots, length=length, tensor=tensor)
         engine = Engine(decoder, tokenizer, end_ids(tokenizer, model))
-        with Journal(journal_path, map(asdict, finished.values()), subject=subject) as journal:
+        # Every rank has read the journal by now: they have computed together.
+        opened = Journal(journal_path, map(asdict, finished.values()), subject=subject) if first else None
+        with opened or nullcontext() as journal:
             finished |= _by_request(_answer(engine, missing, cut, journal, progress))
+    if not first:
+        return
     responses = [finished[request.task_id, request.sample] for request in requests]
     write_responses(output, responses, details=plan.details)
     journal_path.unlink(missing_ok=True)
@@ -126,20 +139,30 @@ def end_ids(tokenizer: Tokenizer, model: Model) -> frozenset[int]:
     return frozenset(end for end in (model.config.eos_id, tokenizer.eos_id) if end is not None)
 
 
-def load_decoder(model: Model, checkpoint: Path, precision: str, *, slots: int, length: int) -> Decoder:
+def load_decoder(
+    model: Model,
+    checkpoint: Path,
+    precision: str,
+    *,
+    slots: int,
+    length: int,
+    tensor: TensorGroup | None = None,
+) -> Decoder:
     """Return the model with its weights, for `slots` sequences of up to `length` tokens.
 
     Args:
         model: of the checkpoint's config.json.
-        checkpoint: a whole MindSpore directory.
+        checkpoint: a MindSpore directory, whole or sharded.
         precision: as of `Decoding`.
         slots: sequences side by side.
         length: tokens of a sequence.
+        tensor: the ranks that share each layer; None for this process alone.
 
     Raises:
         MindrailError: it does not fit into memory, or the checkpoint is not the model's.
     """
-    matrices = weight_type(precision, open_checkpoint(checkpoint).tensors)
+    tensors = rank_tensors(checkpoint, model, 0, 1)  # of all ranks: they share this machine's memory
+    matrices = weight_type(precision, tensors)
     width = max(1, _DRAFTED // slots)
     check_memory(model, matrices, slots=slots, length=length, width=width)
     sources = Sources(("models", "parallel", "generation"))
@@ -149,20 +172,40 @@ def load_decoder(model: Model, checkpoint: Path, precision: str, *, slots: int, 
     from modelcore.generation.decoder import Decoder
 
     mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    shape = {"slots": slots, "length": length, "prompts": -(-slots // 4), "width": width}
-    facts = {"family": model.family.name, "config": asdict(model.config), "matrices": matrices.name, **shape}
+    prompts = -(-slots // 4)
+    make = partial(
+        Decoder,
+        model,
+        checkpoint,
+        slots=slots,
+        length=length,
+        prompts=prompts,
+        width=width,
+        matrices=matrices,
+    )
+    if tensor is not None:
+        return make(tensor=tensor)
+    facts = {
+        "family": model.family.name,
+        "config": asdict(model.config),
+        "matrices": matrices.name,
+        "slots": slots,
+        "length": length,
+        "prompts": prompts,
+        "width": width,
+    }
     with compiled_graphs(facts, sources):
-        return Decoder(model, checkpoint, **shape, matrices=matrices)
+        return make()
 
 
 def _answer(
     engine: Engine,
     requests: Sequence[Request],
     cut: Mapping[str, int],
-    journal: Journal,
+    journal: Journal | None,
     progress: Progress,
 ) -> Iterator[Response]:
-    """Yield the responses as they finish, each in the journal before."""
+    """Yield the responses as they finish, each in the journal before; without one, another rank keeps it."""
     left, spent, reported, began = len(requests), 0, 0.0, dict[Request, float]()
     most = requests[0].sampling.max_new_tokens
     for request in requests:
@@ -176,7 +219,8 @@ def _answer(
                 finished.append(addition.finished)
         for one in finished:
             response = _response(one, time.monotonic() - began.pop(one.request), cut)
-            journal.append(asdict(response))
+            if journal is not None:
+                journal.append(asdict(response))
             left, spent = left - 1, spent + one.tokens
             yield response
         if finished or time.monotonic() - reported > _REPORT_EVERY:
@@ -215,4 +259,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_rank(main(sys.argv[1:]))

@@ -17,6 +17,7 @@ from modelcore.models.cache import CachedAttention, LayerCache, Places, places
 from modelcore.models.columns import columns
 from modelcore.models.layers import NamedCell
 from modelcore.models.network import Block, Transformer
+from modelcore.parallel.collectives import GroupGather, TensorGroup
 
 __all__ = ["CachedDecoder", "CachedSelfAttention"]
 
@@ -74,6 +75,20 @@ class _CachedBlock(NamedCell):
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
+class _WholeVocabulary(NamedCell):
+    """Logits of all ranks' parts of the vocabulary below each other, on every rank to the same bits."""
+
+    def __init__(self, group: TensorGroup) -> None:
+        super().__init__()
+        self.alone, self.gather = group.size == 1, GroupGather(group)
+
+    def construct(self, logits: Tensor) -> Tensor:
+        """Return [vocabulary, n] for the [vocabulary of this rank, n] of each."""
+        if self.alone:
+            return logits
+        return self.gather(logits.reshape(-1)).reshape(-1, logits.shape[1])
+
+
 def _same(feed_forward: nn.Cell) -> nn.Cell:
     return feed_forward
 
@@ -82,7 +97,8 @@ class CachedDecoder(NamedCell):
     """Extends the sequences in some slots of the cache.
 
     Args:
-        network: a whole model on one device, whose hidden states are columns (`to_columns`).
+        network: all layers of a model, or of a rank's slice of it, whose hidden states are columns
+            (`to_columns`).
         caches: one for each layer.
         every_slot: each call extends all slots, in order, instead of the slots it is given.
         attention: the family's attention over a cache.
@@ -102,6 +118,7 @@ class CachedDecoder(NamedCell):
         self.every_slot = every_slot
         self.heads, self.kv_heads, self.length = network.heads, network.kv_heads, caches[0].length
         self.embed, self.norm, self.head = network.embed, network.norm, network.head
+        self.vocabulary = _WholeVocabulary(network.vocabulary)
         blocks = [
             _CachedBlock(
                 block,
@@ -138,4 +155,4 @@ class CachedDecoder(NamedCell):
             x = layer(x, tokens, where)
         if not self.every_slot:
             x = ops.gather(x, last, 1)
-        return self.head(self.norm(x))
+        return self.vocabulary(self.head(self.norm(x)))

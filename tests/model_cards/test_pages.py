@@ -50,7 +50,7 @@ def test_no_page_promises_what_has_no_command() -> None:
     """`not there yet` is said of everything in a row without a command of ours."""
     for name in NAMES:
         for row in re.findall(r"^\| (.*) \|$", (PAGES / f"{name}.md").read_text(), re.M):
-            if "MindIR" in row or "run_infer_main.py" in row or "DEVICE_NUM" in row:
+            if "MindIR" in row or "run_infer_main.py" in row:
                 assert "not there yet" in row, f"{name}: {row}"
 
 
