@@ -206,7 +206,7 @@ def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "cluster" in request.fixturenames:
         running: Cluster = request.getfixturevalue("cluster")
-        wait_until(lambda: running.leftovers() == [], within_s=10)
+        wait_until(lambda: running.leftovers() == [])
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ if __name__ == "__main__":
             inputs=[JobInput(**one) for one in job["inputs"]],
             output=Path(job["output"]),
             retries=job["retries"],
+            start_timeout=400,  # other tests use the machine, too
             hang_timeout=job["hang_timeout"],
         )
     except MindrailError as error:

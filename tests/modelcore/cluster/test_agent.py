@@ -16,7 +16,7 @@ from modelcore.cluster.agent import Agent, Share
 from modelcore.launching.rank_environment import Rendezvous
 log_dir, program = sys.argv[1:]
 share = Share("10.0.0.2", ["-c", program], [1], Rendezvous(2, "10.0.0.1", 1, 60), log_dir, {}, 60, 60, None)
-print(Agent(lease=1.0).run(share))
+Agent(lease=1.0).run(share)
 """
 SLEEPING = """
 import os, pathlib, time
@@ -28,16 +28,9 @@ time.sleep(1000)
 ON_A_LOST_DISK = SLEEPING.replace("time.sleep", "os.mkfifo(progress)\ntime.sleep")
 
 
-@pytest.mark.parametrize(
-    ("program", "said"),
-    [(SLEEPING, "the driver was not heard for"), (ON_A_LOST_DISK, "")],
-    ids=["its disk works", "its disk hangs"],
-)
-def test_an_agent_that_hears_nothing_ends_its_ranks(tmp_path: Path, program: str, said: str) -> None:
-    log = tmp_path / "agent.log"
-    with log.open("wb") as stream:
-        agent = subprocess.Popen([sys.executable, "-c", AGENT, str(tmp_path), program], stdout=stream)
+@pytest.mark.parametrize("program", [SLEEPING, ON_A_LOST_DISK], ids=["its disk works", "its disk hangs"])
+def test_an_agent_that_hears_nothing_ends_its_ranks(tmp_path: Path, program: str) -> None:
+    agent = subprocess.Popen([sys.executable, "-c", AGENT, str(tmp_path), program])
     wait_until(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text() != "")
     agent.wait(60)
     wait_until_gone([int((tmp_path / "pid").read_text())])
-    assert said in log.read_text()

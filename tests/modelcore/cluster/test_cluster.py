@@ -42,7 +42,7 @@ def test_a_killed_rank_ends_the_attempt_everywhere_and_the_next_one_finishes_the
     plan = two_ranks(f"rank_killed_{disk}")
     if disk == "own":
         plan = on_own_disk(cluster, plan)
-    job = cluster.train(plan)
+    job = cluster.train(plan, lease=60)
     job.wait_for_step(12)
     assert cluster.second.kill("modelcore.training.rank")
     assert job.wait() == 0, job.said
@@ -62,7 +62,7 @@ def test_a_killed_rank_ends_the_attempt_everywhere_and_the_next_one_finishes_the
 
 def test_input_that_a_rank_refuses_is_not_tried_again(cluster: Cluster, tmp_path: Path) -> None:
     refusing = REPORT + "print('rows.mindrecord: no rows', file=sys.stderr); sys.exit(2)"
-    job = cluster.start(["-c", refusing], tmp_path)
+    job = cluster.start(["-c", refusing], tmp_path, lease=60)
     assert job.wait() == 2
     assert job.said.splitlines()[-1] == "rows.mindrecord: no rows"
     assert len(job.failed) == 1
@@ -72,7 +72,7 @@ def test_a_program_that_fails_each_time_is_given_up_with_host_and_cause(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     failing = REPORT + "if os.environ['RANK_ID'] == '1': raise ValueError('no such layer')\ntime.sleep(1000)"
-    job = cluster.start(["-c", failing], tmp_path, retries=1)
+    job = cluster.start(["-c", failing], tmp_path, retries=1, lease=60)
     assert job.wait() == 1
     assert len(job.failed) == 2
     last = job.said.splitlines()[-1]
