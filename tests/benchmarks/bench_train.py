@@ -1,8 +1,9 @@
 """A training step beside transformers' on torch: same weights, rows, optimizer and cores, in turn.
 
 Each contender is a process of its own that lives as long as the benchmark and takes a few steps whenever it
-is told to, while the others wait. `python tests/benchmarks/bench_train.py [rounds] [model]` or
-`python -m pytest -m benchmark -s tests/benchmarks/bench_train.py`.
+is told to, while the others wait. `python -m tests.benchmarks.bench_train [rounds] [model]` or
+`python -m pytest -m benchmark -s tests/benchmarks/bench_train.py`. With `--one-core` every contender has one
+thread and its processor time counts, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, cast
 import pytest
 
 from modelcore.config.training import Precision
+from tests.benchmarks.machine import machine
 from tests.paths import ROOT
 
 VOCABULARY, SEQUENCE, BATCH, STEPS = 4096, 256, 8, 3
@@ -117,7 +119,7 @@ class Theirs:
         from transformers import AutoModelForCausalLM
 
         self.torch, self.bf16 = torch, precision == "bf16"
-        torch.set_num_threads(CORES)
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         self.model = AutoModelForCausalLM.from_pretrained(directory / "hf", dtype=torch.float32).train()
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim == 1]
@@ -142,13 +144,14 @@ def serve(name: str, directory: Path) -> None:
     """Take STEPS steps for every line read; answer each with a line of [seconds, loss] pairs."""
     library, precision = name.split()
     contender: Any = {"mindrail": Ours, "torch": Theirs}[library](directory, cast(Precision, precision))
+    clock = time.process_time if os.environ["OMP_NUM_THREADS"] == "1" else time.perf_counter
     number = 0
     for _ in sys.stdin:
         taken = []
         for _ in range(STEPS):
-            start = time.perf_counter()
+            start = clock()
             loss = contender.step(number)
-            taken.append((time.perf_counter() - start, loss))
+            taken.append((clock() - start, loss))
             number += 1
         print(json.dumps(taken), flush=True)
 
@@ -156,10 +159,10 @@ def serve(name: str, directory: Path) -> None:
 class Contender:
     """The other end of `serve`."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, threads: int) -> None:
         environment = os.environ | {
             "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": str(CORES),
+            "OMP_NUM_THREADS": str(threads),
             "HF_HUB_OFFLINE": "1",
             "GLOG_v": "3",
         }
@@ -211,16 +214,18 @@ def prepare(raw: dict[str, Any], directory: Path) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def compare(name: str, directory: Path, rounds: int) -> None:
-    """Print one model's table."""
+def compare(name: str, directory: Path, rounds: int, threads: int) -> None:
+    """Print one model's table; of one thread, processor time."""
     parameters = prepare(MODELS[name], directory)
-    runs = {contender: Contender(contender, directory) for contender in CONTENDERS}
+    runs = {contender: Contender(contender, directory, threads) for contender in CONTENDERS}
     for counted in [False, *[True] * rounds]:
         for run in runs.values():
             run.take_steps(counted=counted)
     for run in runs.values():
         run.end()
-    print(f"\n{name}, {parameters / 1e6:.1f} M parameters, {BATCH} rows of {SEQUENCE} tokens, {CORES} cores")
+    print(
+        f"\n{name}, {parameters / 1e6:.1f} M parameters, {BATCH} rows of {SEQUENCE} tokens, {threads} threads"
+    )
     print(
         f"{'':16}{'ms, median':>12}{'least':>8}{'tokens/s':>10}"
         f"{'first loss':>12}{'last loss':>11}{'of torch':>10}"
@@ -235,12 +240,13 @@ def compare(name: str, directory: Path, rounds: int) -> None:
         )
 
 
-def main(rounds: int = 8, only: str = "") -> None:
+def main(rounds: int = 8, only: str = "", threads: int = CORES) -> None:
     """Print the tables."""
+    print(machine())
     for name in MODELS:
         if only in name:
             with tempfile.TemporaryDirectory() as directory:
-                compare(name, Path(directory), rounds)
+                compare(name, Path(directory), rounds, threads)
 
 
 @pytest.mark.benchmark
@@ -252,5 +258,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(sys.argv[2], Path(sys.argv[3]))
     else:
-        arguments: list[Any] = [*map(int, sys.argv[1:2]), *sys.argv[2:3]]
-        main(*arguments)
+        given = [argument for argument in sys.argv[1:] if argument != "--one-core"]
+        rounds = int(given[0]) if given else 8
+        main(rounds, "".join(given[1:2]), 1 if "--one-core" in sys.argv else CORES)
