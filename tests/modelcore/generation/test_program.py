@@ -151,7 +151,7 @@ def test_a_journal_of_another_job_is_not_believed(checkpoint: Path, tmp_path: Pa
     [
         ({"seeed": 1}, "seeed: unknown key; did you mean seed?"),
         ({"max_new_tokens": 0}, "max_new_tokens: input should be greater than or equal to 1"),
-        ({"prompts": "{here}/none.jsonl"}, "No such file"),
+        ({"prompts": "{here}/none.jsonl"}, "no such file"),
         ({"prompts": "{here}/twice.jsonl"}, "twice.jsonl:2: task_id 'a' comes twice"),
         (
             {"prompts": "{here}/long.jsonl"},
