@@ -23,8 +23,8 @@ _STORE = Path("store")
     "--port",
     default=4200,
     show_default=True,
-    type=click.IntRange(1, 65533),
-    help="Reports: the next one; Ray: the one after.",
+    type=click.IntRange(1, 65532),
+    help="Reports: the next one; Ray: the two after it.",
 )
 @click.option(
     "--database",

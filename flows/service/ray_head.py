@@ -37,10 +37,12 @@ def check_installed() -> None:
 
 
 def ray_command(host: str, port: int) -> list[str]:
-    """Return the command that runs the head until it is ended, with all of its processes."""
+    """Return the command that runs the head until it is ended; `ray://` is on the port after its own."""
     address = [] if host in ("0.0.0.0", "::") else [f"--node-ip-address={host}"]
+    # Else it would listen on 10001, which another cluster's head may have; Ray's client needs grpc.
+    client = [f"--ray-client-server-port={port + 1}"] if find_spec("grpc") else []
     quiet = ["--include-dashboard=false", "--disable-usage-stats"]
-    return [*_CLI, "start", "--head", "--block", f"--port={port}", *address, *quiet]
+    return [*_CLI, "start", "--head", "--block", f"--port={port}", *client, *address, *quiet]
 
 
 def ray_environment(directory: Path, port: int) -> dict[str, str]:

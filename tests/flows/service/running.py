@@ -23,14 +23,14 @@ import pytest
 
 from tests.paths import ROOT
 
-__all__ = ["Service", "deploy_patient", "engines", "lives", "postgresql", "wait_until"]
+__all__ = ["Service", "deploy_patient", "engines", "free_port", "lives", "postgresql", "wait_until"]
 
 
 def free_port() -> int:
-    """Return a port that is free together with the two above it."""
+    """Return a port that is free together with the three above it."""
     for port in random.SystemRandom().sample(range(20000, 32000), 100):
         with contextlib.suppress(OSError), contextlib.ExitStack() as held:
-            for each in range(port, port + 3):
+            for each in range(port, port + 4):
                 held.enter_context(socket.create_server(("127.0.0.1", each)))
             return port
     raise AssertionError("no free ports")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.service.ray_head import ray_environment
+from tests.flows.service.running import free_port
 from tests.paths import ROOT
 
 NODES = "import ray; ray.init(log_to_driver=False); print(len(ray.nodes()))"
@@ -38,8 +38,7 @@ def test_a_token_of_the_users_own_is_used(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.timeout(900)
 def test_up_starts_a_head_that_needs_the_token_and_down_ends_it(tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     store = tmp_path / "store"
     try:
         up = mindrail("up", "--ray", "--port", str(port), "--store", str(store), "--json")
