@@ -40,7 +40,7 @@ def runs(pin: str | None, unpin: str | None, store: Path | None, as_json: bool) 
 
 
 def _set_pin(root: Path, name: str, *, pinned: bool) -> None:
-    found = [path for path in (root / RUNS).glob(f"{name}*") if path.is_dir()]
+    found = [path for path in (root / RUNS).glob("*") if path.name.startswith(name) and path.is_dir()]
     if len(found) != 1:
         what = "no such run" if not found else f"{len(found)} runs begin with it"
         raise MindrailError(what, where=name, fix="see mindrail runs")

@@ -5,7 +5,7 @@
     landlock           where neither is allowed: Landlock for files, and a stricter seccomp filter:
                        no child processes, signals to itself only
 
-All have seccomp, resource limits, no capabilities, no way to gain any, and an empty environment.
+All have seccomp, resource limits, no capabilities, no way to gain any, and no environment but constants.
 """
 
 # The worker does not load pathlib.
@@ -42,7 +42,7 @@ __all__ = [
 LEVELS = ("landlock", "user_namespaces", "namespaces")
 """Weakest first."""
 
-_MACHINE = "the machine's processors, kernel version, uptime, load and free memory"
+_MACHINE = "the machine's processors, kernel version, uptime, load and free memory, and where Python is"
 NOT_HIDDEN: Mapping[str, tuple[str, ...]] = {
     "namespaces": (_MACHINE,),
     "user_namespaces": (_MACHINE,),

@@ -2,7 +2,7 @@
 
 Every read has a timeout already; a server that sends one byte before each of them would never end. Here at
 least 60 kB arrive in every minute, and headers, interim answers (100 Continue) included, take at most 256
-kB.
+kB; after the last chunk there are at most 100 lines.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ WINDOW_SECONDS = 60.0
 LEAST_BYTES = 60_000
 """In every window."""
 MOST_HEADER_BYTES = 256 << 10
+MOST_TRAILERS = 100
+_LONGEST_TRAILER = 1 << 16
 
 
 class _PacedReader(io.RawIOBase):
@@ -70,6 +72,13 @@ class _PacedResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         super().begin()
         self._paced.limited = False
+
+    def _read_and_discard_trailer(self) -> None:
+        """Read what follows the last chunk; the library would read it without end."""
+        for _ in range(MOST_TRAILERS):
+            if self.fp.readline(_LONGEST_TRAILER) in (b"\r\n", b"\n", b""):
+                return
+        raise http.client.HTTPException(f"more than {MOST_TRAILERS} lines after the last chunk")
 
 
 class _PacedConnection(http.client.HTTPConnection):

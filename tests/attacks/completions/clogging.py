@@ -55,6 +55,17 @@ CLOGGING = (
 """,
     ),
     Attack(
+        name="text_of_commas",
+        what="sends a text of 16 million commas, which look like values to one who counts without parsing",
+        completion=r"""    import os
+    body = b'{"value": "' + b',' * 16_000_000 + b'"}'
+    body = len(body).to_bytes(4, 'big') + body
+    while body:
+        body = body[os.write(3, body):]
+    return x - y
+""",
+    ),
+    Attack(
         name="huge_integer",
         what="returns an integer of 80 million bits",
         completion="""\

@@ -68,6 +68,11 @@ ENDLESS = {
         "answers 103",
     ),
     "a configuration": (b"HTTP/1.1 200 x\r\n\r\n", b" " * (1 << 20), "no end"),
+    "lines after the last chunk": (
+        b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"X: y\r\n" * 1000,
+        "more than 100 lines after the last chunk",
+    ),
     "a chunk's extension": (
         b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n1;",
         b"x" * 4096,

@@ -110,6 +110,9 @@ def test_a_run_is_pinned_by_its_first_letters(store: Store) -> None:
     assert "  pinned" not in mindrail(store, "runs", "--unpin", "20261121T20").stdout
     with pytest.raises(MindrailError, match="no such run"):
         mindrail(store, "runs", "--pin", "2020")
+    for name in ("/dev/zero", "*", "../runs"):
+        with pytest.raises(MindrailError, match="no such run"):
+            mindrail(store, "runs", "--pin", name)
 
 
 def test_a_shell_completes_commands() -> None:

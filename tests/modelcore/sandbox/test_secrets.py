@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,9 +21,12 @@ from modelcore.sandbox.sample import Sample
 TOKENS = (
     "environment",
     "heap",
+    "argument",
     "loader",
     "an earlier program",
     "an earlier test",
+    "an earlier helper",
+    "an earlier answer",
     "its own test",
     "its program",
 )
@@ -71,11 +75,12 @@ def test_nothing_of_the_caller_and_of_other_samples_is_in_its_memory(
     level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = {name: secrets.token_hex(20) for name in TOKENS}
+    monkeypatch.setattr(sys, "argv", ["mindrail", tokens["argument"]])
     monkeypatch.setenv("SECRET_TOKEN", tokens["environment"])
     monkeypatch.setenv("LD_LIBRARY_PATH", f"/{tokens['loader']}")
     earlier = Sample(
-        f"def f(x):\n    return '{tokens['an earlier program']}'\n",
-        "",
+        f"def f(x):\n    '{tokens['an earlier program']}'\n    return '{tokens['an earlier answer']}'\n",
+        f"helper = '{tokens['an earlier helper']}'\n",
         f"def check(f):\n    assert len(f(0)) == 40, '{tokens['an earlier test']}'\n",
         "f",
         "seed",
