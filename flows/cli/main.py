@@ -2,6 +2,7 @@
 
 from flows.cli import (  # noqa: F401  importing a module adds its commands
     bench,
+    chat,
     cluster,
     compare,
     completion,

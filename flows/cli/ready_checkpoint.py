@@ -14,21 +14,23 @@ def name_of(checkpoint: str) -> str:
     return checkpoint.rstrip("/").rpartition("/")[2] or checkpoint
 
 
-def ready_checkpoint(checkpoint: str, root: Path) -> Path:
+def ready_checkpoint(checkpoint: str, store: str) -> Path:
     """Return the whole MindSpore directory of a checkpoint, downloaded and converted where needed.
 
     Args:
         checkpoint: a directory, a model of `mindrail models`, hf://owner/name, or `newest`.
-        root: of the store.
+        store: a directory or the address of a bucket.
 
     Raises:
         MindrailError: there is nothing there, or it is sharded.
     """
+    from modelcore.store.location import store_directory
     from modelcore.store.store import Store
     from tasks.named_checkpoint import check_whole, named_checkpoint
     from tasks.preflight import preflight
 
-    preflight(Convert(), store=str(root))
+    preflight(Convert(), store=store)
+    root = store_directory(store)
     directory = named_checkpoint(Store(root), checkpoint)
     if directory is not None and check_whole(directory).startswith("MindSpore"):
         return directory
@@ -39,7 +41,7 @@ def ready_checkpoint(checkpoint: str, root: Path) -> Path:
 
         wait_until_up()
         if directory is None:
-            directory = download(Download(source=checkpoint), str(root)).path
+            directory = download(Download(source=checkpoint), store).path
         if check_whole(directory).startswith("MindSpore"):
             return directory
-        return convert(str(directory), store=str(root)).path
+        return convert(str(directory), store=store).path

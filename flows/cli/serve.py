@@ -34,7 +34,7 @@ def serve(checkpoint: str, config: Serving, store: Path | None, as_json: bool) -
 
     key = check_key(config.host)
     with bind(config) as listener:
-        directory = ready_checkpoint(checkpoint, Path("store") if store is None else store)
+        directory = ready_checkpoint(checkpoint, "store" if store is None else str(store))
         served = ServedModel.read(directory, config.name or name_of(checkpoint), context=config.context)
         url = url_of(listener)
         facts = {
