@@ -43,7 +43,7 @@ def test_every_key_of_a_plan_either_names_other_graphs_or_is_known_not_to(make_p
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("layout", [Layout(), Layout(2), Layout(1, 2)], ids=str)
+@pytest.mark.parametrize("layout", [Layout(), Layout(2), Layout(1, 2), Layout(1, 1, 2)], ids=str)
 def test_a_second_job_finds_its_graphs_and_has_the_same_result(
     layout: Layout, make_plan: Callable, helpers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
