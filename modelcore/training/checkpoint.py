@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from modelcore.checkpoints.shards import rank_file
 from modelcore.cluster.attempt import Attempt
 from modelcore.errors import MindrailError
+from modelcore.store.disk import disk_errors
 from modelcore.training.checkpoint_file import read_part, write_part
 from modelcore.training.plan import TrainPlan
 
@@ -79,11 +80,12 @@ class Checkpoints:
         """Write this rank's part; once every rank's is there, remove the oldest beyond `keep`.
 
         Raises:
-            StepFailed: this rank's attempt is over.
+            StepFailed: this rank's attempt is over, or the disk is full.
         """
         self._attempt.check()
-        self._describe(self._at(step))
-        write_part(self._at(step), self._rank, tensors, {**state, "step": step, **self._of_attempt()})
+        with disk_errors(self._at(step)):
+            self._describe(self._at(step))
+            write_part(self._at(step), self._rank, tensors, {**state, "step": step, **self._of_attempt()})
         self._least(step)
         for old in sorted(self._steps())[: -self._keep]:
             self._remove(old)

@@ -84,7 +84,7 @@ def test_a_full_disk_is_named_with_its_host_and_the_job_resumes_when_there_is_ro
             stream.write(bytes(4096))
     assert job.wait() == 1
     last = job.said.splitlines()[-1]
-    assert last.startswith(f"host {cluster.second.address}: rank 1 died") and "disk is full" in last
+    assert last.startswith(f"host {cluster.second.address}: rank 1 died") and "the disk is full" in last
     filler.unlink()
     again = cluster.train(plan)
     assert again.wait() == 0, again.said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -133,6 +134,17 @@ def test_another_rank_may_remove_the_directory_first(
     monkeypatch.setattr(os, "scandir", after_the_other_rank)
     ranks.save(30)
     assert not (tmp_path / "checkpoints" / "step_00000010").exists()
+
+
+def test_a_full_disk_is_named_with_the_checkpoint(
+    ranks: TwoRanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("modelcore.training.checkpoint.write_part", full)
+    with pytest.raises(StepFailed, match=r"step_00000010: the disk is full; free space and run again"):
+        ranks.save(10)
 
 
 def test_different_damage_on_both_ranks_leaves_none(ranks: TwoRanks, tmp_path: Path):
