@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from modelcore.cluster.spread_job import GenerateJob, run_spread
 from modelcore.config.evaluation import NEW_OPTIONS, Decoding, Generate
 from modelcore.data.tokenizers.bos import begins_with_bos
 from modelcore.evaluation.benchmarks import load_benchmark
@@ -18,6 +19,7 @@ from modelcore.generation.prompt_ids import count_cut
 from modelcore.launching.device_environment import has_ascend
 from modelcore.launching.gang import run_gang, run_program
 from modelcore.progress import Progress
+from modelcore.store.manifest import LOGS
 from modelcore.store.store import Store
 from tasks.endpoint import answer_by_endpoint, endpoint_of
 from tasks.environment import exported, key_of_environment
@@ -32,8 +34,12 @@ RESPONSES = "responses.jsonl"
 
 _VERSION = 2
 _PROMPTS = "prompts.jsonl"
+_PLAN = "plan.json"
 _ENDPOINT = {"endpoint", "endpoint_model", "endpoint_chat", "endpoint_secret", "endpoint_timeout"}
-_NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set", *_ENDPOINT}
+_NO_PARAMETER = {"benchmark", "template", "batch_size", "environment", "environment_set"} | {
+    "cluster",
+    *_ENDPOINT,
+}
 _HANG_TIMEOUT = 1800.0  # seconds without a token; compiling a large network takes minutes
 
 
@@ -66,6 +72,13 @@ def generate(store: Store, checkpoint: Step, config: Generate, seed: int, label:
             answer_by_endpoint(asked, config, prompts, output, stops=form.stops, seed=seed, progress=progress)
             return
         plan = _plan(directory, checkpoint, config, seed, form.stops, bos=bos)
+        if config.cluster is not None:
+            logs = directory / LOGS
+            logs.mkdir(exist_ok=True)
+            (logs / _PLAN).write_text(plan.model_dump_json(indent=1))
+            job = GenerateJob(plan=str(logs / _PLAN), environment=dict(environment), cluster=config.cluster)
+            run_spread("generate", job, logs, progress)
+            return
         run_plan(directory, plan, environment, progress)
 
     return build_step(
@@ -125,8 +138,8 @@ def run_plan(
     """
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
-    (logs / "plan.json").write_text(plan.model_dump_json(indent=1))
-    command = [sys.executable, "-m", "modelcore.generation.program", str(logs / "plan.json")]
+    (logs / _PLAN).write_text(plan.model_dump_json(indent=1))
+    command = [sys.executable, "-m", "modelcore.generation.program", str(logs / _PLAN)]
     with share_of_devices("generate", plan.model_parallel) as devices:
         if plan.model_parallel == 1:
             run_program(

@@ -229,7 +229,8 @@ class Exchange:
     def _collect_until_stopped(self) -> None:
         while not self._ended.wait(_POLL_INTERVAL_S):
             for host in self._hosts:
-                with suppress(Unreachable):  # its agent's lease decides
+                # Its agent's lease decides about a host; what its ranks have just removed is not missed.
+                with suppress(Unreachable, ray.exceptions.RayTaskError):
                     self._collect(host)
             self._prune()
 

@@ -160,7 +160,7 @@ def _files_of_part(part: Path) -> Iterator[Path]:
     step, rank = part.parent, part.name.removeprefix("rank_")
     yield step / "config.json"
     yield step / "strategy" / f"ckpt_strategy_rank_{rank}.ckpt"
-    yield from sorted(path for path in part.iterdir() if path.suffix == ".ckpt")
+    yield from sorted(part.glob("*.ckpt"))  # none if its rank has just removed it
     yield part / _STATE
 
 

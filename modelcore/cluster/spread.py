@@ -25,6 +25,7 @@ Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
 
 _PIECES_PER_CPU = 2
+_ALIVE_EVERY_S = 5.0
 
 
 @contextmanager
@@ -47,7 +48,12 @@ def connected(address: str) -> Iterator[None]:
 
 
 def spread(
-    work: Callable[[Common, Piece], Answer], common: Common, pieces: Iterable[Piece], cluster: Cluster
+    work: Callable[[Common, Piece], Answer],
+    common: Common,
+    pieces: Iterable[Piece],
+    cluster: Cluster,
+    *,
+    alive: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Piece, Answer], None, None]:
     """Yield each piece with its answer, in order; inside `connected`.
 
@@ -56,6 +62,7 @@ def spread(
         common: its first argument, sent with every piece.
         pieces: its second one; consumed as hosts become free.
         cluster: how often a piece is done again after its host was lost; resources that one piece takes.
+        alive: called every few seconds while an answer is waited for.
 
     Raises:
         MindrailError: raised by the work.
@@ -72,14 +79,16 @@ def spread(
     waiting: deque[tuple[Piece, Any]] = deque()
     for piece in pieces:
         if len(waiting) >= at_once:
-            yield _answered(*waiting.popleft())
+            yield _answered(*waiting.popleft(), alive)
         waiting.append((piece, task.remote(common, piece)))
     while waiting:
-        yield _answered(*waiting.popleft())
+        yield _answered(*waiting.popleft(), alive)
 
 
-def _answered(piece: Piece, reference: Any) -> tuple[Piece, Any]:
+def _answered(piece: Piece, reference: Any, alive: Callable[[], None]) -> tuple[Piece, Any]:
     try:
+        while not ray.wait([reference], timeout=_ALIVE_EVERY_S)[0]:
+            alive()
         return piece, ray.get(reference)
     except RayTaskError as error:
         if isinstance(error.cause, MindrailError):  # StepFailed, too

@@ -17,7 +17,7 @@ from modelcore.config.training import Cluster
 from modelcore.launching.gang import run_program
 from modelcore.progress import Progress
 
-__all__ = ["PreprocessJob", "ScoreJob", "run_spread"]
+__all__ = ["GenerateJob", "PreprocessJob", "ScoreJob", "run_spread"]
 
 _HANG_TIMEOUT_S = 900.0
 
@@ -37,6 +37,20 @@ class PreprocessJob(Section):
     destination: str
     tokenizer: str
     choices: dict[str, Any]
+    cluster: Cluster
+
+
+class GenerateJob(Section):
+    """What is generated.
+
+    Attributes:
+        plan: path of the generation's plan.
+        environment: added to that of each program.
+        cluster: the hosts.
+    """
+
+    plan: str
+    environment: dict[str, str]
     cluster: Cluster
 
 
@@ -60,7 +74,9 @@ class ScoreJob(Section):
     cluster: Cluster
 
 
-def run_spread(kind: Literal["preprocess", "score"], job: Section, logs: Path, progress: Progress) -> None:
+def run_spread(
+    kind: Literal["preprocess", "generate", "score"], job: Section, logs: Path, progress: Progress
+) -> None:
     """Do a job on the hosts of its cluster, from a process of its own with its logs in a directory.
 
     Raises:

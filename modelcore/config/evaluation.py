@@ -167,12 +167,15 @@ class Generate(Decoding):
         None, description="A model card's environment variables, exported on Ascend (docs/ascend.md)"
     )
     environment: Variables = Field(default_factory=dict)
+    cluster: Cluster | None = Field(None, description="Generate on several hosts, through Ray")
 
     @model_validator(mode="after")
     def _has_an_endpoint(self) -> Generate:
         needing = ("endpoint_model", "endpoint_chat", "endpoint_secret")
         if self.endpoint is None and (given := [name for name in needing if getattr(self, name)]):
             raise ValueError(f"{', '.join(given)} without endpoint: give its address, too")
+        if self.endpoint is not None and self.cluster is not None:
+            raise ValueError("an endpoint answers, nothing is generated here: leave out cluster")
         return self
 
     @property

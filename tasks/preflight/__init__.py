@@ -44,6 +44,7 @@ _CHECKS: tuple[tuple[type[Section], _Check], ...] = (
     (Launch, check_environment),
     (Launch, check_cluster),
     (Preprocess, check_cluster),
+    (Generate, check_cluster),
     (Score, check_cluster),
     (Generate, check_environment),
     (Generate, check_questions),

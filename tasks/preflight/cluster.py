@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from modelcore.cluster.launch import check_ray
 from modelcore.config.data import Preprocess
-from modelcore.config.evaluation import Score
+from modelcore.config.evaluation import Generate, Score
 from modelcore.config.training import Launch
 from tasks.preflight.directories import Directories
 
 __all__ = ["check_cluster"]
 
 
-def check_cluster(config: Launch | Preprocess | Score, _: Directories) -> None:
+def check_cluster(config: Launch | Preprocess | Generate | Score, _: Directories) -> None:
     """Check that Ray is installed where it is needed.
 
     Raises:

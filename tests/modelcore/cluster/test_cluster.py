@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 
 from modelcore.cluster.records import Started
-from modelcore.cluster.spread_job import PreprocessJob, ScoreJob
+from modelcore.cluster.spread_job import GenerateJob, PreprocessJob, ScoreJob
 from modelcore.config.evaluation import Score
 from modelcore.config.training import Cluster as ClusterSection
 from modelcore.data.preprocess import preprocess
 from modelcore.evaluation.benchmarks import load_benchmark
 from modelcore.evaluation.score import score
+from modelcore.generation.plan import GenerationPlan
 from modelcore.training.plan import TrainPlan
 from tests.modelcore.cluster.conftest import Cluster, on_own_disk
 from tests.modelcore.data.conftest import vocab_merges_dir
+from tests.modelcore.generation.test_program import PROMPTS, checkpoint
 from tests.modelcore.launching.survivors import wait_until
 
-__all__ = ["vocab_merges_dir"]
+__all__ = ["checkpoint", "vocab_merges_dir"]
 
 MakeJob = Callable[[str], TrainPlan]
 
@@ -173,6 +175,37 @@ def test_rows_made_on_hosts_are_those_of_one(
     here = tmp_path / "here" / "rows.mindrecord"
     preprocess(tmp_path / "records.json", here, tokenizer_dir=vocab_merges_dir, **choices)
     assert results(tmp_path / "spread") == results(tmp_path / "here")
+
+
+@pytest.mark.long
+def test_answers_generated_on_hosts_are_those_of_one(
+    cluster: Cluster, checkpoint: Path, tmp_path: Path
+) -> None:
+    prompts = [{"task_id": f"t/{n}", "prompt": text} for n, text in enumerate(PROMPTS)]
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts))
+    plans = {}
+    for name in ("spread", "here"):
+        plan = GenerationPlan(
+            checkpoint=str(checkpoint),
+            prompts=str(tmp_path / "prompts.jsonl"),
+            output=str(tmp_path / f"{name}.jsonl"),
+            seed=1,
+            samples=2,
+            temperature=0.8,
+            max_new_tokens=12,
+        )
+        plans[name] = tmp_path / f"{name}.json"
+        plans[name].write_text(plan.model_dump_json())
+    job = GenerateJob(plan=str(plans["spread"]), environment={}, cluster=ClusterSection(hosts=2))
+    (tmp_path / "job.json").write_text(job.model_dump_json())
+    program = ["-m", "modelcore.cluster.spread_program", "generate", str(tmp_path / "job.json")]
+    spread = cluster.first.popen([sys.executable, *program], log=tmp_path / "log")
+    assert spread.wait(300) == 0, (tmp_path / "log").read_text()
+    alone = [sys.executable, "-m", "modelcore.generation.program", str(plans["here"])]
+    assert cluster.first.popen(alone, log=tmp_path / "log").wait(300) == 0, (tmp_path / "log").read_text()
+    written = (tmp_path / "here.jsonl").read_bytes()
+    assert (tmp_path / "spread.jsonl").read_bytes() == written and written.count(b"\n") == 2 * len(PROMPTS)
+    assert not list(tmp_path.glob("*.shares"))
 
 
 @pytest.mark.long

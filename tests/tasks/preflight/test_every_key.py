@@ -73,6 +73,7 @@ FREE_TEXT = {
     "download.revision": "only the hub knows its branches",
     "launch.cluster.address": "only the network knows its hosts",
     "preprocess.cluster.address": "only the network knows its hosts",
+    "generate.cluster.address": "only the network knows its hosts",
     "score.cluster.address": "only the network knows its hosts",
     "download.token_secret": "only Prefect's server knows its secrets",
 }
