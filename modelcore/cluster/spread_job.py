@@ -6,19 +6,34 @@ Ray itself is in that process only.
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar
 
+from modelcore.cluster.job import FAILED_WORK
 from modelcore.cluster.launch import check_ray
 from modelcore.config.evaluation import Score
+from modelcore.config.reading import parse
 from modelcore.config.section import Section
 from modelcore.config.training import Cluster
+from modelcore.errors import MindrailError, StepFailed
 from modelcore.launching.gang import run_program
-from modelcore.progress import Progress
+from modelcore.launching.rank_environment import PROGRESS_VARIABLE
+from modelcore.progress import FileProgress, Progress, silent
+from modelcore.store.json_file import read_json_object
 
-__all__ = ["GenerateJob", "PreprocessJob", "ScoreJob", "run_spread"]
+__all__ = ["GenerateJob", "PreprocessJob", "ScoreJob", "do_spread", "run_spread"]
 
+Job = TypeVar("Job", bound=Section)
+Kind: TypeAlias = Literal["preprocess", "generate", "score"]
+
+_PROGRAMS: Mapping[Kind, tuple[str, ...]] = {
+    "preprocess": ("modelcore.cluster.spread_program", "preprocess"),
+    "generate": ("modelcore.generation.on_hosts",),
+    "score": ("modelcore.cluster.spread_program", "score"),
+}
 _HANG_TIMEOUT_S = 900.0
 
 
@@ -74,9 +89,7 @@ class ScoreJob(Section):
     cluster: Cluster
 
 
-def run_spread(
-    kind: Literal["preprocess", "generate", "score"], job: Section, logs: Path, progress: Progress
-) -> None:
+def run_spread(kind: Kind, job: Section, logs: Path, progress: Progress) -> None:
     """Do a job on the hosts of its cluster, from a process of its own with its logs in a directory.
 
     Raises:
@@ -88,8 +101,23 @@ def run_spread(
     path = logs / "spread.json"
     path.write_text(job.model_dump_json(indent=1))
     run_program(
-        [sys.executable, "-m", "modelcore.cluster.spread_program", kind, str(path)],
+        [sys.executable, "-m", *_PROGRAMS[kind], str(path)],
         log_dir=logs,
         hang_timeout=_HANG_TIMEOUT_S,
         progress=progress,
     )
+
+
+def do_spread(path: Path, schema: type[Job], work: Callable[[Job, Progress], None]) -> int:
+    """Do the job in a file, in the process that `run_spread` starts; return its exit code."""
+    progress = os.environ.get(PROGRESS_VARIABLE)
+    try:
+        job = parse(read_json_object(path), schema, where=path)
+        work(job, FileProgress(Path(progress)) if progress else silent)
+    except StepFailed as error:
+        print(error, file=sys.stderr)
+        return FAILED_WORK
+    except MindrailError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0

@@ -198,7 +198,7 @@ def test_answers_generated_on_hosts_are_those_of_one(
         plans[name].write_text(plan.model_dump_json())
     job = GenerateJob(plan=str(plans["spread"]), environment={}, cluster=ClusterSection(hosts=2))
     (tmp_path / "job.json").write_text(job.model_dump_json())
-    program = ["-m", "modelcore.cluster.spread_program", "generate", str(tmp_path / "job.json")]
+    program = ["-m", "modelcore.generation.on_hosts", str(tmp_path / "job.json")]
     spread = cluster.first.popen([sys.executable, *program], log=tmp_path / "log")
     assert spread.wait(300) == 0, (tmp_path / "log").read_text()
     alone = [sys.executable, "-m", "modelcore.generation.program", str(plans["here"])]

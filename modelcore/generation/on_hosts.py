@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from modelcore.cluster.spread import connected, spread
-from modelcore.cluster.spread_job import GenerateJob
+from modelcore.cluster.spread_job import GenerateJob, do_spread
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.generation.plan import GenerationPlan, read_plan
 from modelcore.launching.gang import run_gang, run_program
@@ -94,3 +94,14 @@ def _generate(common: tuple[GenerationPlan, Mapping[str, str]], share: Share) ->
         except StepFailed as error:  # it holds a process, which cannot be sent
             raise StepFailed(f"host {socket.gethostname()}: {error}") from None
         return output.read_text(encoding="ascii")
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job in the file named by the only argument; return the exit code."""
+    return do_spread(Path(arguments[0]), GenerateJob, generate_on_hosts)
+
+
+if __name__ == "__main__":
+    from modelcore.generation import on_hosts  # Ray sends functions of this module by value, of that by name
+
+    sys.exit(on_hosts.main(sys.argv[1:]))
