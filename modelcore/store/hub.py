@@ -22,6 +22,9 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 _LARGEST_LISTING = 16 << 20
 """Bytes; a file of a repository takes 200."""
 
+_MOST_BLOCKS = 100_000
+"""Pieces in which it may arrive; a packet of a network has 1,400 bytes."""
+
 
 @dataclass(frozen=True)
 class HubSource:
@@ -151,10 +154,13 @@ def _description(
         raise answer_error(404, {}, where)
     content = bytearray()
     try:
-        while block := read_block(opened.stream, url):
+        for _ in range(_MOST_BLOCKS):
+            block = read_block(opened.stream, url)
             content += block
             if len(content) > _LARGEST_LISTING:
                 raise _no_description(where, f"more than {_LARGEST_LISTING >> 20} MiB")
+            if not block:
+                return bytes(content)
     finally:
         opened.stream.close()
-    return bytes(content)
+    raise _no_description(where, f"it comes in more than {_MOST_BLOCKS} pieces")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from modelcore.errors import MindrailError, StepFailed
-from modelcore.store import download_file, paced
+from modelcore.store import download_file, hub, paced
 from modelcore.store.download import download
 from modelcore.store.download_http import ServerBusy
 
@@ -235,6 +235,18 @@ def test_a_hubs_description_without_end_is_cut_off(tmp_path: Path) -> None:
     with (
         answering(lambda request: itertools.chain([LISTING_HEAD], itertools.repeat(b" " * (1 << 20)))) as url,
         pytest.raises(MindrailError, match="hf://owner/model: .*more than 16 MiB"),
+    ):
+        download("hf://owner/model", tmp_path, endpoint=url.rstrip("/"))
+
+
+def test_a_hubs_description_of_tiny_chunks_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_MOST_BLOCKS", 1000)
+    head = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with (
+        answering(lambda request: itertools.chain([head], itertools.repeat(b"1\r\n \r\n" * 99))) as url,
+        pytest.raises(MindrailError, match="in more than 1000 pieces"),
     ):
         download("hf://owner/model", tmp_path, endpoint=url.rstrip("/"))
 

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import os
 import random
-import re
 import resource
 import signal
 import sys
@@ -26,6 +25,7 @@ from typing import NoReturn
 from modelcore.errors import LONGEST_LINE, MindrailError
 from modelcore.store.journal import Journal, read_journal
 
+from .corpora import kept, workshop
 from .mutate import mutated
 from .readers import READERS, Reader
 
@@ -35,7 +35,6 @@ SLOWEST = 5
 _LONGEST_WAIT = 120
 
 MOST_MEMORY = 2 << 30
-_WORKSHOP = Path(".fuzz")
 _CALLS = 4
 
 
@@ -81,7 +80,7 @@ def main() -> int:
 
 
 def _in_a_process(reader: Reader, seconds: float) -> Result:
-    place = _WORKSHOP / re.sub(r"\W+", "_", reader.name)
+    place = workshop(reader)
     for name in ("corpus", "crashes"):
         (place / name).mkdir(parents=True, exist_ok=True)
     notes = place / "result.jsonl"
@@ -113,7 +112,8 @@ def _fuzz_and_exit(reader: Reader, seconds: float, place: Path, notes: Path) -> 
 
 def _fuzz(reader: Reader, seconds: float, place: Path) -> Result:
     chance = random.Random()
-    seeds = [*reader.seeds(), *(path.read_bytes() for path in sorted((place / "corpus").iterdir()))]
+    earlier = [path.read_bytes() for path in sorted((place / "corpus").iterdir())]
+    seeds = [*reader.seeds(), *kept(reader), *earlier]
     result, kinds = Result(reader.name), set[str]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     signal.signal(signal.SIGALRM, _too_slow)

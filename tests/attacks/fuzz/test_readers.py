@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from modelcore.errors import LONGEST_LINE, MindrailError
 
+from .corpora import kept
 from .mutate import mutated
 from .readers import READERS, Reader
 
@@ -30,10 +31,19 @@ def test_a_sound_input_is_read(reader: Reader, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_an_input_that_was_found_before_is_read_or_refused_by_a_line(reader: Reader, tmp_path: Path) -> None:
+    for data in kept(reader):
+        assert_read_or_refused(reader, data, tmp_path)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 @CHEAP
 @given(st.integers(0, 1 << 32))
 def test_a_changed_input_is_read_or_refused_by_a_line(reader: Reader, tmp_path: Path, seed: int) -> None:
-    data = mutated(reader.seeds(), random.Random(seed))
+    assert_read_or_refused(reader, mutated(reader.seeds(), random.Random(seed)), tmp_path)
+
+
+def assert_read_or_refused(reader: Reader, data: bytes, tmp_path: Path) -> None:
     try:
         reader.read(data, tmp_path)
     except MindrailError as error:
