@@ -31,6 +31,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(checkpoint: Path, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     arguments = ["serve", str(checkpoint), "--port", "0", "--batch-size", "4", "--name", "small", "--json"]
+    arguments += ["--stop-seconds", "300"]  # a busy machine generates slowly
     with subprocess.Popen(
         [sys.executable, "-m", "flows.cli.main", *arguments, "--store", str(tmp_path / "store")],
         cwd=ROOT,
