@@ -102,6 +102,8 @@ class Cluster:
         """Kill all of Ray on the first host, but not the job's launcher there."""
         for process in ("gcs_server", "raylet/raylet", "site-packages/ray/", "ray::"):
             self.first.kill(process)
+        # With it `ray start --head` refuses to start, as long as any host of this machine has a raylet.
+        (self._network.temporary / "ray" / "ray_current_cluster").unlink(missing_ok=True)
 
     def start_second(self) -> None:
         """Start Ray on the second host, as somebody would who mends it."""
