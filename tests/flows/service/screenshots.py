@@ -81,7 +81,8 @@ def newest(service: Service) -> str | None:
 
 
 def training(service: Service, run: str) -> bool:
-    return any(one["key"] == "loss" for one in artifacts(service, run)) or service.state(run) != "RUNNING"
+    over = service.state(run) in ("COMPLETED", "FAILED", "CRASHED")
+    return over or any(one["key"] == "loss" for one in artifacts(service, run))
 
 
 def artifacts(service: Service, run: str) -> list[dict[str, Any]]:
