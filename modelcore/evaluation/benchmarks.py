@@ -33,6 +33,7 @@ BENCHMARKS = "MINDRAIL_BENCHMARKS"
 
 _MBPP_FIELDS = ("text", "code", "test_list")
 _LARGEST = 64 << 20  # bytes of a file, uncompressed; HumanEval+ has 35 million
+_LONGEST_OF_MBPP = 250_000  # characters of a solution, and of its assertions; they have some hundreds
 _LONGEST_SOURCE = 4 << 20  # characters of a test or a solution; HumanEval+ has 0.2 million on average
 _RANGE = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 _TASK_NUMBER = re.compile("(?:^|/)(0|[1-9][0-9]{0,8})$")
@@ -181,7 +182,7 @@ def _from_mbpp(row: dict[str, Any], where: str) -> Problem:
     code, asserts = fields.code, fields.tests
     body = "\n".join([fields.setup, *asserts])
     try:
-        solution, tests = _parsed(code), _parsed(body)
+        solution, tests = _parsed(code, _LONGEST_OF_MBPP), _parsed(body, _LONGEST_OF_MBPP)
     except SyntaxError as error:
         raise MindrailError(f"code or tests do not compile ({error})", where=where) from error
     imports = [ast.unparse(node) for node in solution.body if isinstance(node, (ast.Import, ast.ImportFrom))]
@@ -220,14 +221,14 @@ def _mbpp_fields(row: dict[str, Any], where: str) -> _MbppFields:
     return _MbppFields(str(task_id), row["text"], code, lines, setup)
 
 
-def _parsed(source: str) -> ast.Module:
+def _parsed(source: str, longest: int = _LONGEST_SOURCE) -> ast.Module:
     """Parse without warnings: many of MBPP's solutions have invalid escape sequences.
 
     Raises:
         SyntaxError: it is not Python, or too long or too deep for Python's parser.
     """
-    if len(source) > _LONGEST_SOURCE:
-        raise SyntaxError(f"{len(source)} characters; at most {_LONGEST_SOURCE} are read")
+    if len(source) > longest:
+        raise SyntaxError(f"{len(source)} characters; at most {longest} are read")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -40,9 +40,12 @@ def named_files(names: Sequence[str | Path], *, suffixes: tuple[str, ...] = DATA
 
 
 def _files(name: str, suffixes: tuple[str, ...]) -> list[Path]:
-    path = Path(name).expanduser()
-    if path.is_file():
-        return [path]
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return [path]
+    except (OSError, RuntimeError) as error:  # too long a name; a home of nobody
+        raise MindrailError(f"no file's name ({getattr(error, 'strerror', error)})", where=name) from error
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(suffixes))
     if not glob.has_magic(name):

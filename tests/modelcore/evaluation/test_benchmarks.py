@@ -158,6 +158,7 @@ def test_mbpp_by_name_is_the_file_in_the_directory_of_the_environment_variable(
         ({"test_list": ["assert plus(1, 2"]}, "line 1: code or tests do not compile"),
         ({"test_list": ["assert minus(1, 2)"]}, "line 1: no test calls a function that the code defines"),
         ({"test_list": ["plus(1, 2)"]}, "line 1: no test calls a function that the code defines"),
+        ({"code": "a;" * 200_000}, "400000 characters; at most 250000 are read"),
     ],
 )
 def test_an_mbpp_row_without_a_usable_test_is_refused(tmp_path: Path, change: dict, message: str) -> None:

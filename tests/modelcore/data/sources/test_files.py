@@ -44,3 +44,9 @@ def test_nothing_and_a_file_twice_are_refused(data: Path, patterns: tuple[str, .
 def test_a_directory_without_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MindrailError, match="holds no data"):
         named_files([tmp_path])
+
+
+@pytest.mark.parametrize("name", ["n" * 100_000, "**/" * 2000 + "*", "~no-such-user/x"])
+def test_what_can_be_no_name_is_refused(name: str) -> None:
+    with pytest.raises(MindrailError, match="no file's name"):
+        named_files([name])
