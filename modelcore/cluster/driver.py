@@ -18,13 +18,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import ray
+from ray.exceptions import AuthenticationError
 
 from modelcore.cluster.agent import Share
 from modelcore.cluster.attempt import Attempt
 from modelcore.cluster.exchange import Exchange, RemoteHost, Unreachable
 from modelcore.cluster.gang import AttemptFailed, HostAgent, check, end, enlist, scheduler_port, supervise
 from modelcore.cluster.hosts import Hosts, NoHosts
-from modelcore.cluster.job import BUG, FAILED_WORK, ClusterJob
+from modelcore.cluster.job import BUG, CLUSTER_LOST, FAILED_WORK, ClusterJob
 from modelcore.cluster.records import (
     Ended,
     Event,
@@ -263,10 +264,15 @@ def main(arguments: list[str]) -> int:
     except MindrailError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except Exception:  # noqa: BLE001  reported as a bug, with its traceback
+    except Exception as error:  # noqa: BLE001  reported as a bug, with its traceback
         traceback.print_exc()
-        return BUG
+        return CLUSTER_LOST if _is_of_another_cluster(error) else BUG
     return 0
+
+
+def _is_of_another_cluster(error: Exception) -> bool:
+    """Return whether Ray refused a call because its head was started anew while this driver still ran."""
+    return isinstance(error, AuthenticationError) and "WrongClusterID" in str(error)
 
 
 if __name__ == "__main__":

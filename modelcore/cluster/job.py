@@ -10,10 +10,13 @@ from modelcore.config.section import NonNegativeInt, PositiveFloat, PositiveInt,
 from modelcore.config.training import Cluster
 from modelcore.store.json_file import read_json_object
 
-__all__ = ["BUG", "FAILED_WORK", "ClusterJob", "JobInput"]
+__all__ = ["BUG", "CLUSTER_LOST", "FAILED_WORK", "ClusterJob", "JobInput"]
 
 BUG = 70
 """Exit code of the driver for a bug (EX_SOFTWARE); with 1 Ray ends a process whose cluster is gone."""
+
+CLUSTER_LOST = 1
+"""Exit code of a driver whose cluster is gone, or has been started anew: Ray's own, too."""
 
 FAILED_WORK = 75
 """Exit code of the driver for failed work (EX_TEMPFAIL of sysexits.h)."""
