@@ -10,7 +10,6 @@ Not here: quality, and the guesses that make real answers faster.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from modelcore.errors import MindrailError
 from modelcore.generation.memory import check_memory
 from modelcore.generation.weight_type import weight_type
+from modelcore.launching.resident_memory import highest_resident_bytes
 from modelcore.models.families import read_model
 from modelcore.weights.checkpoint import open_checkpoint
 
@@ -109,7 +109,7 @@ def measure(checkpoint: Path, *, prompt: int, new: int, batch: int, precision: s
         first_token_seconds=first - begun,
         per_token_seconds=(end - first) / max(new - 1, 1),
         tokens_per_second=batch * new / (end - begun),
-        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_bytes=highest_resident_bytes(),
     )
 
 

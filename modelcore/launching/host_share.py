@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelcore.errors import MindrailError
 from modelcore.launching.rank_environment import cores_per_process
 from modelcore.store.lock import locked
 
@@ -135,4 +136,7 @@ def _directory() -> Path | None:
         return None
     directory = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"mindrail-locks-{os.getuid()}"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.stat().st_uid != os.getuid():
+        fix = f"name another directory with {_LOCKS}, or let jobs share with {_LOCKS}=off"
+        raise MindrailError("belongs to another user", where=directory, fix=fix)
     return directory

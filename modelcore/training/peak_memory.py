@@ -6,9 +6,9 @@ the device's memory, which has not been measured.
 
 from __future__ import annotations
 
-import resource
-
 import mindspore
+
+from modelcore.launching.resident_memory import highest_resident_bytes
 
 __all__ = ["peak_memory"]
 
@@ -16,5 +16,5 @@ __all__ = ["peak_memory"]
 def peak_memory() -> int:
     """Return the most bytes held so far: resident ones on a CPU, the device's on Ascend."""
     if mindspore.get_context("device_target") == "CPU":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+        return highest_resident_bytes()
     return int(mindspore.runtime.max_memory_allocated())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from modelcore.errors import MindrailError
 from modelcore.launching.host_share import Share, cores_needed, devices_of_host, host_share
 from tests.paths import ROOT
 
@@ -101,3 +103,11 @@ def test_cores_are_those_that_the_threads_of_all_processes_use(monkeypatch: pyte
     assert [cores_needed(count) for count in (1, 2, 3, 16)] == [8, 8, 6, 8]
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert [cores_needed(count) for count in (1, 2, 16)] == [2, 4, 8]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory to another user")
+def test_locks_in_a_directory_of_another_user_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "locks").mkdir()
+    os.chown(tmp_path / "locks", 12345, 12345)
+    with pytest.raises(MindrailError, match="locks: belongs to another user; name another directory"):
+        hold(1)
