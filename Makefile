@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# One more than there are cores: some tests wait, for deadlines and for processes.
+WORKERS := $(shell cores=$$(nproc); echo $$((cores < 8 ? cores + 1 : 8)))
 FAST   := tests/test_layers.py tests/test_docs.py tests/tasks tests/flows/cli \
 	$(addprefix tests/modelcore/,config data/encoding data/quality data/sources demo evaluation parallel report store)
 
@@ -15,10 +17,10 @@ demo: run
 setup: $(VENV)/.run      ## set up the virtual environment
 
 test: $(VENV)/.test      ## set up what is missing and pass the tests on every core
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.test ## tests of layers, documents, configuration, tasks and what compiles no network
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(FAST) --ignore tests/tasks/test_predict.py -m "not long and not benchmark and not server and not ranks"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(FAST) --ignore tests/tasks/test_predict.py -m "not long and not benchmark and not server and not ranks"
 
 test-long: $(VENV)/.test ## the cases CI leaves out: true model widths, gigabytes, many layouts
 	$(BIN)/python -m pytest -m long

@@ -82,7 +82,7 @@ def test_predictions_come_from_files_and_texts_and_cached_graphs_change_nothing(
         ({"prompts": ["x" * 64]}, "prompt: 1: the prompt has 64 tokens, the model's context is 64"),
         ({"prompts": ["a", ""]}, "prompt: 2: the prompt is empty"),
         ({"prefix": "a", "suffix": "b"}, "no tokens for prefix and suffix"),
-        ({"prompts_file": "nowhere.jsonl"}, "nowhere.jsonl: cannot be read"),
+        ({"prompts_file": "nowhere.jsonl"}, "nowhere.jsonl: no such file"),
     ],
 )
 def test_wrong_questions_are_one_line(

@@ -115,7 +115,7 @@ def test_a_flag_alone_may_have_another_default() -> None:
     ("name", "section", "without"),
     [
         ("preprocess", Options, {"literal_specials"}),
-        ("score", Score, set()),
+        ("score", Score, {"cluster"}),
         ("shard", Sharding, set()),
         ("reshard", Sharding, set()),
     ],

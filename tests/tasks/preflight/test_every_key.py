@@ -43,6 +43,7 @@ DANGLING: dict[str, list[Any]] = {
     "download.model": ["codelama-7b", "hf://no-owner", "file://{here}/nowhere"],
     "download.endpoint": ["no address"],
     "download.sha256": [{"model.safetensors": "abc"}, {"../model.safetensors": "0" * 64}],
+    "generate.endpoint": ["no address", "ftp://somewhere/v1", "http://"],
     "preprocess.input": [
         "{here}/nowhere.json",
         "{here}/broken.json",
@@ -76,6 +77,8 @@ FREE_TEXT = {
     "generate.cluster.address": "only the network knows its hosts",
     "score.cluster.address": "only the network knows its hosts",
     "download.token_secret": "only Prefect's server knows its secrets",
+    "generate.endpoint_secret": "only Prefect's server knows its secrets",
+    "generate.endpoint_model": "only the endpoint knows its models",
 }
 
 
