@@ -61,6 +61,7 @@ def test_killed_in_every_step_it_ends_with_the_digests_of_an_undisturbed_run(dem
     assert again.result["pass_at_1"] == demo.result["pass_at_1"]
 
 
+@pytest.mark.long
 def test_a_lost_rank_is_named_and_the_job_resumes_from_its_last_checkpoint(demo: Demo, untrained_store: Path):
     store = untrained_store
     with start(store, "launch.retry_delay=0", "train.checkpoint_every=1") as run:

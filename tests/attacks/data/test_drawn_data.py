@@ -87,7 +87,7 @@ def is_sound(record: Any) -> bool:
     return named and (record.get("input") is None or is_text(record["input"]))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(records, max_size=8), st.sampled_from(FORMS))
 def test_every_record_is_in_a_row_or_counted_as_lost_or_named(
     vocabulary: Path, data: list[Any], form: str

@@ -60,8 +60,7 @@ def samples(seq: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 @pytest.mark.parametrize(
     ("name", "seq"),
-    [("llama", 13), ("gpt_bigcode", 12)]
-    + [pytest.param(name, seq, marks=pytest.mark.long) for name in NAMES for seq in (12, 13)],
+    [("llama", 13)] + [pytest.param(name, seq, marks=pytest.mark.long) for name in NAMES for seq in (12, 13)],
 )
 def test_loss_and_gradients_are_the_sums_of_the_samples_alone(name: str, seq: int) -> None:
     _, loss, parameters = build(name)
