@@ -31,12 +31,13 @@ from modelcore.generation.responses import Response, write_responses
 from modelcore.generation.sampling import Sampling
 from modelcore.generation.slices import rank_tensors
 from modelcore.generation.weight_type import weight_type
+from modelcore.launching.rank_environment import supervised_progress
 from modelcore.launching.rank_exit import exit_rank
 from modelcore.models.families import read_model
 from modelcore.models.graph_cache import Sources, compiled_graphs
 from modelcore.models.model import Model
 from modelcore.parallel.mesh import Layout
-from modelcore.progress import FileProgress, Progress, silent
+from modelcore.progress import Progress, silent
 from modelcore.store.journal import Journal, read_journal
 
 if TYPE_CHECKING:
@@ -247,11 +248,8 @@ def _response(one: Finished, seconds: float, cut: Mapping[str, int]) -> Response
 def main(arguments: Sequence[str]) -> int:
     """Run the plan whose path is the only argument; return the exit code."""
     os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings are not about the user's input
-    progress = (
-        FileProgress(Path(os.environ["MINDRAIL_PROGRESS"])) if "MINDRAIL_PROGRESS" in os.environ else silent
-    )
     try:
-        generate(read_plan(Path(arguments[0])), progress)
+        generate(read_plan(Path(arguments[0])), supervised_progress())
     except MindrailError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelcore.errors import StepFailed
+from modelcore.progress import FileProgress, Progress, silent
 
 __all__ = [
     "LOCALHOST",
@@ -21,6 +22,7 @@ __all__ = [
     "cores_per_process",
     "free_port",
     "program_environment",
+    "supervised_progress",
 ]
 
 PROGRESS_VARIABLE = "MINDRAIL_PROGRESS"
@@ -97,3 +99,9 @@ def program_environment(
 def cores_per_process(processes: int) -> int:
     """Return how many cores each of `processes` on this host may use, of those this process may use."""
     return max(1, len(os.sched_getaffinity(0)) // processes)
+
+
+def supervised_progress() -> Progress:
+    """Return what reports this program's progress to its supervisor; silent where it has none."""
+    path = os.environ.get(PROGRESS_VARIABLE)
+    return FileProgress(Path(path)) if path else silent

@@ -19,7 +19,7 @@ _RECEIPTS = 2.0  # seconds
 
 
 def exit_rank(code: int) -> NoReturn:
-    """End this process with `code`, at once if a supervisor of mindrail started it.
+    """End this process with `code`; if a supervisor of mindrail started it, without taking MindSpore down.
 
     Taking down its threads and connections costs MindSpore 2.10 between 1 and 5 s in every rank, and now and
     then ends a rank that has written everything with a segmentation fault. The supervisor waits for each

@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 
 from modelcore.errors import MindrailError
-from modelcore.launching.rank_environment import PROGRESS_VARIABLE
+from modelcore.launching.rank_environment import supervised_progress
 from modelcore.launching.rank_exit import exit_rank
 from modelcore.models.graph_cache import Sources
-from modelcore.progress import FileProgress, Progress, silent
 from modelcore.training.plan import TrainPlan
 
 __all__ = ["main"]
@@ -58,12 +57,7 @@ def _train(plan: TrainPlan, sources: Sources, until: int | None) -> None:
         ranks = os.environ.get("MS_WORKER_NUM", os.environ.get("RANK_SIZE", "1"))
         plan.layout.check_world_size(int(ranks))
         init()
-    Job(plan, rank, _progress(), sources).run(until)
-
-
-def _progress() -> Progress:
-    path = os.environ.get(PROGRESS_VARIABLE)
-    return FileProgress(Path(path)) if path else silent
+    Job(plan, rank, supervised_progress(), sources).run(until)
 
 
 if __name__ == "__main__":

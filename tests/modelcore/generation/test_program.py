@@ -9,34 +9,21 @@ from typing import Any
 
 import pytest
 
-from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.data.tokenizers import load_tokenizer
-from modelcore.demo.config import SmallLlama
-from modelcore.demo.random_llama import write_random_llama
-from modelcore.demo.tokenizer import write_tokenizer
 from modelcore.generation.decoder import Decoder
 from modelcore.generation.plan import GenerationPlan
 from modelcore.generation.program import generate, main
 from modelcore.generation.prompt_ids import encode_prompts
 from modelcore.models.model import Model
 from modelcore.weights.dtypes import DType
+from tests.modelcore.generation.byte_checkpoint import write_checkpoint
 
 PROMPTS = [f"def f{i}(" + "x, " * (7 * i % 11) for i in range(9)]
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("checkpoint")
-    source = directory / "hf"
-    source.mkdir()
-    tokenizer = write_tokenizer(source, PROMPTS, vocab_size=270, max_length=128)
-    sizes = SmallLlama(
-        hidden_size=32, num_layers=1, num_heads=2, num_kv_heads=1, intermediate_size=48, max_positions=128
-    )
-    vocab_size = tokenizer.get_vocab_size()
-    write_random_llama(source, sizes, vocab_size=vocab_size, eos_id=0, pad_id=1, seed=3)
-    convert_checkpoint(source, directory / "mindspore", to="mindspore")
-    return directory / "mindspore"
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"), PROMPTS, layers=1, heads=2)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,11 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelcore.checkpoints.convert import convert_checkpoint
 from modelcore.checkpoints.reshard import shard_checkpoint
-from modelcore.demo.config import SmallLlama
-from modelcore.demo.random_llama import write_random_llama
-from modelcore.demo.tokenizer import write_tokenizer
 from modelcore.errors import MindrailError, StepFailed
 from modelcore.generation.plan import GenerationPlan
 from modelcore.generation.program import generate
@@ -23,23 +19,14 @@ from modelcore.models.families import read_model
 from modelcore.parallel.mesh import Layout
 from modelcore.parallel.partition import Cut
 from modelcore.weights.tensors import read
+from tests.modelcore.generation.byte_checkpoint import write_checkpoint
 
 PROMPTS = [f"def f{i}(" + "x, " * (7 * i % 11) for i in range(5)]
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("checkpoint")
-    source = directory / "hf"
-    source.mkdir()
-    tokenizer = write_tokenizer(source, PROMPTS, vocab_size=270, max_length=128)
-    sizes = SmallLlama(
-        hidden_size=32, num_layers=2, num_heads=4, num_kv_heads=2, intermediate_size=48, max_positions=128
-    )
-    vocab_size = tokenizer.get_vocab_size()
-    write_random_llama(source, sizes, vocab_size=vocab_size, eos_id=0, pad_id=1, seed=3)
-    convert_checkpoint(source, directory / "mindspore", to="mindspore")
-    return directory / "mindspore"
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"), PROMPTS, layers=2, heads=4)
 
 
 def plan(checkpoint: Path, directory: Path, *, ranks: int) -> GenerationPlan:
